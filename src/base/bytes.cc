@@ -1,0 +1,20 @@
+#include "base/bytes.h"
+
+#include <zlib.h>
+
+namespace skep {
+
+uint32_t crc32(ByteView bytes) { return static_cast<uint32_t>(::crc32_z(0, bytes.data(), bytes.size())); }
+
+std::string hex(ByteView bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const uint8_t byte : bytes) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+}  // namespace skep

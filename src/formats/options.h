@@ -1,0 +1,88 @@
+// The options of both programs: what proxy.yaml and monitor.yaml hold (design section 10 is the contract). Reading is one
+// table a section: a row has the key, its type, default, limits and help; from it come the parser, `--effective`, the sample
+// file and docs/reference/options.md. An unknown key is an error with file, line and the nearest known one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/session.h"
+
+namespace skep::formats {
+
+enum class OnAlert { tag, cut };
+
+struct BaitOptions {
+  std::string name;
+  Endpoint monitor;  // where its skep-monitor listens
+};
+
+struct ServiceOptions {
+  std::string name;
+  std::vector<Endpoint> listen;
+  std::string bait;  // empty: relayed and recorded without supervision
+  Endpoint address;  // of the service on the honeypot host
+  OnAlert on_alert = OnAlert::tag;
+};
+
+struct ProxyOptions {
+  std::string archive;
+  std::string keys;
+  std::string socket;  // local commands; default: ARCHIVE/proxy.sock
+  std::vector<BaitOptions> baits;
+  std::vector<ServiceOptions> services;
+  uint16_t source_port_first = 0;  // source_ports: "40000-40031"; 0-0: the kernel chooses
+  uint16_t source_port_last = 0;
+  uint32_t sessions_max = 8192;
+  uint32_t connect_timeout_ms = 5000;
+  uint32_t idle_timeout_ms = 300'000;
+  uint32_t shutdown_grace_ms = 2000;
+  uint32_t buffer_bytes = 262'144;  // of one direction of one session: beyond it the sender waits
+  uint32_t heartbeat_ms = 1000;
+  uint64_t segment_bytes = 64 << 20;
+};
+
+struct MonitoredService {
+  std::string name;
+  std::vector<std::string> command;  // empty where adopted
+  std::vector<uint16_t> ports;
+  std::string user;
+  std::string workdir;
+  std::vector<std::string> env;      // "NAME=value"
+  std::string output;                // stdout and stderr are appended there; empty: /dev/null
+  std::vector<std::string> app_groups;
+  std::vector<std::string> intercept;  // further calls to intercept, by name
+  uint32_t pid = 0;                  // adopt this process and its descendants
+  std::string cgroup;                // adopt all of this cgroup
+  bool address_randomisation = true;
+};
+
+struct AppGroup {
+  std::string name;
+  std::vector<std::string> programs;  // paths or shell patterns, resolved to inodes when loaded
+};
+
+struct MonitorOptions {
+  Endpoint listen;
+  std::string keys;
+  std::string socket = "/run/skep/monitor.sock";
+  std::string user = "nobody";            // what judge becomes
+  std::vector<std::string> signatures;    // shell patterns; none given: the built-in set
+  bool builtin_signatures = true;         // true exactly where `signatures:` is absent
+  std::vector<MonitoredService> services;
+  std::vector<AppGroup> app_groups;       // app_groups: [{name: cgi, programs: [/usr/lib/cgi-bin/*]}]
+};
+
+// `path` is for the messages only.
+Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::string& text);
+Result<MonitorOptions> parse_monitor_options(const std::string& path, const std::string& text);
+// What `services add FILE` brings: a list as under `services:`, or one such map.
+Result<std::vector<MonitoredService>> parse_monitored_services(const std::string& path, const std::string& text);
+
+// The options in force as YAML, defaults included (`--effective`).
+std::string effective_yaml(const ProxyOptions& options);
+std::string effective_yaml(const MonitorOptions& options);
+
+}  // namespace skep::formats

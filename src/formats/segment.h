@@ -1,0 +1,81 @@
+// A segment: an append-only file of records, in which the sessions of one shard lie interleaved in the order in which things
+// happened. docs/formats/segment.md has the grammar and worked bytes. A record of a session names the place of the session's
+// previous record, so that one session is read back without an index of its bytes. One writer; any number of readers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "model/session.h"
+
+namespace skep::formats {
+
+// Where a record lies: number of the segment, byte offset in it. {0, 0} is nowhere (segments count from 1).
+struct RecordPlace {
+  uint32_t segment = 0;
+  uint64_t offset = 0;
+  auto operator<=>(const RecordPlace&) const = default;
+  explicit operator bool() const { return segment != 0; }
+};
+
+enum class RecordType : uint8_t {
+  opened = 1,     // OpenedEvent
+  connected = 2,  // ConnectedEvent: the leg to the bait stands
+  data = 3,       // stream bytes of one direction
+  half_closed = 4,  // one direction ended in order (FIN)
+  served = 5,     // ServedEvent: the monitor's acknowledgement
+  process = 6,    // ProcessEvent: fork, exec, exit of a process that serves the session
+  alert = 7,      // model Alert
+  note = 8,       // NoteEvent: what must be said of the log itself (unsupervised, bytes lost to a full disk …)
+  closed = 9,     // ClosedEvent
+};
+
+struct OpenedEvent {
+  std::string service;
+  Endpoint client;   // the attacker
+  Endpoint proxy;    // where it connected to
+};
+struct ConnectedEvent {
+  Endpoint proxy;    // our own end towards the bait: the port that names the session there
+  Endpoint bait;
+};
+struct ServedEvent {
+  uint64_t serial = 0;
+  uint32_t pid = 0;
+  uint32_t tid = 0;
+};
+enum class ProcessKind : uint8_t { fork = 0, exec = 1, exit = 2 };
+struct ProcessEvent {
+  ProcessKind kind = ProcessKind::fork;
+  uint32_t pid = 0;
+  uint32_t parent = 0;
+  uint32_t status = 0;
+  std::string exe;
+};
+enum class NoteKind : uint8_t { unsupervised = 1, supervised_again = 2, bytes_lost = 3, monitor_flooding = 4, cut = 5, other = 6 };
+struct NoteEvent {
+  NoteKind kind = NoteKind::other;
+  std::string words;
+};
+struct ClosedEvent {
+  EndReason reason = EndReason::open;
+  uint64_t bytes_in = 0;       // received from the attacker
+  uint64_t bytes_out = 0;      // received from the bait
+  uint64_t forwarded_in = 0;   // passed on to the bait
+  uint64_t forwarded_out = 0;  // passed on to the attacker
+};
+
+struct Record {
+  SessionId session;
+  RecordType type = RecordType::note;
+  Direction direction = Direction::to_bait;  // data, half_closed
+  int64_t time_ns = 0;                       // realtime
+  uint64_t stream_offset = 0;                // data: of the first byte in its direction; alert: see Alert
+  RecordPlace previous;                      // of the same session
+  ByteView payload;                          // borrowed; data: the bytes; else one of the events, encoded
+};
+
+}  // namespace skep::formats

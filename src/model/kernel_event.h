@@ -1,0 +1,176 @@
+/* What the kernel programs tell the judge: fixed-size records in two BPF ring buffers. `alerts` holds what must not be
+ * lost (alerts, crashes, confirmations, flows) and wakes its reader; `telemetry` holds the processes' lives.
+ * Every record begins with skep_record; its `seq` counts the records of its ring, also those that could not be stored, so
+ * that a gap is a loss. Times are CLOCK_BOOTTIME nanoseconds. Addresses are IPv6 or v4-mapped (::ffff:a.b.c.d), network
+ * order; ports are host order. */
+#ifndef SKEP_MODEL_KERNEL_EVENT_H
+#define SKEP_MODEL_KERNEL_EVENT_H
+
+#include "model/c_types.h"
+
+enum {
+  SKEP_NAME_BYTES = 16,    /* a task's comm */
+  SKEP_PATH_BYTES = 256,   /* paths are cut here; `path_bytes` says how long they were */
+  SKEP_ARGS_BYTES = 256,   /* the start of a program's arguments, NUL between them */
+  SKEP_SERVICES_MAX = 64,
+  SKEP_STEPS_MAX = 8,      /* steps of one sequence */
+};
+
+enum skep_record_type {
+  SKEP_FLOW_OPENED = 1, /* skep_flow_record: the kernel has established a connection to a service's port */
+  SKEP_FLOW_SERVED = 2, /* skep_flow_record: a process has read from it for the first time: the one that serves it */
+  SKEP_FLOW_CLOSED = 3, /* skep_flow_record */
+  SKEP_FORK = 4,        /* skep_process_record: pid is the child, parent its parent; threads are not told */
+  SKEP_EXEC = 5,        /* skep_process_record with file and arguments */
+  SKEP_EXIT = 6,        /* skep_process_record with `status`; a crash carries its label and goes to `alerts` */
+  SKEP_ALERT = 7,       /* skep_alert_record */
+  SKEP_CONFIRM = 8,     /* skep_confirm_record: the answer after an alert whose session was not certain */
+};
+
+/* How a thread came to its label, surest first. */
+enum skep_label_source {
+  SKEP_LABEL_NONE = 0, /* no session known: it has read from none, or has answered what it was handed */
+  SKEP_LABEL_RECV = 1, /* this thread itself read from the flow */
+  SKEP_LABEL_FORK = 2, /* inherited from the thread that forked it; `inherited` says how that one had come to it */
+  SKEP_LABEL_WAKE = 3, /* another thread of its process, which bore the label, woke it */
+};
+
+/* One connection from the proxy to the service. `serial` is unique on this host since boot and never used again, the
+ * 4-tuple is not. */
+struct skep_flow {
+  uint64_t serial; /* 0: none */
+  uint8_t remote[16];
+  uint8_t local[16];
+  uint16_t remote_port;
+  uint16_t local_port;
+  uint32_t service;
+  uint64_t opened_ns;
+};
+
+struct skep_label {
+  struct skep_flow flow;
+  uint64_t since_ns;
+  uint64_t stream_offset; /* bytes the service had read from the flow when the label was taken */
+  uint32_t origin_tid;    /* the thread whose next answer would confirm the label */
+  uint8_t source;         /* skep_label_source */
+  uint8_t inherited;      /* for FORK: the source at the thread where the chain of forks began */
+  uint8_t ambiguous;      /* that thread had read from other flows without answering them */
+  uint8_t pad;
+};
+
+struct skep_record {
+  uint64_t seq;
+  uint64_t time_ns;
+  uint32_t size;
+  uint16_t type;
+  uint16_t cpu;
+};
+
+struct skep_flow_record {
+  struct skep_record head;
+  struct skep_flow flow;
+  uint64_t bytes_in;  /* read by the service so far */
+  uint64_t bytes_out; /* sent by it */
+  uint32_t pid;       /* SERVED: who reads */
+  uint32_t tid;
+};
+
+struct skep_process_record {
+  struct skep_record head;
+  uint32_t service;
+  uint32_t pid;
+  uint32_t tid; /* of the forking thread, for FORK; else the process's own */
+  uint32_t parent;
+  uint32_t uid;
+  uint32_t status;       /* EXIT: wait status: signal in the low 7 bits, 0x80 core dumped, exit code << 8 */
+  uint64_t start_ns;     /* pid and start name a process for ever */
+  uint64_t exe_device;
+  uint64_t exe_inode;
+  struct skep_label label;
+  char comm[SKEP_NAME_BYTES];
+  uint16_t path_bytes;
+  uint16_t args_bytes;
+  uint32_t pad;
+  char path[SKEP_PATH_BYTES]; /* EXEC: the file as it was named to the kernel */
+  char args[SKEP_ARGS_BYTES];
+};
+
+enum skep_action {
+  SKEP_OBSERVED = 0, /* the call went on */
+  SKEP_DENIED = 1,   /* it did not run; the caller got an error */
+  SKEP_KILLED = 2,   /* the process was ended; for an exec before the new program's first instruction */
+};
+
+/* Where an argument's value was taken from: how far it can be believed. */
+enum skep_provenance {
+  SKEP_FROM_REGISTER = 0,
+  SKEP_FROM_KERNEL = 1, /* the kernel's own copy or object */
+  SKEP_FROM_USER = 2,   /* user memory: another thread may have changed it */
+};
+
+struct skep_step {
+  uint64_t time_ns;
+  uint32_t call;
+  uint32_t tid;
+};
+
+struct skep_alert_record {
+  struct skep_record head;
+  uint64_t id;          /* unique on this host since boot */
+  uint32_t generation;  /* of the signature table that matched */
+  uint32_t signature;   /* index in it */
+  uint32_t service;
+  uint32_t call;        /* x86-64 number, or one of SKEP_CALL_* */
+  uint8_t action;       /* skep_action */
+  uint8_t stage;        /* skep_stage */
+  uint8_t step_count;
+  uint8_t provenance;   /* of the deciding field */
+  uint32_t pid;
+  uint32_t tid;
+  uint32_t parent;
+  uint32_t uid;
+  int64_t result;       /* where the call has run */
+  uint64_t start_ns;
+  uint64_t args[6];
+  uint64_t exe_device;  /* EXEC: of the opened file */
+  uint64_t exe_inode;
+  uint8_t address[16];  /* connect, bind, send: the kernel's copy */
+  uint16_t port;
+  uint16_t family;
+  uint16_t path_bytes;
+  uint16_t args_bytes;
+  struct skep_step steps[SKEP_STEPS_MAX]; /* the steps that matched, the deciding one last */
+  struct skep_label label;
+  char comm[SKEP_NAME_BYTES];
+  char path[SKEP_PATH_BYTES]; /* EXEC: the file; else empty */
+  char exec_args[SKEP_ARGS_BYTES];
+};
+
+struct skep_confirm_record {
+  struct skep_record head;
+  uint64_t alert; /* id */
+  struct skep_flow flow;
+  uint32_t tid;
+  uint32_t pad;
+};
+
+/* Counters of one CPU or of the whole host, never reset. What could not be done is counted here and shown by `status`. */
+struct skep_counters {
+  uint64_t alerts_dropped;    /* records that found the alert ring full */
+  uint64_t telemetry_dropped;
+  uint64_t alerts;
+  uint64_t denied;
+  uint64_t killed;
+  uint64_t labels;            /* reads that stamped a label */
+  uint64_t helper_failures;   /* a map or storage that could not be had: supervision of that task is in doubt */
+  uint64_t sequence_states;   /* sequence states begun */
+};
+
+SKEP_STATIC_ASSERT(sizeof(struct skep_flow) == 56, "skep_flow");
+SKEP_STATIC_ASSERT(sizeof(struct skep_label) == 80, "skep_label");
+SKEP_STATIC_ASSERT(sizeof(struct skep_record) == 24, "skep_record");
+SKEP_STATIC_ASSERT(sizeof(struct skep_flow_record) == 104, "skep_flow_record");
+SKEP_STATIC_ASSERT(sizeof(struct skep_process_record) == 24 + 24 + 24 + 80 + 16 + 8 + 512, "skep_process_record");
+SKEP_STATIC_ASSERT(sizeof(struct skep_confirm_record) == 96, "skep_confirm_record");
+
+#endif
