@@ -1,0 +1,146 @@
+/* The kernel's structures as far as they are used here, relocated at load time (CO-RE): fields are found by name, so this
+ * header need not match any one kernel's layout. Nothing of the kernel's own headers is copied. */
+#ifndef SKEP_WATCH_BPF_KERNEL_H
+#define SKEP_WATCH_BPF_KERNEL_H
+
+/* <linux/types.h> by way of <linux/bpf.h> is UAPI and safe here. */
+#include <linux/bpf.h>
+
+#include "model/c_types.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct ns_common { unsigned int inum; };
+struct net { struct ns_common ns; };
+typedef struct { struct net *net; } possible_net_t;
+
+struct in6_addr { unsigned char in6_u[16]; };
+
+struct sock_common {
+  unsigned short skc_family;
+  unsigned short skc_num;  /* host order */
+  __be16 skc_dport;        /* network order */
+  __be32 skc_daddr;
+  __be32 skc_rcv_saddr;
+  struct in6_addr skc_v6_daddr;
+  struct in6_addr skc_v6_rcv_saddr;
+  possible_net_t skc_net;
+};
+struct sock {
+  struct sock_common __sk_common;
+  unsigned short sk_protocol;
+};
+struct socket {
+  short type;
+  struct sock *sk;
+};
+
+struct super_block { unsigned int s_dev; };
+struct inode {
+  unsigned short i_mode;
+  unsigned int i_nlink;
+  unsigned long i_ino;
+  struct super_block *i_sb;
+};
+struct qstr {
+  unsigned int len;
+  const unsigned char *name;
+};
+struct dentry { struct qstr d_name; };
+struct path { struct dentry *dentry; };
+struct file {
+  void *private_data;
+  struct inode *f_inode;
+  struct path f_path;
+};
+struct fdtable {
+  unsigned int max_fds;
+  struct file **fd;
+};
+struct files_struct { struct fdtable *fdt; };
+struct linux_binprm {
+  struct file *file;
+  const char *filename;
+};
+
+typedef struct { unsigned int val; } kuid_t;
+struct cred { kuid_t euid; };
+struct mm_struct {
+  unsigned long arg_start;
+  unsigned long arg_end;
+};
+struct thread_info { unsigned int status; };
+typedef struct { int counter; } atomic_t;
+struct signal_struct {
+  atomic_t live;
+  int group_exit_code;
+};
+struct task_struct {
+  struct thread_info thread_info;
+  int pid;
+  int tgid;
+  int exit_code;
+  struct task_struct *group_leader;
+  struct task_struct *real_parent;
+  struct files_struct *files;
+  struct signal_struct *signal;
+  struct mm_struct *mm;
+  const struct cred *cred;
+  unsigned long long start_boottime;
+  char comm[16];
+};
+/* A call's number and arguments, x86-64. */
+struct pt_regs { unsigned long di, si, dx, r10, r8, r9, orig_ax; };
+struct sigaction { void *sa_handler; };
+struct k_sigaction { struct sigaction sa; };
+
+struct seq_file;
+struct kernel_siginfo;
+struct bpf_iter_meta { struct seq_file *seq; };
+struct bpf_iter__task {
+  struct bpf_iter_meta *meta;
+  struct task_struct *task;
+};
+struct bpf_iter__bpf_sk_storage_map {
+  struct bpf_iter_meta *meta;
+  struct bpf_map *map;
+  struct sock *sk;
+  void *value;
+};
+
+#pragma clang attribute pop
+
+extern struct task_struct *bpf_task_from_pid(int pid) __ksym __weak;
+extern void bpf_task_release(struct task_struct *task) __ksym __weak;
+
+enum {
+  K_AF_INET = 2,
+  K_AF_INET6 = 10,
+  K_IPPROTO_TCP = 6,
+  K_TCP_ESTABLISHED = 1,
+  K_TCP_SYN_RECV = 3,
+  K_TCP_CLOSE = 7,
+  K_TCP_LISTEN = 10,
+  K_TS_COMPAT = 2,            /* thread_info.status: inside a 32-bit call */
+  K_S_IFMT = 0170000,
+  K_S_IFSOCK = 0140000,
+  K_S_IFREG = 0100000,
+  K_S_IFDIR = 0040000,
+  K_S_IFIFO = 0010000,
+  K_SIGKILL = 9,
+  K_X32_BIT = 0x40000000,
+  K_AUDIT_ARCH_X86_64 = 0xC000003E,
+  K_NR_EXECVE = 59,
+  K_NR_EXECVEAT = 322,
+  K_NR_LISTEN = 50,
+  K_NR_CONNECT = 42,
+  K_NR_BIND = 49,
+  K_NR_SENDTO = 44,
+};
+
+#endif

@@ -1,0 +1,137 @@
+/* The maps. Sizes are the limits of the honeypot host; at each of them `counters` says what was not done. */
+#ifndef SKEP_WATCH_BPF_MAPS_H
+#define SKEP_WATCH_BPF_MAPS_H
+
+#include "watch/bpf/kernel.h"
+#include "watch/bpf/state.h"
+
+struct {
+  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct skep_task);
+} tasks SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct skep_flow_state);
+} flows SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct skep_sequence_memory);
+} thread_sequences SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct skep_sequence_memory);
+} process_sequences SEC(".maps");
+
+/* By flow serial. Entries go when the flow has closed; a state begun after that stays until the map is full, which counts. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 8192);
+  __type(key, uint64_t);
+  __type(value, struct skep_sequence_memory);
+} session_sequences SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, SKEP_SERVICES_MAX);
+  __type(key, uint32_t);
+  __type(value, struct skep_sequence_memory);
+} service_sequences SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, SKEP_SERVICES_MAX);
+  __type(key, uint32_t);
+  __type(value, struct skep_service_entry);
+} services SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, SKEP_SERVICES_MAX * 16);
+  __type(key, struct skep_port_key);
+  __type(value, uint32_t);
+} service_ports SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 4096);
+  __type(key, struct skep_program_key);
+  __type(value, uint32_t);
+} programs SEC(".maps");
+
+/* The table in force: an array of one array of one table, so that a new one takes its place in one store, after which the
+ * kernel waits until no program uses the old. */
+struct table_slot {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, uint32_t);
+  __type(value, struct skep_table);
+} first_table SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+  __uint(max_entries, 1);
+  __type(key, uint32_t);
+  __array(values, struct table_slot);
+} table SEC(".maps") = {.values = {&first_table}};
+
+/* Flows that were read and not yet answered, by serial. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 16384);
+  __type(key, uint64_t);
+  __type(value, uint32_t);
+} unanswered SEC(".maps");
+
+/* Threads whose next answer the judge waits for: tid to alert. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 4096);
+  __type(key, uint32_t);
+  __type(value, uint64_t);
+} confirmations SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 4 << 20);
+} alerts SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 4 << 20);
+} telemetry SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, uint32_t);
+  __type(value, struct skep_counters);
+} counters SEC(".maps");
+
+uint64_t last_flow_serial;
+uint64_t last_alert;
+uint64_t alerts_seq;
+uint64_t telemetry_seq;
+
+static const uint32_t kZero = 0;
+
+static __always_inline struct skep_counters *counter(void) { return bpf_map_lookup_elem(&counters, &kZero); }
+
+#define COUNT(name)                      \
+  do {                                   \
+    struct skep_counters *c_ = counter(); \
+    if (c_) c_->name++;                  \
+  } while (0)
+
+#endif

@@ -1,0 +1,49 @@
+/* connect, bind and send of internet sockets at the cgroup hooks: the address is the kernel's own copy, and "no" means that
+ * nothing has left. Attached to the root of the hierarchy: who is supervised is known by the mark, not by the cgroup. */
+#ifndef SKEP_WATCH_BPF_NETWORK_H
+#define SKEP_WATCH_BPF_NETWORK_H
+
+#include "watch/bpf/calls.h"
+#include "watch/bpf/flows.h"
+
+static __always_inline int judge_address(struct bpf_sock_addr *ctx, uint32_t nr, const uint8_t *address) {
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct skep_task *state = supervised(task);
+  if (!state || !has_candidates(nr)) return 1;
+  struct skep_call call = {.nr = nr, .stage = SKEP_STAGE_HOOK};
+  struct judging j = {.call = &call, .state = state, .task = task, .leader = task->group_leader};
+  fill_caller(&call, state, task);
+  set_field(&call, SKEP_FIELD_FD_TYPE, ctx->family == K_AF_INET ? '4' : '6');
+  set_field(&call, SKEP_FIELD_FD_PROTO, ctx->protocol);
+  uint16_t port = bpf_ntohs((uint16_t)ctx->user_port);
+  __builtin_memcpy(call.remote, address, sizeof call.remote);
+  call.has |= 1u << SKEP_FIELD_FD_RIP;
+  if (nr == K_NR_BIND)
+    fill_local_port(&call, port);
+  else
+    set_field(&call, SKEP_FIELD_FD_RPORT, port);
+  int verdict = judge_call(&j);
+  if (verdict == VERDICT_KILL) bpf_send_signal(K_SIGKILL);
+  if (verdict > 0) bpf_set_retval(-verdict);
+  return verdict == VERDICT_GO_ON;
+}
+
+static __always_inline int judge_v4(struct bpf_sock_addr *ctx, uint32_t nr) {
+  uint8_t address[16];
+  mapped_address(address, ctx->user_ip4);
+  return judge_address(ctx, nr, address);
+}
+
+static __always_inline int judge_v6(struct bpf_sock_addr *ctx, uint32_t nr) {
+  uint32_t address[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
+  return judge_address(ctx, nr, (const uint8_t *)address);
+}
+
+SEC("cgroup/connect4") int on_connect4(struct bpf_sock_addr *ctx) { return judge_v4(ctx, K_NR_CONNECT); }
+SEC("cgroup/connect6") int on_connect6(struct bpf_sock_addr *ctx) { return judge_v6(ctx, K_NR_CONNECT); }
+SEC("cgroup/bind4") int on_bind4(struct bpf_sock_addr *ctx) { return judge_v4(ctx, K_NR_BIND); }
+SEC("cgroup/bind6") int on_bind6(struct bpf_sock_addr *ctx) { return judge_v6(ctx, K_NR_BIND); }
+SEC("cgroup/sendmsg4") int on_sendmsg4(struct bpf_sock_addr *ctx) { return judge_v4(ctx, K_NR_SENDTO); }
+SEC("cgroup/sendmsg6") int on_sendmsg6(struct bpf_sock_addr *ctx) { return judge_v6(ctx, K_NR_SENDTO); }
+
+#endif

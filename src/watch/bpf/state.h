@@ -1,0 +1,79 @@
+/* What the programs remember: the mark and label of each supervised thread, the flow of each service socket, the states of
+ * sequences, the table in force. Shared with the loader for the sizes of the maps' values. */
+#ifndef SKEP_WATCH_BPF_STATE_H
+#define SKEP_WATCH_BPF_STATE_H
+
+#include "model/kernel_event.h"
+#include "model/signature_table.h"
+
+enum skep_task_flag {
+  SKEP_TASK_LAUNCHING = 1, /* the launcher before its exec: judged by nothing */
+  SKEP_TASK_IN_GROUP = 2,  /* runs a program of an app group */
+};
+
+/* In task storage of every supervised thread. `epoch` is the service slot's: a task of a service that was removed and whose
+ * slot was given away again is not taken for one of the new service. */
+struct skep_task {
+  uint32_t service;
+  uint32_t epoch;
+  uint32_t flags;
+  uint32_t pad;
+  struct skep_label label;
+};
+
+struct skep_service_entry {
+  uint32_t active;
+  uint32_t epoch;
+  uint32_t port_count;
+  uint32_t netns;      /* inode of the network namespace that it serves in; 0: any */
+  uint16_t ports[16];
+};
+
+/* In socket storage of every connection to a service's port. */
+struct skep_flow_state {
+  struct skep_flow flow;
+  uint64_t bytes_in;
+  uint64_t bytes_out;
+  uint32_t reader_pid; /* who read from it first; 0: nobody yet */
+  uint32_t unanswered; /* it was read since it was last written */
+};
+
+struct skep_port_key {
+  uint32_t netns;
+  uint32_t port;
+};
+
+struct skep_program_key {
+  uint64_t file; /* skep_file_id */
+  uint32_t service;
+  uint32_t pad;
+};
+enum skep_program_kind { SKEP_PROGRAM_OWN = 1, SKEP_PROGRAM_GROUP = 2 };
+
+struct skep_sequence_memory {
+  struct skep_sequences states;
+  struct skep_step steps[SKEP_SEQUENCES_MAX][SKEP_STEPS_MAX];
+};
+
+/* The notifier's question to the program `decide`, and the launcher's to `mark`. */
+struct skep_notice {
+  uint32_t tid;
+  uint32_t arch;
+  int32_t nr;
+  int32_t verdict; /* out: 0 go on, > 0 errno, -1 kill */
+  uint64_t args[6];
+};
+struct skep_mark {
+  uint32_t tid;
+  uint32_t service;
+  uint32_t epoch;
+  uint32_t flags;
+  int32_t done; /* out: 1 marked, 0 no such task */
+  uint32_t children_of; /* adopt: mark only if the parent is marked for this service already */
+};
+
+SKEP_STATIC_ASSERT(sizeof(struct skep_task) == 96, "skep_task");
+SKEP_STATIC_ASSERT(sizeof(struct skep_service_entry) == 48, "skep_service_entry");
+SKEP_STATIC_ASSERT(sizeof(struct skep_notice) == 64, "skep_notice");
+
+#endif

@@ -1,0 +1,17 @@
+/* The kernel side of skep-monitor: one object, one file a family of hooks.
+ *
+ *   flows.h    connections to the services: opened, read, answered, closed   (inet_sock_set_state, sock_*_length)
+ *   tasks.h    supervised processes: fork, exec, wake-up, crash, exit        (sched_*, signal_deliver)
+ *   network.h  connect, bind, send of supervised processes                   (cgroup hooks)
+ *   notices.h  calls before they run and after they have returned            (syscall programs, sys_exit)
+ *   snapshot.h all of it told again                                          (iterators)
+ *   calls.h    the verdict, where they all meet
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "watch/bpf/flows.h"
+#include "watch/bpf/network.h"
+#include "watch/bpf/notices.h"
+#include "watch/bpf/snapshot.h"
+#include "watch/bpf/tasks.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

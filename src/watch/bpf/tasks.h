@@ -1,0 +1,116 @@
+/* The lives of supervised processes: fork, exec, wake-up, death. The mark and the label travel here. */
+#ifndef SKEP_WATCH_BPF_TASKS_H
+#define SKEP_WATCH_BPF_TASKS_H
+
+#include "watch/bpf/calls.h"
+#include "watch/bpf/emit.h"
+#include "watch/bpf/label.h"
+
+static __always_inline void emit_fork(struct task_struct *parent, struct task_struct *child,
+                                      const struct skep_task *state) {
+  struct skep_process_record *record = RESERVE(telemetry, record, SKEP_FORK);
+  if (!record) return;
+  fill_process(record, child, state);
+  record->parent = (uint32_t)parent->tgid; /* the new task's own links may not stand yet */
+  record->tid = (uint32_t)parent->pid;
+  bpf_ringbuf_submit(record, 0);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
+  struct skep_task *from = supervised(parent);
+  if (!from) return 0;
+  struct skep_task *to = bpf_task_storage_get(&tasks, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (!to) {
+    /* Unmarked, but under our seccomp filter: `decide` refuses every deciding call of such a task. */
+    COUNT(helper_failures);
+    return 0;
+  }
+  to->service = from->service;
+  to->epoch = from->epoch;
+  to->flags = from->flags;
+  int is_thread = parent->tgid == child->tgid;
+  inherit(&to->label, &from->label, (uint32_t)parent->pid, is_thread);
+  if (!is_thread) emit_fork(parent, child, to);
+  return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *program) {
+  struct skep_task *state = supervised(task);
+  if (!state) return 0;
+  struct skep_process_record *record = RESERVE(telemetry, record, SKEP_EXEC);
+  if (record) {
+    fill_process(record, task, state);
+    fill_program(record->path, &record->path_bytes, record->args, &record->args_bytes, program);
+    record->exe_device = BPF_CORE_READ(program, file, f_inode, i_sb, s_dev);
+    record->exe_inode = BPF_CORE_READ(program, file, f_inode, i_ino);
+    bpf_ringbuf_submit(record, 0);
+  }
+  judge_program(task, state, program);
+  return 0;
+}
+
+static __always_inline int is_crash(int signal) {
+  /* SIGILL 4, SIGTRAP 5, SIGABRT 6, SIGBUS 7, SIGFPE 8, SIGSEGV 11, SIGSYS 31 */
+  return signal > 0 && signal < 32 && ((1u << signal) & ((1u << 4) | (1u << 5) | (1u << 6) | (1u << 7) | (1u << 8) | (1u << 11) | (1u << 31)));
+}
+
+/* The thread that faults is the one whose session it was: its label becomes the process's, which is told at its end. */
+SEC("tp_btf/signal_deliver")
+int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct k_sigaction *action) {
+  if (!is_crash(signal) || BPF_CORE_READ(action, sa.sa_handler)) return 0;
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct skep_task *state = supervised(task);
+  if (!state) return 0;
+  struct skep_task *leader = bpf_task_storage_get(&tasks, task->group_leader, 0, 0);
+  if (leader && leader != state) leader->label = state->label;
+  return 0;
+}
+
+/* The last thread's end is the process's; its record is the leader's, whose storage lives as long as the process. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task) {
+  if (!supervised(task)) return 0;
+  uint32_t tid = (uint32_t)task->pid;
+  bpf_map_delete_elem(&confirmations, &tid);
+  if (BPF_CORE_READ(task, signal, live.counter)) return 0;
+  struct skep_task *state = supervised(task->group_leader);
+  if (!state) return 0;
+  int group = BPF_CORE_READ(task, signal, group_exit_code);
+  uint32_t status = (uint32_t)(group ? group : task->exit_code);
+  struct skep_process_record *record;
+  if (is_crash((int)(status & 0x7f)))
+    record = RESERVE(alerts, record, SKEP_EXIT);
+  else
+    record = RESERVE(telemetry, record, SKEP_EXIT);
+  if (!record) return 0;
+  fill_process(record, task, state);
+  record->status = status;
+  bpf_ringbuf_submit(record, 0);
+  return 0;
+}
+
+/* Only calls by which one thread hands another its work: an interrupt that wakes a sleeper in the midst of something else
+ * must not pass the label of whom it interrupted. */
+static __always_inline int hands_over(struct task_struct *current) {
+  unsigned long nr = running_call(current);
+  return nr == 202 /* futex */ || nr == 1 /* write */ || nr == 20 /* writev */ || nr == 454 /* futex_wake */;
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_waking, struct task_struct *woken) {
+  struct task_struct *current = bpf_get_current_task_btf();
+  if (current->tgid != woken->tgid || current->pid == woken->pid) return 0;
+  struct skep_task *from = supervised(current);
+  if (!from || from->label.source == SKEP_LABEL_NONE) return 0;
+  struct skep_task *to = bpf_task_storage_get(&tasks, woken, 0, 0);
+  if (!to || to->label.source == SKEP_LABEL_RECV || !hands_over(current)) return 0;
+  to->label = from->label;
+  to->label.source = SKEP_LABEL_WAKE;
+  to->label.inherited = SKEP_LABEL_NONE;
+  to->label.origin_tid = (uint32_t)woken->pid;
+  return 0;
+}
+
+#endif
