@@ -24,6 +24,9 @@ enum skep_watch_type {
   SKEP_SNAPSHOT = 4,       /* all live supervised processes and flows are told again, as records, then SKEP_SNAPSHOT_END */
   SKEP_GET_COUNTERS = 5,
   SKEP_STOP = 6,           /* end the services and exit */
+  SKEP_SEAL = 7,           /* head only, sent before the first byte from outside is read. From here on a command is launched
+                              only if a SET_SERVICE before the seal was the same to the byte: a judge that has been taken over
+                              cannot have programs of its own started. Adopting, ports, groups and removal stay possible. */
   /* watch to judge */
   SKEP_DONE = 32,          /* skep_answer: what was asked is in force */
   SKEP_REFUSED = 33,       /* skep_answer: it is not; the text says why */
@@ -38,7 +41,7 @@ struct skep_watch_head {
   uint32_t ticket; /* an answer carries the ticket of its question */
 };
 
-/* Files are named by device and inode, taken by judge's request when watch opens the path. */
+/* Programs of app groups are given as paths or shell patterns; watch resolves them to device and inode. */
 struct skep_service_order {
   struct skep_watch_head head;
   uint32_t service; /* slot, < SKEP_SERVICES_MAX: judge gives them out */
