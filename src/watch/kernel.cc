@@ -1,0 +1,227 @@
+#include "watch/kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+#include "base/log.h"
+// The skeleton is generated C: it names the structs above and knows nothing of our warnings.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "watch/supervisor.skel.h"
+#pragma GCC diagnostic pop
+
+namespace skep::watch {
+namespace {
+
+constexpr uint32_t kZero = 0;
+
+int log_libbpf(libbpf_print_level level, const char* format, va_list args) {
+  if (level != LIBBPF_WARN) return 0;
+  char line[1024];
+  std::vsnprintf(line, sizeof line, format, args);
+  log::warning("libbpf: {}", std::string_view(line).substr(0, std::strcspn(line, "\n")));
+  return 0;
+}
+
+template <typename Record>
+Status read_iterator(bpf_link* link, const std::function<void(const skep_record*)>& tell) {
+  const Fd iterator(bpf_iter_create(bpf_link__fd(link)));
+  if (!iterator) return fail_errno("start a kernel iterator");
+  Record record;
+  size_t filled = 0;
+  while (true) {
+    const ssize_t got = ::read(iterator.get(), reinterpret_cast<char*>(&record) + filled, sizeof record - filled);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) return fail_errno("read a kernel iterator");
+    if (got == 0) return {};
+    filled += static_cast<size_t>(got);
+    if (filled < sizeof record) continue;
+    tell(&record.head);
+    filled = 0;
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root) {
+  libbpf_set_print(log_libbpf);
+  std::unique_ptr<Kernel> kernel(new Kernel());
+  kernel->programs_ = supervisor__open_and_load();
+  if (kernel->programs_ == nullptr) return fail_errno("load the kernel programs (`skep doctor` says what is missing)");
+  if (auto attached = kernel->attach(cgroup_root); !attached) return wrap("attach the kernel programs", attached);
+  return kernel;
+}
+
+Status Kernel::attach(const std::string& cgroup_root) {
+  const Fd cgroup(::open(cgroup_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!cgroup) return fail_errno("open " + cgroup_root);
+  auto& progs = programs_->progs;
+  bpf_program* const traced[] = {progs.on_socket_state, progs.on_receive, progs.on_send,
+                                 progs.on_fork,         progs.on_exec,    progs.on_signal,
+                                 progs.on_exit,         progs.on_waking,  progs.on_return};
+  for (bpf_program* program : traced) {
+    bpf_link* link = bpf_program__attach(program);
+    if (link == nullptr) return fail_errno(std::string("attach ") + bpf_program__name(program));
+    links_.push_back(link);
+  }
+  bpf_program* const hooks[] = {progs.on_connect4, progs.on_connect6, progs.on_bind4,
+                                progs.on_bind6,    progs.on_sendmsg4, progs.on_sendmsg6};
+  for (bpf_program* program : hooks) {
+    bpf_link* link = bpf_program__attach_cgroup(program, cgroup.get());
+    if (link == nullptr) return fail_errno(std::string("attach ") + bpf_program__name(program) + " to " + cgroup_root);
+    links_.push_back(link);
+  }
+  process_iterator_ = bpf_program__attach_iter(progs.list_processes, nullptr);
+  bpf_iter_link_info info{};
+  info.map.map_fd = static_cast<uint32_t>(bpf_map__fd(programs_->maps.flows));
+  LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof info);
+  flow_iterator_ = bpf_program__attach_iter(progs.list_flows, &options);
+  if (process_iterator_ == nullptr || flow_iterator_ == nullptr) return fail_errno("attach the iterators");
+  return {};
+}
+
+Kernel::~Kernel() {
+  for (bpf_link* link : links_) bpf_link__destroy(link);
+  bpf_link__destroy(process_iterator_);
+  bpf_link__destroy(flow_iterator_);
+  if (programs_ != nullptr) supervisor__destroy(programs_);
+}
+
+Status Kernel::set_table(const skep_table& table) {
+  Fd fresh(bpf_map_create(BPF_MAP_TYPE_ARRAY, "skep_table", sizeof(uint32_t), sizeof table, 1, nullptr));
+  if (!fresh) return fail_errno("make a map for the signature table");
+  if (bpf_map_update_elem(fresh.get(), &kZero, &table, BPF_ANY) != 0) return fail_errno("fill the signature table");
+  const int inner = fresh.get();
+  if (bpf_map_update_elem(bpf_map__fd(programs_->maps.table), &kZero, &inner, BPF_ANY) != 0) {
+    return fail_errno("put the signature table in force");
+  }
+  table_ = std::move(fresh);
+  return {};
+}
+
+Result<ServiceMark> Kernel::open_service(uint32_t slot, const std::vector<uint16_t>& ports, uint32_t netns) {
+  const int map = bpf_map__fd(programs_->maps.services);
+  skep_service_entry entry{};
+  if (bpf_map_lookup_elem(map, &slot, &entry) != 0) return fail_errno("look up a service slot");
+  entry.active = 1;
+  entry.epoch += 1;
+  entry.netns = netns;
+  entry.port_count = 0;
+  if (bpf_map_update_elem(map, &slot, &entry, BPF_ANY) != 0) return fail_errno("set a service slot");
+  if (auto set = set_ports(slot, ports); !set) return wrap("service ports", set);
+  return ServiceMark{slot, entry.epoch};
+}
+
+Status Kernel::set_ports(uint32_t slot, const std::vector<uint16_t>& ports) {
+  const int map = bpf_map__fd(programs_->maps.services);
+  const int port_map = bpf_map__fd(programs_->maps.service_ports);
+  skep_service_entry entry{};
+  if (bpf_map_lookup_elem(map, &slot, &entry) != 0) return fail_errno("look up a service slot");
+  for (uint32_t i = 0; i < entry.port_count; ++i) {
+    const skep_port_key key{entry.netns, entry.ports[i]};
+    bpf_map_delete_elem(port_map, &key);
+  }
+  entry.port_count = 0;
+  for (const uint16_t port : ports) {
+    if (entry.port_count == std::size(entry.ports)) return fail("more than {} ports", std::size(entry.ports));
+    entry.ports[entry.port_count++] = port;
+    const skep_port_key key{entry.netns, port};
+    if (bpf_map_update_elem(port_map, &key, &slot, BPF_NOEXIST) != 0) {
+      if (errno == EEXIST) return fail("port {} belongs to another service already", port);
+      return fail_errno("set a service port");
+    }
+  }
+  if (bpf_map_update_elem(map, &slot, &entry, BPF_ANY) != 0) return fail_errno("set a service slot");
+  return {};
+}
+
+Status Kernel::close_service(uint32_t slot) {
+  if (auto cleared = set_ports(slot, {}); !cleared) return cleared;
+  const int map = bpf_map__fd(programs_->maps.services);
+  skep_service_entry entry{};
+  if (bpf_map_lookup_elem(map, &slot, &entry) != 0) return fail_errno("look up a service slot");
+  entry.active = 0;
+  if (bpf_map_update_elem(map, &slot, &entry, BPF_ANY) != 0) return fail_errno("close a service slot");
+  return forget_programs(slot);
+}
+
+Status Kernel::allow_program(uint32_t slot, uint64_t file, skep_program_kind kind) {
+  const skep_program_key key{file, slot, 0};
+  const uint32_t value = kind;
+  if (bpf_map_update_elem(bpf_map__fd(programs_->maps.programs), &key, &value, BPF_ANY) != 0) {
+    return fail_errno("allow a program");
+  }
+  return {};
+}
+
+Status Kernel::forget_programs(uint32_t slot) {
+  const int map = bpf_map__fd(programs_->maps.programs);
+  std::vector<skep_program_key> mine;
+  skep_program_key key{};
+  const void* previous = nullptr;
+  while (bpf_map_get_next_key(map, previous, &key) == 0) {
+    if (key.service == slot) mine.push_back(key);
+    previous = &key;
+  }
+  for (const skep_program_key& each : mine) bpf_map_delete_elem(map, &each);
+  return {};
+}
+
+Result<bool> Kernel::mark(pid_t tid, ServiceMark service, uint32_t flags) {
+  skep_mark request{};
+  request.tid = static_cast<uint32_t>(tid);
+  request.service = service.slot;
+  request.epoch = service.epoch;
+  request.flags = flags;
+  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &request, .ctx_size_in = sizeof request);
+  if (bpf_prog_test_run_opts(bpf_program__fd(programs_->progs.mark), &options) != 0) return fail_errno("mark a task");
+  return request.done == 1;
+}
+
+int Kernel::decide(const skep_notice& notice) const {
+  skep_notice question = notice;
+  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &question, .ctx_size_in = sizeof question);
+  // A question that the kernel cannot answer is refused: EPERM.
+  if (bpf_prog_test_run_opts(bpf_program__fd(programs_->progs.decide), &options) != 0) return EPERM;
+  return question.verdict;
+}
+
+int Kernel::alerts_ring() const {
+  return bpf_map__fd(programs_->maps.alerts);
+}
+int Kernel::telemetry_ring() const {
+  return bpf_map__fd(programs_->maps.telemetry);
+}
+
+Result<skep_counters> Kernel::counters() const {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return fail("how many CPUs: unknown");
+  std::vector<skep_counters> each(static_cast<size_t>(cpus));
+  if (bpf_map_lookup_elem(bpf_map__fd(programs_->maps.counters), &kZero, each.data()) != 0) {
+    return fail_errno("read the kernel's counters");
+  }
+  // All fields are 64-bit counters: summed as the array that they are.
+  skep_counters sum{};
+  auto* const total = reinterpret_cast<uint64_t*>(&sum);
+  for (const skep_counters& one : each) {
+    const auto* const part = reinterpret_cast<const uint64_t*>(&one);
+    for (size_t i = 0; i < sizeof sum / sizeof(uint64_t); ++i) total[i] += part[i];
+  }
+  return sum;
+}
+
+Status Kernel::snapshot(const std::function<void(const skep_record*)>& tell) const {
+  if (auto told = read_iterator<skep_process_record>(process_iterator_, tell); !told) return told;
+  return read_iterator<skep_flow_record>(flow_iterator_, tell);
+}
+
+}  // namespace skep::watch

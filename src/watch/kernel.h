@@ -1,0 +1,66 @@
+// The kernel programs, loaded: tables and services in, verdicts out. One thread at a time, but for `decide`, which the
+// notifier calls from its own. Closing it detaches everything.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "model/kernel_event.h"
+#include "model/signature_table.h"
+#include "watch/bpf/state.h"
+
+struct supervisor;
+struct bpf_link;
+
+namespace skep::watch {
+
+struct ServiceMark {
+  uint32_t slot = 0;
+  uint32_t epoch = 0;
+};
+
+class Kernel {
+ public:
+  // Loads and attaches all programs, the network hooks at `cgroup_root` (a cgroup v2 directory).
+  static Result<std::unique_ptr<Kernel>> load(const std::string& cgroup_root);
+  ~Kernel();
+
+  // `table` must be valid (skep_table_valid). Returns when no program uses the former table any more.
+  Status set_table(const skep_table& table);
+
+  // The slot's tasks are supervised from here on. `netns` is the inode of the service's network namespace.
+  Result<ServiceMark> open_service(uint32_t slot, const std::vector<uint16_t>& ports, uint32_t netns);
+  Status set_ports(uint32_t slot, const std::vector<uint16_t>& ports);
+  // Its tasks count as unsupervised from the next call on.
+  Status close_service(uint32_t slot);
+  Status allow_program(uint32_t slot, uint64_t file, skep_program_kind kind);
+  Status forget_programs(uint32_t slot);
+
+  // False where there is no such task.
+  Result<bool> mark(pid_t tid, ServiceMark service, uint32_t flags);
+  // 0: let it run; > 0: errno; -1: kill. Any thread.
+  int decide(const skep_notice& notice) const;
+
+  int alerts_ring() const;
+  int telemetry_ring() const;
+  Result<skep_counters> counters() const;
+  // Every supervised process and every open flow, as records.
+  Status snapshot(const std::function<void(const skep_record*)>& tell) const;
+
+ private:
+  Kernel() = default;
+  Status attach(const std::string& cgroup_root);
+
+  supervisor* programs_ = nullptr;
+  std::vector<bpf_link*> links_;
+  bpf_link* process_iterator_ = nullptr;
+  bpf_link* flow_iterator_ = nullptr;
+  Fd table_;  // the inner map in force
+};
+
+}  // namespace skep::watch

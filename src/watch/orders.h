@@ -1,0 +1,40 @@
+// The judge's orders: one packet in, its effect, one answer out (a snapshot: many). Every packet is checked for its
+// size and bounds before anything is done with it; what does not fit is refused, counted, and never acted on.
+#pragma once
+
+#include <cstdint>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "watch/kernel.h"
+#include "watch/notifier.h"
+#include "watch/services.h"
+
+namespace skep::watch {
+
+class Orders {
+ public:
+  Orders(Kernel& kernel, Services& services, const Notifier& notifier, int table_memory)
+      : kernel_(kernel), services_(services), notifier_(notifier), table_memory_(table_memory) {}
+
+  enum class Outcome { done, closed, stop };
+  // Takes one packet from `socket` and answers it there.
+  Outcome take_one(int socket);
+  // Tells what has changed without being asked.
+  void tell_changes(int socket);
+  bool sealed() const { return sealed_; }
+
+ private:
+  Status obey(const skep_watch_head& head, const char* packet, size_t bytes, int socket);
+  Status set_table();
+  Status send_snapshot(int socket, uint32_t ticket);
+  Status send_counters(int socket, uint32_t ticket);
+
+  Kernel& kernel_;
+  Services& services_;
+  const Notifier& notifier_;
+  const int table_memory_;
+  bool sealed_ = false;
+};
+
+}  // namespace skep::watch
