@@ -100,10 +100,10 @@ struct skep_signature {
   uint32_t pad;
 };
 
+/* An address belongs to the net if (address & mask) == net; both as they lie in memory: 16 bytes, network order, v4-mapped. */
 struct skep_net {
-  uint8_t address[16]; /* v4-mapped where IPv4 */
-  uint32_t prefix_bits;
-  uint32_t pad;
+  uint64_t address[2];
+  uint64_t mask[2];
 };
 
 struct skep_run {
@@ -128,7 +128,7 @@ struct skep_table {
  * that is not known does not hold (nor does its negation). */
 struct skep_call {
   uint64_t fields[SKEP_FIELD_COUNT];
-  uint8_t remote[16]; /* fd.rip */
+  uint64_t remote[2]; /* fd.rip: 16 bytes in network order */
   uint32_t has;
   uint32_t nr;
   uint32_t service;

@@ -93,7 +93,7 @@ static long judge_candidate(uint32_t i, struct judging *j) {
   if (!stage_fits(j, step->stage) || index >= SKEP_SIGNATURES_MAX) return 0;
   const struct skep_signature *signature = &t->signatures[index];
   if (!(signature->services >> (j->call->service & 63) & 1)) return 0;
-  if (!skep_step_matches(t, step, j->call)) return 0;
+  if (!skep_step_matches(t, which, j->call)) return 0;
   if (signature->step_count > 1 && !follow_sequence(j, signature, step)) return 0;
   if ((int32_t)signature->action > j->chosen_action) {
     j->chosen_action = signature->action;
