@@ -17,11 +17,13 @@ TEST(SessionIdTest, TextComesBackAsTheSameId) {
 }
 
 TEST(SessionIdTest, TextSortsByTime) {
-  EXPECT_LT(to_string(make_session_id(1'000'000'000'000'000'000, 5)), to_string(make_session_id(1'000'000'000'000'001'000, 1)));
+  EXPECT_LT(to_string(make_session_id(1'000'000'000'000'000'000, 5)),
+            to_string(make_session_id(1'000'000'000'000'001'000, 1)));
 }
 
 TEST(SessionIdTest, RefusesWhatIsNoId) {
-  for (const char* text : {"", "x", "20261124T110512123456-zzz", "20261324T110512123456-0a7", "20261124T110512123456_0a7"}) {
+  for (const char* text :
+       {"", "x", "20261124T110512123456-zzz", "20261324T110512123456-0a7", "20261124T110512123456_0a7"}) {
     EXPECT_FALSE(parse_session_id(text)) << text;
   }
 }

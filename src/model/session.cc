@@ -36,7 +36,9 @@ SessionId make_session_id(int64_t realtime_ns, unsigned running_number) {
   return {microseconds << kRunningBits | (running_number & ((1u << kRunningBits) - 1))};
 }
 
-int64_t start_ns(SessionId id) { return static_cast<int64_t>(id.value >> kRunningBits) * 1000; }
+int64_t start_ns(SessionId id) {
+  return static_cast<int64_t>(id.value >> kRunningBits) * 1000;
+}
 
 std::string to_string(SessionId id) {
   const uint64_t microseconds = id.value >> kRunningBits;
@@ -72,7 +74,9 @@ std::optional<SessionId> parse_session_id(std::string_view text) {
   return id;
 }
 
-bool Endpoint::is_v4() const { return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), address.begin()); }
+bool Endpoint::is_v4() const {
+  return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), address.begin());
+}
 
 std::string address_text(const Endpoint& endpoint) {
   char text[INET6_ADDRSTRLEN] = "";
@@ -115,9 +119,10 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
 
 namespace {
 constexpr std::string_view kClasses[] = {"known", "harmless", "suspect", "attack"};
-constexpr std::string_view kEnds[] = {"open", "client-closed", "server-closed", "reset-by-client", "reset-by-server",
-                                      "bait-refused", "bait-unreachable", "timeout", "limit", "cut", "shutdown",
-                                      "crash-recovered"};
+constexpr std::string_view kEnds[] = {
+    "open",         "client-closed",    "server-closed", "reset-by-client", "reset-by-server",
+    "bait-refused", "bait-unreachable", "timeout",       "limit",           "cut",
+    "shutdown",     "crash-recovered"};
 constexpr std::string_view kActions[] = {"observed", "denied", "killed", "cut"};
 constexpr std::string_view kConfidences[] = {"none", "inherited", "handoff", "confirmed", "exact"};
 
@@ -128,10 +133,18 @@ std::string_view name_of(const std::string_view (&names)[N], E value) {
 }
 }  // namespace
 
-std::string_view to_string(SessionClass value) { return name_of(kClasses, value); }
-std::string_view to_string(EndReason value) { return name_of(kEnds, value); }
-std::string_view to_string(AlertAction value) { return name_of(kActions, value); }
-std::string_view to_string(Confidence value) { return name_of(kConfidences, value); }
+std::string_view to_string(SessionClass value) {
+  return name_of(kClasses, value);
+}
+std::string_view to_string(EndReason value) {
+  return name_of(kEnds, value);
+}
+std::string_view to_string(AlertAction value) {
+  return name_of(kActions, value);
+}
+std::string_view to_string(Confidence value) {
+  return name_of(kConfidences, value);
+}
 
 std::optional<SessionClass> parse_session_class(std::string_view text) {
   for (size_t i = 0; i < std::size(kClasses); ++i) {
