@@ -1,6 +1,6 @@
-// The options of both programs: what proxy.yaml and monitor.yaml hold (design section 10 is the contract). Reading is one
-// table a section: a row has the key, its type, default, limits and help; from it come the parser, `--effective`, the sample
-// file and docs/reference/options.md. An unknown key is an error with file, line and the nearest known one.
+// The options of both programs: what proxy.yaml and monitor.yaml hold (design section 10 is the contract). Reading is
+// one table a section: a row has the key, its type, default, limits and help; from it come the parser, `--effective`,
+// the sample file and docs/reference/options.md. An unknown key is an error with file, line and the nearest known one.
 #pragma once
 
 #include <cstdint>
@@ -50,12 +50,12 @@ struct MonitoredService {
   std::vector<uint16_t> ports;
   std::string user;
   std::string workdir;
-  std::vector<std::string> env;      // "NAME=value"
-  std::string output;                // stdout and stderr are appended there; empty: /dev/null
+  std::vector<std::string> env;  // "NAME=value"
+  std::string output;            // stdout and stderr are appended there; empty: /dev/null
   std::vector<std::string> app_groups;
   std::vector<std::string> intercept;  // further calls to intercept, by name
-  uint32_t pid = 0;                  // adopt this process and its descendants
-  std::string cgroup;                // adopt all of this cgroup
+  uint32_t pid = 0;                    // adopt this process and its descendants
+  std::string cgroup;                  // adopt all of this cgroup
   bool address_randomisation = true;
 };
 
@@ -68,11 +68,11 @@ struct MonitorOptions {
   Endpoint listen;
   std::string keys;
   std::string socket = "/run/skep/monitor.sock";
-  std::string user = "nobody";            // what judge becomes
-  std::vector<std::string> signatures;    // shell patterns; none given: the built-in set
-  bool builtin_signatures = true;         // true exactly where `signatures:` is absent
+  std::string user = "nobody";          // what judge becomes
+  std::vector<std::string> signatures;  // shell patterns; none given: the built-in set
+  bool builtin_signatures = true;       // true exactly where `signatures:` is absent
   std::vector<MonitoredService> services;
-  std::vector<AppGroup> app_groups;       // app_groups: [{name: cgi, programs: [/usr/lib/cgi-bin/*]}]
+  std::vector<AppGroup> app_groups;  // app_groups: [{name: cgi, programs: [/usr/lib/cgi-bin/*]}]
 };
 
 // `path` is for the messages only.

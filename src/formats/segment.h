@@ -1,6 +1,7 @@
-// A segment: an append-only file of records, in which the sessions of one shard lie interleaved in the order in which things
-// happened. docs/formats/segment.md has the grammar and worked bytes. A record of a session names the place of the session's
-// previous record, so that one session is read back without an index of its bytes. One writer; any number of readers.
+// A segment: an append-only file of records, in which the sessions of one shard lie interleaved in the order in which
+// things happened. docs/formats/segment.md has the grammar and worked bytes. A record of a session names the place of
+// the session's previous record, so that one session is read back without an index of its bytes. One writer; any number
+// of readers.
 #pragma once
 
 #include <cstdint>
@@ -22,24 +23,24 @@ struct RecordPlace {
 };
 
 enum class RecordType : uint8_t {
-  opened = 1,     // OpenedEvent
-  connected = 2,  // ConnectedEvent: the leg to the bait stands
-  data = 3,       // stream bytes of one direction
+  opened = 1,       // OpenedEvent
+  connected = 2,    // ConnectedEvent: the leg to the bait stands
+  data = 3,         // stream bytes of one direction
   half_closed = 4,  // one direction ended in order (FIN)
-  served = 5,     // ServedEvent: the monitor's acknowledgement
-  process = 6,    // ProcessEvent: fork, exec, exit of a process that serves the session
-  alert = 7,      // model Alert
-  note = 8,       // NoteEvent: what must be said of the log itself (unsupervised, bytes lost to a full disk …)
-  closed = 9,     // ClosedEvent
+  served = 5,       // ServedEvent: the monitor's acknowledgement
+  process = 6,      // ProcessEvent: fork, exec, exit of a process that serves the session
+  alert = 7,        // model Alert
+  note = 8,         // NoteEvent: what must be said of the log itself (unsupervised, bytes lost to a full disk …)
+  closed = 9,       // ClosedEvent
 };
 
 struct OpenedEvent {
   std::string service;
-  Endpoint client;   // the attacker
-  Endpoint proxy;    // where it connected to
+  Endpoint client;  // the attacker
+  Endpoint proxy;   // where it connected to
 };
 struct ConnectedEvent {
-  Endpoint proxy;    // our own end towards the bait: the port that names the session there
+  Endpoint proxy;  // our own end towards the bait: the port that names the session there
   Endpoint bait;
 };
 struct ServedEvent {
@@ -55,7 +56,14 @@ struct ProcessEvent {
   uint32_t status = 0;
   std::string exe;
 };
-enum class NoteKind : uint8_t { unsupervised = 1, supervised_again = 2, bytes_lost = 3, monitor_flooding = 4, cut = 5, other = 6 };
+enum class NoteKind : uint8_t {
+  unsupervised = 1,
+  supervised_again = 2,
+  bytes_lost = 3,
+  monitor_flooding = 4,
+  cut = 5,
+  other = 6
+};
 struct NoteEvent {
   NoteKind kind = NoteKind::other;
   std::string words;

@@ -1,0 +1,109 @@
+#include "formats/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace skep::formats {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kProxy[] = R"(archive: /var/lib/skep
+keys: /etc/skep/keys
+baits:
+  - {name: bait1, monitor: 10.99.0.3:7443}
+services:
+  - name: web
+    listen: ["0.0.0.0:80", "[::]:80"]
+    bait: bait1
+    address: 10.99.0.3:8080
+    on_alert: cut
+source_ports: 40000-40031
+)";
+
+constexpr char kMonitor[] = R"(listen: 10.99.0.3:7443
+keys: /etc/skep/keys
+services:
+  - name: web
+    command: [/usr/sbin/webd, -p, "8080"]
+    port: 8080
+    app_groups: [cgi]
+app_groups:
+  - {name: cgi, programs: ["/usr/lib/cgi-bin/*"]}
+)";
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+TEST(ProxyOptionsTest, ReadsTheLeastThatWorks) {
+  const auto options = parse_proxy_options("proxy.yaml", kProxy);
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->services[0].listen.size(), 2u);
+  EXPECT_EQ(to_string(options->services[0].address), "10.99.0.3:8080");
+  EXPECT_EQ(options->services[0].on_alert, OnAlert::cut);
+  EXPECT_EQ(options->socket, "/var/lib/skep/proxy.sock");
+  EXPECT_EQ(options->source_port_last, 40031);
+}
+
+TEST(ProxyOptionsTest, EffectiveOptionsReadBackAreTheSame) {
+  const auto options = parse_proxy_options("proxy.yaml", kProxy);
+  ASSERT_TRUE(options);
+  const std::string text = effective_yaml(*options);
+  const auto again = parse_proxy_options("effective", text);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(effective_yaml(*again), text);
+}
+
+struct Mistake {
+  const char* description;
+  const char* from;
+  const char* to;
+  const char* words;
+};
+
+TEST(ProxyOptionsTest, SaysWhatIsWrongAndWhere) {
+  const Mistake mistakes[] = {
+      {"unknown key", "on_alert: cut", "on_alrt: cut",
+       "proxy.yaml:10: a service: unknown key 'on_alrt'; did you mean 'on_alert'?"},
+      {"wrong type", "archive: /var/lib/skep", "archive: [x]", "proxy.yaml:1: archive: wants a text, found a list"},
+      {"no such bait", "bait: bait1", "bait: bait2", "no bait is named 'bait2'; did you mean 'bait1'?"},
+      {"no address", "address: 10.99.0.3:8080", "address: webhost", "'webhost' is no address:port"},
+      {"missing key", "    address: 10.99.0.3:8080\n", "", "'address' is missing"},
+      {"bad range", "40000-40031", "40031-40000", "wants a range"},
+      {"twice", "keys: /etc/skep/keys", "archive: /b", "'archive' is there twice"},
+      {"not yaml", "archive: /var", "archive: [/var", "proxy.yaml:"},
+  };
+  for (const Mistake& mistake : mistakes) {
+    const auto options = parse_proxy_options("proxy.yaml", replaced(kProxy, mistake.from, mistake.to));
+    ASSERT_FALSE(options) << mistake.description;
+    EXPECT_THAT(options.error().message, HasSubstr(mistake.words)) << mistake.description;
+  }
+}
+
+TEST(MonitorOptionsTest, ReadsTheLeastThatWorks) {
+  const auto options = parse_monitor_options("monitor.yaml", kMonitor);
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_TRUE(options->builtin_signatures);
+  EXPECT_EQ(options->services[0].ports, std::vector<uint16_t>{8080});
+  EXPECT_EQ(effective_yaml(*parse_monitor_options("e", effective_yaml(*options))), effective_yaml(*options));
+}
+
+TEST(MonitorOptionsTest, AServiceIsLaunchedOrAdoptedNotBoth) {
+  const auto options =
+      parse_monitor_options("monitor.yaml", replaced(kMonitor, "port: 8080", "port: 8080\n    pid: 7"));
+  ASSERT_FALSE(options);
+  EXPECT_THAT(options.error().message, HasSubstr("exactly one of command, pid, cgroup"));
+}
+
+TEST(YamlTest, RefusesWhatIsNestedWithoutEnd) {
+  EXPECT_FALSE(parse_proxy_options("deep", std::string(100'000, '[')));
+  std::string dashes;
+  for (int i = 0; i < 50'000; ++i) dashes += "- ";
+  EXPECT_FALSE(parse_proxy_options("deep", dashes));
+}
+
+}  // namespace
+}  // namespace skep::formats
