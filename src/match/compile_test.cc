@@ -1,0 +1,254 @@
+#include "match/compile.h"
+
+#include <asm/unistd_64.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "match/automaton.h"
+#include "match/builtin.h"
+#include "match/syscalls.h"
+#include "model/session.h"
+
+namespace skep::match {
+namespace {
+
+using testing::HasSubstr;
+
+CompileContext context_of(bool launched = true) {
+  const auto base = base_intercepts();
+  CompileContext context;
+  context.services.push_back(
+      {"web", 0, launched, launched ? std::vector<uint16_t>(base.begin(), base.end()) : std::vector<uint16_t>{}});
+  context.resolve = resolve_nothing;
+  return context;
+}
+
+Result<CompiledSet> compile_text(const std::string& signatures, const CompileContext& context = context_of()) {
+  const auto set = formats::parse_signature_file("t.yaml", "signatures:\n" + signatures);
+  if (!set) return tl::unexpected<Error>(set.error());
+  return compile({*set}, context);
+}
+
+// The signatures that fire on `call`, as the kernel's loop would find them.
+std::vector<std::string> fired(const CompiledSet& set, const skep_call& call, skep_sequences* state = nullptr,
+                               uint64_t now = 1) {
+  std::vector<std::string> names;
+  const skep_table& t = *set.table;
+  const skep_run run = t.calls[call.nr];
+  for (uint32_t i = 0; i < run.count; ++i) {
+    const uint16_t which = t.by_call[run.first + i];
+    const skep_table_step& step = t.steps[which];
+    const skep_signature& signature = t.signatures[step.signature];
+    if (step.stage != call.stage || !(signature.services >> call.service & 1) || !skep_step_matches(&t, which, &call))
+      continue;
+    if (signature.step_count > 1 &&
+        skep_sequence_advance(&signature, &state->at[signature.slot], step.index, now) != SKEP_SEQUENCE_COMPLETE)
+      continue;
+    names.push_back(set.signatures[step.signature].name);
+  }
+  return names;
+}
+
+skep_call call_of(uint32_t nr, skep_stage stage) {
+  skep_call call{};
+  call.nr = nr;
+  call.stage = static_cast<uint8_t>(stage);
+  return call;
+}
+
+void set(skep_call& call, skep_field field, uint64_t value) {
+  call.fields[field] = value;
+  call.has |= 1u << field;
+}
+
+skep_call exec_of(const char* name, bool listed) {
+  skep_call call = call_of(__NR_execve, SKEP_STAGE_EXEC);
+  set(call, SKEP_FIELD_EXE_NAME, skep_name_hash(name, static_cast<uint32_t>(std::string(name).size())));
+  set(call, SKEP_FIELD_EXE_LISTED, listed);
+  set(call, SKEP_FIELD_EXE_MEMFD, 0);
+  return call;
+}
+
+CompiledSet builtin(bool launched = true) {
+  const auto file = formats::parse_signature_file(kBuiltinName, std::string(builtin_yaml()));
+  EXPECT_TRUE(file) << file.error().message;
+  auto set = compile({*file}, context_of(launched));
+  EXPECT_TRUE(set) << set.error().message;
+  return std::move(*set);
+}
+
+TEST(BuiltinTest, NamesAShellBeforeAnUnlistedProgram) {
+  const CompiledSet set = builtin();
+  EXPECT_THAT(fired(set, exec_of("sh", false)), testing::ElementsAre("shell_started", "unlisted_program"));
+  EXPECT_THAT(fired(set, exec_of("id", false)), testing::ElementsAre("unlisted_program"));
+  EXPECT_TRUE(fired(set, exec_of("sh", true)).empty());
+}
+
+TEST(BuiltinTest, LeavesTheServicesOwnListenerAlone) {
+  const CompiledSet set = builtin();
+  skep_call listen = call_of(__NR_listen, SKEP_STAGE_PRE);
+  match::set(listen, SKEP_FIELD_FD_PROTO, 6);
+  match::set(listen, SKEP_FIELD_SERVICE_PORT, 1);
+  EXPECT_TRUE(fired(set, listen).empty());
+  match::set(listen, SKEP_FIELD_SERVICE_PORT, 0);
+  EXPECT_THAT(fired(set, listen), testing::ElementsAre("new_listener"));
+}
+
+TEST(BuiltinTest, LeavesNameLookUpsAlone) {
+  const CompiledSet set = builtin();
+  struct Row {
+    uint64_t protocol, port;
+    bool fires;
+  };
+  for (const Row& row :
+       {Row{6, 53, true}, Row{6, 80, true}, Row{17, 53, false}, Row{17, 0, false}, Row{17, 4444, true}}) {
+    skep_call connect = call_of(__NR_connect, SKEP_STAGE_HOOK);
+    match::set(connect, SKEP_FIELD_FD_PROTO, row.protocol);
+    match::set(connect, SKEP_FIELD_FD_RPORT, row.port);
+    EXPECT_EQ(!fired(set, connect).empty(), row.fires) << row.protocol << ":" << row.port;
+  }
+}
+
+TEST(BuiltinTest, AnAdoptedServiceIsJudgedAfterTheCall) {
+  const CompiledSet set = builtin(false);
+  EXPECT_TRUE(fired(set, call_of(__NR_ptrace, SKEP_STAGE_PRE)).empty());
+  EXPECT_THAT(fired(set, call_of(__NR_ptrace, SKEP_STAGE_POST)), testing::ElementsAre("foreign_process_memory"));
+}
+
+TEST(CompileTest, SaysWhatCannotBeDone) {
+  struct Row {
+    const char* description;
+    const char* text;
+    const char* words;
+  };
+  const Row rows[] = {
+      {"a call nobody intercepts", "  - {signature: a, condition: evt.type = openat, action: deny}",
+       "add `intercept: [openat]`"},
+      {"unknown call", "  - {signature: a, condition: evt.type = execv}", "did you mean 'execve'?"},
+      {"unknown field", "  - {signature: a, condition: evt.type = mount and fd.rprt = 5}", "did you mean 'fd.rport'?"},
+      {"field not known there", "  - {signature: a, condition: evt.type = mount and proc.name = sh}",
+       "proc.name is not known where mount is judged"},
+      {"no call named", "  - {signature: a, condition: user.uid = 0}", "names no call"},
+      {"no such service", "  - {signature: a, condition: evt.type = mount, services: [wev]}", "did you mean 'web'?"},
+      {"unknown errno", "  - {signature: a, condition: evt.type = mount, errno: EWHAT}", "'EWHAT' is none of"},
+      {"deny by the result", "  - {signature: a, condition: evt.type = mount and evt.res = 0, action: deny}",
+       "cannot be denied by evt.res"},
+      {"kind of another version", "  - {signature: a, kind: evidence, condition: evt.type = mount}",
+       "'evidence' is none of: blacklist, sequence"},
+      {"unknown key", "  - {signature: a, conditon: evt.type = mount}", "did you mean 'condition'?"},
+      {"open parenthesis", "  - {signature: a, condition: (evt.type = mount}", "a ')' is missing"},
+      {"not a network", "  - {signature: a, condition: evt.type = connect and fd.rip in (10.0.0.0/33)}",
+       "is no network"},
+  };
+  for (const Row& row : rows) {
+    const auto set = compile_text(row.text);
+    ASSERT_FALSE(set) << row.description;
+    EXPECT_THAT(set.error().message, HasSubstr(row.words)) << row.description;
+    EXPECT_THAT(set.error().message, HasSubstr("t.yaml:2")) << row.description;
+  }
+}
+
+TEST(CompileTest, AMacroThatNamesItselfIsAnError) {
+  const auto set = formats::parse_signature_file(
+      "t.yaml", "macros: [{macro: m, condition: m or m}]\nsignatures: [{signature: a, condition: m}]");
+  ASSERT_FALSE(set);
+  EXPECT_THAT(set.error().message, HasSubstr("does it name itself?"));
+}
+
+TEST(CompileTest, NetworksMatchByPrefix) {
+  const auto set = compile_text(
+      "  - {signature: a, condition: 'evt.type = connect and not fd.rip in (127.0.0.0/8, \"fd00::/8\")', action: "
+      "deny}");
+  ASSERT_TRUE(set) << set.error().message;
+  struct Row {
+    const char* address;
+    bool fires;
+  };
+  for (const Row& row :
+       {Row{"127.9.9.9", false}, Row{"128.0.0.1", true}, Row{"[fd12::1]", false}, Row{"[fe80::1]", true}}) {
+    skep_call connect = call_of(__NR_connect, SKEP_STAGE_HOOK);
+    const auto endpoint = parse_endpoint(row.address);
+    std::memcpy(connect.remote, endpoint->address.data(), 16);
+    connect.has |= 1u << SKEP_FIELD_FD_RIP;
+    EXPECT_EQ(!fired(*set, connect).empty(), row.fires) << row.address;
+  }
+}
+
+TEST(CompileTest, ExceptionsNarrowASignature) {
+  const auto set = compile_text(
+      "  - {signature: a, condition: evt.type = connect, action: deny,\n     exceptions: [{name: smtp, fields: "
+      "[fd.l4proto, fd.rport], comps: [=, in], values: [[tcp, [25, 587]]]}]}");
+  ASSERT_TRUE(set) << set.error().message;
+  skep_call connect = call_of(__NR_connect, SKEP_STAGE_HOOK);
+  match::set(connect, SKEP_FIELD_FD_PROTO, 6);
+  match::set(connect, SKEP_FIELD_FD_RPORT, 587);
+  EXPECT_TRUE(fired(*set, connect).empty());
+  match::set(connect, SKEP_FIELD_FD_RPORT, 80);
+  EXPECT_FALSE(fired(*set, connect).empty());
+}
+
+class SequenceTest : public testing::Test {
+ protected:
+  CompiledSet compiled() {
+    auto set = compile_text(R"y(  - signature: s
+    kind: sequence
+    maxspan: 10s
+    steps:
+      - {on: [dup2, dup3], where: "evt.res in (0, 1, 2) and fd.typechar in (4, 6)"}
+      - {on: [execve, execveat], where: "proc.name in (sh, bash)"}
+)y");
+    EXPECT_TRUE(set) << set.error().message;
+    return std::move(*set);
+  }
+  static skep_call dup2(uint64_t result) {
+    skep_call call = call_of(__NR_dup2, SKEP_STAGE_POST);
+    set(call, SKEP_FIELD_RESULT, result);
+    set(call, SKEP_FIELD_FD_TYPE, '4');
+    return call;
+  }
+  skep_sequences state_{};
+};
+
+TEST_F(SequenceTest, FiresOnTheLastStepAfterTheFirst) {
+  const CompiledSet set = compiled();
+  EXPECT_TRUE(fired(set, exec_of("sh", false), &state_).empty());
+  EXPECT_TRUE(fired(set, dup2(0), &state_).empty());
+  EXPECT_TRUE(fired(set, dup2(7), &state_).empty());
+  EXPECT_THAT(fired(set, exec_of("sh", false), &state_), testing::ElementsAre("s"));
+  EXPECT_TRUE(fired(set, exec_of("sh", false), &state_).empty()) << "begins anew once complete";
+}
+
+TEST_F(SequenceTest, ForgetsWhatIsOlderThanItsSpan) {
+  const CompiledSet set = compiled();
+  fired(set, dup2(0), &state_, 1);
+  EXPECT_TRUE(fired(set, exec_of("sh", false), &state_, 10'000'000'002).empty());
+}
+
+TEST_F(SequenceTest, StateOfAnotherTextCountsAsNone) {
+  const CompiledSet set = compiled();
+  fired(set, dup2(0), &state_);
+  set.table->signatures[0].epoch ^= 1;
+  EXPECT_TRUE(fired(set, exec_of("sh", false), &state_).empty());
+}
+
+TEST(TableTest, AnIndexOutsideIsNotValid) {
+  const CompiledSet set = builtin();
+  ASSERT_TRUE(skep_table_valid(set.table.get()));
+  const auto broken = [&](auto change) {
+    auto copy = std::make_unique<skep_table>(*set.table);
+    change(*copy);
+    return !skep_table_valid(copy.get());
+  };
+  EXPECT_TRUE(broken([](skep_table& t) { t.calls[5] = {65535, 48}; }));
+  EXPECT_TRUE(broken([](skep_table& t) { t.by_call[0] = 600; }));
+  EXPECT_TRUE(broken([](skep_table& t) {
+    t.steps[0].conjunction_first = 1020;
+    t.steps[0].conjunction_count = 16;
+  }));
+  EXPECT_TRUE(broken([](skep_table& t) { t.predicates[3].field = 99; }));
+  EXPECT_TRUE(broken([](skep_table& t) { t.signatures[0].slot = 40; }));
+  EXPECT_TRUE(broken([](skep_table& t) { t.signature_count = 4000; }));
+}
+
+}  // namespace
+}  // namespace skep::match
