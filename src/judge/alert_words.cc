@@ -1,0 +1,154 @@
+#include "judge/alert_words.h"
+
+#include <asm/unistd_64.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/clock.h"
+#include "match/syscalls.h"
+#include "model/session.h"
+
+namespace skep::judge {
+namespace {
+
+template <size_t N>
+std::string text_of(const char (&bytes)[N], size_t count) {
+  return std::string(bytes, std::min(count, N));
+}
+
+std::string address_of(const skep_alert_record& record) {
+  Endpoint endpoint;
+  std::memcpy(endpoint.address.data(), record.address, sizeof record.address);
+  endpoint.port = record.port;
+  return to_string(endpoint);
+}
+
+// The call's arguments for a person.
+std::string arguments_of(const skep_alert_record& record) {
+  if (record.stage == SKEP_STAGE_EXEC) {
+    const std::string path = text_of(record.path, record.path_bytes);
+    const std::string args =
+        arguments_text(record.exec_args, std::min<size_t>(record.args_bytes, sizeof record.exec_args));
+    return fmt::format("{} [{}]", path, args);
+  }
+  if (record.call == __NR_listen && record.port != 0) return fmt::format("TCP port {}", record.port);
+  if (record.stage == SKEP_STAGE_HOOK) return address_of(record);
+  return fmt::format("{:#x}, {:#x}, {:#x}, {:#x}", record.args[0], record.args[1], record.args[2], record.args[3]);
+}
+
+std::string_view provenance_of(uint8_t provenance) {
+  static constexpr std::string_view kNames[] = {"register", "kernel", "user"};
+  return provenance < std::size(kNames) ? kNames[provenance] : "unknown";
+}
+
+void fill_lineage(uint32_t pid, const ProcessTable& processes, wire::Alert& message) {
+  for (const ProcessInfo& info : processes.lineage(pid)) {
+    wire::Process& process = *message.add_lineage();
+    process.set_pid(info.pid);
+    process.set_parent(info.parent);
+    process.set_uid(info.uid);
+    process.set_start_ns(static_cast<uint64_t>(info.start_ns));
+    process.set_exe(info.exe);
+    process.set_args(info.args);
+    process.set_comm(info.comm);
+  }
+}
+
+std::string exe_of(uint32_t pid, const ProcessTable& processes) {
+  const ProcessInfo* info = processes.find(pid);
+  return info == nullptr ? "" : info->exe.empty() ? info->comm : info->exe;
+}
+
+std::string_view signal_name(uint32_t signal) {
+  switch (signal) {
+    case 4:
+      return "SIGILL";
+    case 5:
+      return "SIGTRAP";
+    case 6:
+      return "SIGABRT";
+    case 7:
+      return "SIGBUS";
+    case 8:
+      return "SIGFPE";
+    case 11:
+      return "SIGSEGV";
+    case 31:
+      return "SIGSYS";
+    default:
+      return "a signal";
+  }
+}
+
+}  // namespace
+
+uint64_t to_realtime_ns(uint64_t boot_ns) {
+  return static_cast<uint64_t>(now_realtime_ns() - now_boottime_ns()) + boot_ns;
+}
+
+void fill_tuple(const skep_flow& flow, wire::FlowTuple& tuple) {
+  tuple.set_remote_address(flow.remote, sizeof flow.remote);
+  tuple.set_remote_port(flow.remote_port);
+  tuple.set_local_address(flow.local, sizeof flow.local);
+  tuple.set_local_port(flow.local_port);
+}
+
+wire::Alert alert_message(const Attributed& attributed, const match::SignatureInfo* signature,
+                          const ProcessTable& processes, const std::string& service) {
+  const skep_alert_record& record = attributed.alert;
+  wire::Alert message;
+  message.set_id(record.id);
+  message.set_time_ns(to_realtime_ns(record.head.time_ns));
+  message.set_rule(signature != nullptr ? signature->name
+                                        : fmt::format("signature {} of table {}", record.signature, record.generation));
+  message.set_priority(signature != nullptr ? signature->priority : "WARNING");
+  message.set_description(signature != nullptr ? signature->description : "the signature set has changed since");
+  message.set_pid(record.pid);
+  message.set_tid(record.tid);
+  message.set_exe(record.stage == SKEP_STAGE_EXEC ? text_of(record.path, record.path_bytes)
+                                                  : exe_of(record.pid, processes));
+  message.set_syscall(match::call_name(record.call));
+  message.set_arguments(arguments_of(record));
+  message.set_provenance(std::string(provenance_of(record.provenance)));
+  message.set_action(record.action);
+  message.set_confidence(static_cast<uint32_t>(attributed.confidence));
+  message.set_stream_offset(record.label.stream_offset);
+  message.set_service(service);
+  for (size_t i = 0; i < std::min<size_t>(record.step_count, SKEP_STEPS_MAX) && record.step_count > 1; ++i) {
+    message.add_steps(fmt::format("{} thread {} {}",
+                                  format_time(static_cast<int64_t>(to_realtime_ns(record.steps[i].time_ns))),
+                                  record.steps[i].tid, match::call_name(record.steps[i].call)));
+  }
+  fill_lineage(record.pid, processes, message);
+  message.set_serial(attributed.flow.serial);
+  if (attributed.flow.serial != 0) fill_tuple(attributed.flow, *message.mutable_flow());
+  for (const uint64_t candidate : attributed.candidates) message.add_candidates(candidate);
+  return message;
+}
+
+wire::Alert crash_message(const skep_process_record& record, const ProcessTable& processes,
+                          const std::string& service) {
+  wire::Alert message;
+  message.set_time_ns(to_realtime_ns(record.head.time_ns));
+  message.set_rule("crash");
+  message.set_priority("NOTICE");
+  message.set_description(fmt::format("serving process ended by {}", signal_name(record.status & 0x7f)));
+  message.set_pid(record.pid);
+  message.set_tid(record.tid);
+  message.set_exe(exe_of(record.pid, processes));
+  message.set_crash(true);
+  message.set_action(SKEP_OBSERVED);
+  message.set_provenance("kernel");
+  const bool forked = record.label.source == SKEP_LABEL_FORK;
+  message.set_confidence(static_cast<uint32_t>(forked ? Confidence::inherited : Confidence::exact));
+  message.set_stream_offset(record.label.stream_offset);
+  message.set_service(service);
+  fill_lineage(record.pid, processes, message);
+  message.set_serial(record.label.flow.serial);
+  fill_tuple(record.label.flow, *message.mutable_flow());
+  return message;
+}
+
+}  // namespace skep::judge

@@ -1,0 +1,22 @@
+// Alerts in words: from the kernel's record, the signature's text and the processes to the message that the proxy gets.
+// Pure.
+#pragma once
+
+#include "judge/attribution.h"
+#include "judge/process_table.h"
+#include "match/compile.h"
+#include "wire/control.pb.h"
+
+namespace skep::judge {
+
+// `signature` nullptr: of a table that is forgotten; the alert says so and loses nothing else.
+wire::Alert alert_message(const Attributed& attributed, const match::SignatureInfo* signature,
+                          const ProcessTable& processes, const std::string& service);
+
+// A serving process ended by a crash signal: evidence against its session, not yet an alert on it.
+wire::Alert crash_message(const skep_process_record& record, const ProcessTable& processes, const std::string& service);
+
+void fill_tuple(const skep_flow& flow, wire::FlowTuple& tuple);
+uint64_t to_realtime_ns(uint64_t boot_ns);
+
+}  // namespace skep::judge

@@ -1,0 +1,289 @@
+#include "judge/judge.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "judge/courtroom.h"
+#include "judge/local_commands.h"
+#include "judge/ring.h"
+#include "judge/sandbox.h"
+#include "match/builtin.h"
+#include "wire/control_server.h"
+#include "wire/local.h"
+
+namespace skep::judge {
+namespace {
+
+constexpr size_t kRingBytes = 4 << 20;  // as in watch/bpf/maps.h
+constexpr int64_t kMillisecond = 1'000'000;
+
+volatile sig_atomic_t stop_wanted = 0;
+
+Result<std::vector<formats::SignatureSet>> load_signatures(const formats::MonitorOptions& options) {
+  std::vector<formats::SignatureSet> sets;
+  if (options.builtin_signatures) {
+    auto set = formats::parse_signature_file(match::kBuiltinName, std::string(match::builtin_yaml()));
+    if (!set) return tl::unexpected<Error>(set.error());
+    sets.push_back(std::move(*set));
+    return sets;
+  }
+  for (const std::string& pattern : options.signatures) {
+    for (const std::string& path : expand_glob(pattern)) {
+      const auto text = read_file(path);
+      if (!text) return tl::unexpected<Error>(text.error());
+      auto set = formats::parse_signature_file(path, *text);
+      if (!set) return tl::unexpected<Error>(set.error());
+      sets.push_back(std::move(*set));
+    }
+  }
+  if (sets.empty()) log::warning("no signature file was found: nothing is refused and nothing is alerted");
+  return sets;
+}
+
+class Judge {
+ public:
+  Judge(WatchLink& watch, Enforcement& enforcement, Ring alerts, Ring telemetry, wire::ControlServer control,
+        wire::LocalServer local)
+      : watch_(watch),
+        enforcement_(enforcement),
+        court_(enforcement),
+        alerts_(std::move(alerts)),
+        telemetry_(std::move(telemetry)),
+        control_(std::move(control)),
+        local_(std::move(local)) {}
+
+  Status recall() {
+    auto records = watch_.snapshot();
+    if (!records) return tl::unexpected<Error>(records.error());
+    for (const skep_snapshot_record& record : *records) {
+      const auto* const bytes = reinterpret_cast<const uint8_t*>(&record.kernel);
+      court_.take_record({bytes, std::min<size_t>(record.kernel.record.size, sizeof record.kernel)},
+                         now_monotonic_ns());
+    }
+    return {};
+  }
+
+  int loop() {
+    while (stop_wanted == 0) {
+      wait();
+      if (watch_.gone()) {
+        say_degraded("watch is gone: its services have been ended", "monitor-away");
+        log::error("watch is gone: nothing can be judged any more");
+        return 1;
+      }
+      const int64_t now = now_monotonic_ns();
+      take_kernel(now);
+      court_.take_time(now);
+      for (const wire::ControlEvent& event : control_.step(now)) take_event(event);
+      tell_proxy();
+      local_.step(now, [this](const wire::LocalRequest& request) {
+        return answer_local(request, enforcement_, [this] { return status(); });
+      });
+    }
+    say_degraded("the monitor has been told to stop", "monitor-away");
+    return 0;
+  }
+
+ private:
+  void wait() {
+    pollfd fds[] = {{alerts_.fd(), POLLIN, 0},
+                    {telemetry_.fd(), POLLIN, 0},
+                    {watch_.fd(), POLLIN, 0},
+                    {control_.poll_fd(), POLLIN, 0},
+                    {local_.poll_fd(), POLLIN, 0}};
+    int timeout_ms = 1000;
+    if (const auto deadline = court_.next_deadline_ns()) {
+      timeout_ms =
+          static_cast<int>(std::clamp<int64_t>((*deadline - now_monotonic_ns()) / kMillisecond + 1, 0, timeout_ms));
+    }
+    ::poll(fds, std::size(fds), timeout_ms);
+    if (fds[2].revents != 0) watch_.pump();
+    for (const skep_service_state& state : watch_.take_states()) enforcement_.services().note(state);
+  }
+
+  // The alerts first into a list, then all telemetry, then the alerts: a fork is told before what the child did.
+  void take_kernel(int64_t now) {
+    std::vector<Bytes> alerts;
+    alerts_.drain([&](ByteView record) { alerts.emplace_back(record.begin(), record.end()); });
+    telemetry_.drain([&](ByteView record) { court_.take_record(record, now); });
+    for (const Bytes& record : alerts) court_.take_record(record, now);
+  }
+
+  void take_event(const wire::ControlEvent& event) {
+    if (const auto* connected = std::get_if<wire::PeerConnected>(&event)) {
+      log::info("the proxy at {} is connected", connected->peer);
+      greeted_ = false;
+    } else if (const auto* gone = std::get_if<wire::PeerGone>(&event)) {
+      log::warning("the proxy is gone: {}", gone->why);
+      greeted_ = false;
+    } else {
+      take_frame(std::get<wire::Frame>(event));
+    }
+  }
+
+  void take_frame(const wire::Frame& frame) {
+    if (frame.has_hello()) {
+      greet(frame.hello());
+    } else if (frame.has_ping()) {
+      answer_ping(frame.ping());
+    } else if (frame.has_session_opened()) {
+      ++sessions_announced_;
+    } else if (!frame.has_session_closed()) {
+      ++frames_unexpected_;
+    }
+  }
+
+  void greet(const wire::Hello& hello) {
+    if (hello.version() != 1)
+      log::warning("the proxy speaks version {} of the control channel, this is version 1", hello.version());
+    wire::Frame welcome;
+    welcome.mutable_welcome()->set_version(1);
+    welcome.mutable_welcome()->set_monitor_start(static_cast<uint64_t>(start_ns_));
+    for (const ServiceBook::Entry& entry : enforcement_.services().entries())
+      welcome.mutable_welcome()->add_services(entry.options.name);
+    send(welcome);
+    for (const wire::Frame& frame : court_.introduction()) send(frame);
+    greeted_ = true;
+  }
+
+  // The barrier: all that the kernel had told when the ping came is sent before the pong.
+  void answer_ping(const wire::Ping& ping) {
+    take_kernel(now_monotonic_ns());
+    tell_proxy();
+    const auto counters = watch_.counters();
+    if (counters) kernel_ = counters->counters;
+    wire::Frame frame;
+    wire::Pong& pong = *frame.mutable_pong();
+    pong.set_number(ping.number());
+    pong.set_sent_ns(ping.sent_ns());
+    pong.set_kernel_lost(kernel_.alerts_dropped + kernel_.telemetry_dropped);
+    pong.set_messages_dropped(unsent_ + court_.counters().alerts_unsent);
+    send(frame);
+  }
+
+  void tell_proxy() {
+    for (const wire::Frame& frame : court_.take_frames(control_.connected() && greeted_)) send(frame);
+  }
+
+  void send(const wire::Frame& frame) {
+    if (!control_.send(frame)) ++unsent_;
+  }
+
+  void say_degraded(const char* words, const char* state) {
+    wire::Frame frame;
+    frame.mutable_degraded()->set_words(words);
+    frame.mutable_degraded()->set_state(state);
+    frame.mutable_degraded()->set_begins(true);
+    send(frame);
+    control_.step(now_monotonic_ns());
+  }
+
+  std::string status() {
+    const auto answer = watch_.counters();
+    if (answer) kernel_ = answer->counters;
+    JsonWriter json;
+    json.begin_object().field("program", "skep-monitor").field("proxy_connected", control_.connected());
+    json.field("services", static_cast<unsigned long>(enforcement_.services().entries().size()));
+    json.field("signatures", static_cast<unsigned long>(enforcement_.signatures().size()));
+    json.field("processes", static_cast<unsigned long>(court_.processes().live()))
+        .field("flows", static_cast<unsigned long>(court_.flows().all().size()));
+    json.field("alerts", court_.counters().alerts)
+        .field("crashes", court_.counters().crashes)
+        .field("denied", kernel_.denied)
+        .field("killed", kernel_.killed);
+    json.field("kernel_records_lost", kernel_.alerts_dropped + kernel_.telemetry_dropped)
+        .field("kernel_helper_failures", kernel_.helper_failures);
+    json.field("notices", answer ? answer->notices : 0)
+        .field("messages_unsent", unsent_ + court_.counters().alerts_unsent);
+    json.field("malformed_records", court_.counters().malformed_records)
+        .field("malformed_frames", control_.counters().malformed);
+    json.field("stale_frames", control_.counters().stale).field("missing_frames", control_.counters().missing);
+    json.field("strangers_refused", control_.strangers_refused())
+        .field("unexpected_frames", frames_unexpected_)
+        .field("sessions_announced", sessions_announced_);
+    json.key("degraded").begin_array();
+    if (!control_.connected()) json.value("proxy-away");
+    return json.end_array().end_object().take();
+  }
+
+  WatchLink& watch_;
+  Enforcement& enforcement_;
+  Courtroom court_;
+  Ring alerts_;
+  Ring telemetry_;
+  wire::ControlServer control_;
+  wire::LocalServer local_;
+  const int64_t start_ns_ = now_realtime_ns();
+  bool greeted_ = false;
+  skep_counters kernel_{};
+  uint64_t unsent_ = 0;
+  uint64_t frames_unexpected_ = 0;
+  uint64_t sessions_announced_ = 0;
+};
+
+struct Refused {
+  Error error;
+  int code;
+};
+
+tl::expected<int, Refused> serve(JudgeInheritance inheritance) {
+  const auto refuse = [](const Error& error, int code) { return tl::unexpected<Refused>({error, code}); };
+  const formats::MonitorOptions& options = inheritance.options;
+  auto sets = load_signatures(options);
+  if (!sets) return refuse(sets.error(), 2);
+  auto tls = wire::TlsContext::load(options.keys, wire::Role::monitor);
+  if (!tls) return refuse(tls.error(), 2);
+  auto control = wire::ControlServer::listen(options.listen, std::move(*tls));
+  if (!control) return refuse(control.error(), 1);
+  const size_t slash = options.socket.rfind('/');
+  if (slash != std::string::npos && slash > 0) {
+    if (auto made = make_directories(options.socket.substr(0, slash), 0711); !made) return refuse(made.error(), 1);
+  }
+  auto local = wire::LocalServer::listen(options.socket);
+  if (!local) return refuse(local.error(), 1);
+  auto alerts = Ring::map(std::move(inheritance.alerts_ring), kRingBytes);
+  if (!alerts) return refuse(alerts.error(), 1);
+  auto telemetry = Ring::map(std::move(inheritance.telemetry_ring), kRingBytes);
+  if (!telemetry) return refuse(telemetry.error(), 1);
+  if (auto dropped = drop_privileges(options.user); !dropped) return refuse(dropped.error(), 1);
+
+  WatchLink watch(std::move(inheritance.orders));
+  Enforcement enforcement(watch, std::move(inheritance.table_memory), options.app_groups);
+  if (auto begun = enforcement.begin(std::move(*sets), options.services); !begun) return refuse(begun.error(), 2);
+  if (auto sealed = watch.seal(); !sealed) return refuse(sealed.error(), 1);
+  Judge judge(watch, enforcement, std::move(*alerts), std::move(*telemetry), std::move(*control), std::move(*local));
+  if (auto recalled = judge.recall(); !recalled) return refuse(recalled.error(), 1);
+    // The sanitizers' own calls are not on the list, so a build with them goes without; its tests say so.
+#if !defined(__SANITIZE_ADDRESS__)
+  if (auto listed = install_seccomp_list(); !listed) return refuse(listed.error(), 1);
+#endif
+  log::info("judge is ready on {}", to_string(options.listen));
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, "ready\n", 6);
+  return judge.loop();
+}
+
+}  // namespace
+
+int run(JudgeInheritance inheritance) {
+  log::set_area("judge");
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop_wanted = 1; };
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  const auto code = serve(std::move(inheritance));
+  if (code) return *code;
+  log::error("{}", code.error().error.message);
+  return code.error().code;
+}
+
+}  // namespace skep::judge

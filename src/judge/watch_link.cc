@@ -1,0 +1,118 @@
+#include "judge/watch_link.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.h"
+
+namespace skep::judge {
+namespace {
+
+constexpr int kAnswerTimeoutMs = 15'000;
+constexpr size_t kPacketBytesMax = std::max(
+    {sizeof(skep_answer), sizeof(skep_snapshot_record), sizeof(skep_counters_answer), sizeof(skep_service_state)});
+
+template <typename Record>
+Record copy_of(const char* packet) {
+  Record record;
+  std::memcpy(&record, packet, sizeof record);
+  return record;
+}
+
+}  // namespace
+
+template <typename Record>
+Status WatchLink::order(uint32_t type, Record record) {
+  const uint32_t ticket = ++last_ticket_;
+  if constexpr (std::is_same_v<Record, skep_watch_head>) {
+    record = {type, ticket};
+  } else {
+    record.head = {type, ticket};
+  }
+  if (::send(socket_.get(), &record, sizeof record, MSG_NOSIGNAL) < 0) return fail_errno("speak to watch");
+  return await(ticket);
+}
+
+Status WatchLink::await(uint32_t ticket) {
+  while (true) {
+    const auto answer =
+        std::find_if(answers_.begin(), answers_.end(), [&](const skep_answer& a) { return a.head.ticket == ticket; });
+    if (answer != answers_.end()) {
+      const skep_answer found = *answer;
+      answers_.erase(answer);
+      if (found.head.type == SKEP_DONE) return {};
+      return tl::unexpected<Error>(
+          Error{std::string(found.text, std::min<size_t>(found.text_bytes, sizeof found.text)), found.error});
+    }
+    if (!receive(kAnswerTimeoutMs)) return fail("{}", gone_ ? "watch is gone" : "watch gives no answer");
+  }
+}
+
+bool WatchLink::receive(int timeout_ms) {
+  if (gone_) return false;
+  pollfd wait{socket_.get(), POLLIN, 0};
+  if (::poll(&wait, 1, timeout_ms) <= 0) return false;
+  alignas(8) char packet[kPacketBytesMax];
+  const ssize_t got = ::recv(socket_.get(), packet, sizeof packet, 0);
+  if (got < 0 && errno == EINTR) return true;
+  if (got < static_cast<ssize_t>(sizeof(skep_watch_head))) {
+    gone_ = true;
+    return false;
+  }
+  switch (copy_of<skep_watch_head>(packet).type) {
+    case SKEP_DONE:
+    case SKEP_REFUSED:
+      answers_.push_back(copy_of<skep_answer>(packet));
+      break;
+    case SKEP_SNAPSHOT_RECORD:
+      snapshot_.push_back(copy_of<skep_snapshot_record>(packet));
+      break;
+    case SKEP_SERVICE_STATE:
+      states_.push_back(copy_of<skep_service_state>(packet));
+      break;
+    case SKEP_COUNTERS:
+      counters_ = copy_of<skep_counters_answer>(packet);
+      break;
+    default:
+      break;
+  }
+  return true;
+}
+
+void WatchLink::pump() {
+  while (receive(0)) {
+  }
+}
+
+Status WatchLink::set_table() {
+  return order(SKEP_SET_TABLE, skep_watch_head{});
+}
+Status WatchLink::set_service(skep_service_order service) {
+  return order(SKEP_SET_SERVICE, service);
+}
+Status WatchLink::seal() {
+  return order(SKEP_SEAL, skep_watch_head{});
+}
+
+Status WatchLink::remove_service(const std::string& name) {
+  skep_service_order service{};
+  std::strncpy(service.name, name.c_str(), sizeof service.name - 1);
+  return order(SKEP_REMOVE_SERVICE, service);
+}
+
+Result<skep_counters_answer> WatchLink::counters() {
+  if (auto asked = order(SKEP_GET_COUNTERS, skep_watch_head{}); !asked) return tl::unexpected<Error>(asked.error());
+  return counters_;
+}
+
+Result<std::vector<skep_snapshot_record>> WatchLink::snapshot() {
+  snapshot_.clear();
+  if (auto asked = order(SKEP_SNAPSHOT, skep_watch_head{}); !asked) return tl::unexpected<Error>(asked.error());
+  return std::exchange(snapshot_, {});
+}
+
+}  // namespace skep::judge

@@ -1,0 +1,48 @@
+// The line to watch: one order at a time, each with its answer; what watch tells unasked is kept for `take`. One
+// thread.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "model/watch_records.h"
+
+namespace skep::judge {
+
+class WatchLink {
+ public:
+  explicit WatchLink(Fd socket) : socket_(std::move(socket)) {}
+  int fd() const { return socket_.get(); }
+  bool gone() const { return gone_; }
+
+  Status set_table();
+  Status set_service(skep_service_order order);
+  Status remove_service(const std::string& name);
+  Status seal();
+  Result<skep_counters_answer> counters();
+  // Every live process and flow, as SKEP_FORK and SKEP_FLOW_OPENED records.
+  Result<std::vector<skep_snapshot_record>> snapshot();
+  // Reads what has come unasked.
+  void pump();
+  std::vector<skep_service_state> take_states() { return std::exchange(states_, {}); }
+
+ private:
+  template <typename Record>
+  Status order(uint32_t type, Record record);
+  Status await(uint32_t ticket);
+  // One packet; false where none is there within `timeout_ms`, or watch is gone.
+  bool receive(int timeout_ms);
+
+  Fd socket_;
+  bool gone_ = false;
+  uint32_t last_ticket_ = 0;
+  std::vector<skep_service_state> states_;
+  std::vector<skep_snapshot_record> snapshot_;
+  skep_counters_answer counters_{};
+  std::deque<skep_answer> answers_;
+};
+
+}  // namespace skep::judge

@@ -1,0 +1,78 @@
+#include "match/check.h"
+
+#include "base/file.h"
+#include "match/builtin.h"
+#include "match/syscalls.h"
+
+namespace skep::match {
+namespace {
+
+Result<std::vector<formats::SignatureSet>> parse_files(const std::vector<std::string>& paths) {
+  std::vector<formats::SignatureSet> sets;
+  for (const std::string& path : paths) {
+    const auto text = read_file(path);
+    if (!text) return tl::unexpected<Error>(text.error());
+    auto set = formats::parse_signature_file(path, *text);
+    if (!set) return tl::unexpected<Error>(set.error());
+    sets.push_back(std::move(*set));
+  }
+  return sets;
+}
+
+std::vector<uint16_t> usual_intercepts() {
+  const auto base = base_intercepts();
+  return {base.begin(), base.end()};
+}
+
+}  // namespace
+
+Result<CompiledSet> check_files(const std::vector<std::string>& paths) {
+  const auto sets = parse_files(paths);
+  if (!sets) return tl::unexpected<Error>(sets.error());
+  CompileContext context;
+  context.resolve = resolve_nothing;
+  // A signature may name services that only monitor.yaml knows.
+  for (const formats::SignatureSet& set : *sets) {
+    for (const formats::Signature& signature : set.signatures) {
+      for (const std::string& name : signature.services) {
+        if (context.services.size() < SKEP_SERVICES_MAX)
+          context.services.push_back({name, static_cast<uint32_t>(context.services.size()), true, usual_intercepts()});
+      }
+    }
+  }
+  return compile(*sets, context);
+}
+
+Status check_for(const formats::MonitorOptions& options) {
+  std::vector<formats::SignatureSet> sets;
+  if (options.builtin_signatures) {
+    auto set = formats::parse_signature_file(kBuiltinName, std::string(builtin_yaml()));
+    if (!set) return tl::unexpected<Error>(set.error());
+    sets.push_back(std::move(*set));
+  } else {
+    std::vector<std::string> paths;
+    for (const std::string& pattern : options.signatures) {
+      for (const std::string& path : expand_glob(pattern)) paths.push_back(path);
+    }
+    auto parsed = parse_files(paths);
+    if (!parsed) return tl::unexpected<Error>(parsed.error());
+    sets = std::move(*parsed);
+  }
+  CompileContext context;
+  context.resolve = resolve_by_stat;
+  for (const formats::MonitoredService& service : options.services) {
+    std::vector<uint16_t> intercepts = usual_intercepts();
+    for (const std::string& name : service.intercept) {
+      const auto number = call_number(name);
+      if (!number) return fail("{}: intercept: no system call is named '{}'", service.name, name);
+      intercepts.push_back(*number);
+    }
+    const bool launched = !service.command.empty();
+    context.services.push_back({service.name, static_cast<uint32_t>(context.services.size()), launched,
+                                launched ? intercepts : std::vector<uint16_t>{}});
+  }
+  if (auto compiled = compile(sets, context); !compiled) return tl::unexpected<Error>(compiled.error());
+  return {};
+}
+
+}  // namespace skep::match
