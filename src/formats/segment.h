@@ -86,4 +86,24 @@ struct Record {
   ByteView payload;                          // borrowed; data: the bytes; else one of the events, encoded
 };
 
+constexpr size_t kSegmentHeaderBytes = 32;
+constexpr size_t kRecordHeaderBytes = 56;
+constexpr size_t kPayloadBytesMax = 1 << 20;
+
+Bytes encode_segment_header(uint32_t number, int64_t created_ns);
+// The segment's number, or why it is no segment.
+Result<uint32_t> decode_segment_header(ByteView bytes);
+
+// Appends the record as it lies in the file. The payload must fit kPayloadBytesMax.
+void encode_record(const Record& record, Bytes& out);
+
+enum class RecordProblem { none, torn, damaged };  // torn: the bytes end within it, as after a crash
+struct DecodedRecord {
+  Record record;
+  size_t bytes = 0;  // header and payload
+  RecordProblem problem = RecordProblem::none;
+};
+// The record at the start of `bytes`; its payload borrows them.
+DecodedRecord decode_record(ByteView bytes);
+
 }  // namespace skep::formats

@@ -1,0 +1,215 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "archive/reader.h"
+#include "archive/writer.h"
+#include "base/clock.h"
+#include "base/file.h"
+
+namespace skep::archive {
+namespace {
+
+class ArchiveTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/skep-archive-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    folder_ = name;
+  }
+  std::unique_ptr<Writer> writer(uint64_t segment_bytes = 64 << 20) {
+    auto opened = Writer::open(folder_, {segment_bytes});
+    EXPECT_TRUE(opened) << opened.error().message;
+    return opened ? std::move(*opened) : nullptr;
+  }
+  static SessionId begin(Writer& w) {
+    formats::OpenedEvent event{"web", *parse_endpoint("192.0.2.1:4321"), *parse_endpoint("192.0.2.2:80")};
+    return w.opened(now_realtime_ns(), event);
+  }
+  static void end(Writer& w, SessionId id, EndReason reason = EndReason::client_closed) {
+    formats::ClosedEvent event;
+    event.reason = reason;
+    w.closed(id, now_realtime_ns(), event);
+  }
+  SessionSummary found(SessionId id) {
+    auto reader = Reader::open(folder_);
+    EXPECT_TRUE(reader);
+    auto summary = reader->find(id);
+    EXPECT_TRUE(summary && *summary);
+    return **summary;
+  }
+  std::string bytes(SessionId id, Direction direction) {
+    auto reader = Reader::open(folder_);
+    std::string all;
+    const auto read = reader->for_each(found(id), {}, [&](const formats::Record& record) {
+      if (record.type == formats::RecordType::data && record.direction == direction) all += as_text(record.payload);
+    });
+    EXPECT_TRUE(read) << (read ? "" : read.error().message);
+    return all;
+  }
+  std::string folder_;
+};
+
+TEST_F(ArchiveTest, KeepsInterleavedSessionsApartAndInOrder) {
+  SessionId a;
+  SessionId b;
+  {
+    auto w = writer(4096);  // several segments
+    a = begin(*w);
+    b = begin(*w);
+    for (int i = 0; i < 100; ++i) {
+      w->data(a, now_realtime_ns(), Direction::to_bait, as_bytes(fmt::format("a{} ", i)));
+      w->data(b, now_realtime_ns(), Direction::to_client, as_bytes(fmt::format("b{} ", i)));
+    }
+    end(*w, a);
+    end(*w, b);
+    EXPECT_GT(w->health().segments, 2u);
+  }
+  EXPECT_TRUE(bytes(a, Direction::to_bait).starts_with("a0 a1 a2 "));
+  EXPECT_TRUE(bytes(a, Direction::to_bait).ends_with("a98 a99 "));
+  EXPECT_EQ(bytes(a, Direction::to_client), "");
+  EXPECT_TRUE(bytes(b, Direction::to_client).ends_with("b99 "));
+  EXPECT_EQ(found(a).end_reason, EndReason::client_closed);
+}
+
+TEST_F(ArchiveTest, AlertsRaiseTheClassAndNeverLowerIt) {
+  struct Row {
+    const char* description;
+    bool crash;
+    Confidence confidence;
+    SessionClass expected;
+  };
+  for (const Row& row : {Row{"crash", true, Confidence::exact, SessionClass::suspect},
+                         Row{"set of candidates", false, Confidence::none, SessionClass::suspect},
+                         Row{"certain", false, Confidence::handoff, SessionClass::attack}}) {
+    SetUp();
+    SessionId id;
+    {
+      auto w = writer();
+      id = begin(*w);
+      Alert alert;
+      alert.crash = row.crash;
+      alert.confidence = row.confidence;
+      w->alert(id, now_realtime_ns(), alert);
+      alert.crash = true;
+      w->alert(id, now_realtime_ns(), alert);
+      end(*w, id);
+    }
+    EXPECT_EQ(found(id).session_class, row.expected) << row.description;
+    EXPECT_EQ(found(id).alerts_total, 2u);
+  }
+}
+
+TEST_F(ArchiveTest, AnAlertAfterTheEndIsStillTheSessions) {
+  SessionId id;
+  {
+    auto w = writer();
+    id = begin(*w);
+    end(*w, id);
+    w->tick();
+    Alert alert;
+    alert.confidence = Confidence::inherited;
+    EXPECT_TRUE(w->alert(id, now_realtime_ns(), alert));
+  }
+  EXPECT_EQ(found(id).session_class, SessionClass::attack);
+  EXPECT_NE(found(id).end_ns, 0);
+}
+
+TEST_F(ArchiveTest, KillLosesNothingThatWasRecorded) {
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    auto w = writer();
+    const SessionId id = begin(*w);
+    for (int i = 0; i < 1000; ++i) w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes("0123456789"));
+    [[maybe_unused]] const ssize_t n = ::write(ready[1], &id.value, sizeof id.value);
+    ::raise(SIGKILL);
+  }
+  SessionId id;
+  ASSERT_EQ(::read(ready[0], &id.value, sizeof id.value), static_cast<ssize_t>(sizeof id.value));
+  ::waitpid(pid, nullptr, 0);
+  { auto w = writer(); }
+  EXPECT_EQ(found(id).end_reason, EndReason::crash_recovered);
+  EXPECT_EQ(found(id).bytes_in, 10'000u);
+  EXPECT_EQ(bytes(id, Direction::to_bait).size(), 10'000u);
+}
+
+TEST_F(ArchiveTest, ATornTailIsCutAndTheRestKept) {
+  SessionId id;
+  {
+    auto w = writer();
+    id = begin(*w);
+    w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes("whole"));
+    end(*w, id);
+  }
+  {
+    const Fd file(::open(segment_path(folder_, 1).c_str(), O_WRONLY | O_APPEND));
+    ASSERT_EQ(::write(file.get(), "SKPRgarbage", 11), 11);
+  }
+  { auto w = writer(); }
+  EXPECT_EQ(bytes(id, Direction::to_bait), "whole");
+  SegmentReader reader(folder_);
+  EXPECT_EQ(reader.scan(1, [](const auto&, const auto&) {})->problem, formats::RecordProblem::none);
+}
+
+TEST_F(ArchiveTest, TheIndexIsMadeAnewFromTheSegments) {
+  SessionId id;
+  {
+    auto w = writer();
+    id = begin(*w);
+    w->data(id, now_realtime_ns(), Direction::to_client, as_bytes("answer"));
+    end(*w, id, EndReason::server_closed);
+  }
+  ASSERT_EQ(std::system(("rm " + folder_ + "/index.sqlite*").c_str()), 0);
+  ASSERT_TRUE(rebuild_index(folder_));
+  EXPECT_EQ(found(id).end_reason, EndReason::server_closed);
+  EXPECT_EQ(bytes(id, Direction::to_client), "answer");
+}
+
+TEST_F(ArchiveTest, AFullDiskIsSaidAndSurvived) {
+  // A limit on the file's size stands for the disk: pwrite fails beyond it, as it would there.
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  SessionId id;
+  {
+    auto w = writer();
+    id = begin(*w);
+    w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes("before "));
+    const rlimit tight{600, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &tight);
+    EXPECT_FALSE(w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes(std::string(1000, 'x'))));
+    EXPECT_TRUE(w->health().disk_full);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    EXPECT_TRUE(w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes("after")));
+    EXPECT_FALSE(w->health().disk_full);
+    EXPECT_EQ(w->health().bytes_lost, 1000u);
+    end(*w, id);
+  }
+  EXPECT_TRUE(found(id).incomplete);
+  EXPECT_EQ(bytes(id, Direction::to_bait), "before after");
+}
+
+TEST_F(ArchiveTest, ASecondWriterIsRefusedWithAWord) {
+  auto w = writer();
+  const auto second = Writer::open(folder_, {});
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("another skep-proxy"), std::string::npos);
+}
+
+TEST_F(ArchiveTest, AForeignFileIsLeftAlone) {
+  { auto w = writer(); }
+  ASSERT_TRUE(write_file(folder_ + "/segments/notes.txt", "mine"));
+  { auto w = writer(); }
+  EXPECT_EQ(*read_file(folder_ + "/segments/notes.txt"), "mine");
+}
+
+}  // namespace
+}  // namespace skep::archive

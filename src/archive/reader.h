@@ -1,0 +1,36 @@
+// Reader: an archive read while it is written, or after. Any number of readers; one thread an object.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "archive/index.h"
+#include "archive/segments.h"
+
+namespace skep::archive {
+
+class Reader {
+ public:
+  static Result<Reader> open(const std::string& folder);
+
+  Result<std::vector<SessionSummary>> list(const Filter& filter) const { return index_.select(filter); }
+  // Errors: the archive cannot be read; nullopt: there is no such session.
+  Result<std::optional<SessionSummary>> find(SessionId id) const { return index_.find(id); }
+
+  // The session's records in order, those after `after` alone (nowhere: all). The record's payload is borrowed for the
+  // call.
+  Status for_each(const SessionSummary& session, const formats::RecordPlace& after,
+                  const std::function<void(const formats::Record&)>& take);
+
+ private:
+  Reader(const std::string& folder, Index index) : index_(std::move(index)), segments_(folder) {}
+  Index index_;
+  SegmentReader segments_;
+};
+
+// Makes the index anew from the segments. Nobody may be writing.
+Status rebuild_index(const std::string& folder);
+
+}  // namespace skep::archive

@@ -1,0 +1,42 @@
+// What the index knows of a session: one row, made from the session's records alone, so that it can be made again at
+// any time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "formats/segment.h"
+#include "model/session.h"
+
+namespace skep::archive {
+
+struct SessionSummary {
+  SessionId id;
+  std::string service;
+  SessionClass session_class = SessionClass::harmless;
+  int64_t start_ns = 0;
+  int64_t end_ns = 0;  // 0: open
+  EndReason end_reason = EndReason::open;
+  Endpoint client;
+  Endpoint entrance;  // where on the proxy it came in
+  Endpoint leg;       // the proxy's own end towards the bait; port 0: never connected
+  Endpoint bait;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  uint64_t forwarded_in = 0;
+  uint64_t forwarded_out = 0;
+  uint32_t served_by_pid = 0;
+  bool unsupervised = false;
+  bool incomplete = false;    // records of it were lost (a full disk)
+  std::vector<Alert> alerts;  // the first kAlertsMax; all are in the log
+  uint32_t alerts_total = 0;
+  formats::RecordPlace last;  // of its newest record
+};
+
+constexpr size_t kAlertsMax = 64;
+
+// Takes one more record, which lies at `place`, into the summary. Classes only rise: a crash or an alert that names a
+// set makes it suspect, any other alert an attack.
+void apply(SessionSummary& summary, const formats::Record& record, const formats::RecordPlace& place);
+
+}  // namespace skep::archive

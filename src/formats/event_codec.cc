@@ -1,0 +1,205 @@
+#include "formats/event_codec.h"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace skep::formats {
+namespace {
+
+constexpr size_t kTextBytesMax = 64 * 1024;
+constexpr uint32_t kItemsMax = 4096;
+
+// One description of each event's fields serves both ways: a writer and a reader with the same face.
+class Out {
+ public:
+  template <typename T>
+  void number(const T& value) {
+    ByteWriter(bytes).le(static_cast<uint64_t>(value));
+  }
+  void text(const std::string& value) {
+    ByteWriter writer(bytes);
+    writer.le(static_cast<uint32_t>(std::min(value.size(), kTextBytesMax)));
+    writer.raw(std::string_view(value).substr(0, kTextBytesMax));
+  }
+  void endpoint(const Endpoint& value) {
+    ByteWriter(bytes).raw(ByteView(value.address));
+    number(value.port);
+  }
+  template <typename T, typename Each>
+  void list(const std::vector<T>& items, Each each) {
+    ByteWriter(bytes).le(static_cast<uint32_t>(items.size()));
+    for (const T& item : items) each(item);
+  }
+  Bytes bytes;
+};
+
+class In {
+ public:
+  explicit In(ByteView payload) : reader_(payload) {}
+  template <typename T>
+  void number(T& value) {
+    value = static_cast<T>(reader_.le<uint64_t>());
+  }
+  void text(std::string& value) {
+    const auto length = reader_.le<uint32_t>();
+    value = as_text(reader_.raw(length));
+  }
+  void endpoint(Endpoint& value) {
+    const ByteView address = reader_.raw(value.address.size());
+    std::copy(address.begin(), address.end(), value.address.begin());
+    number(value.port);
+  }
+  template <typename T, typename Each>
+  void list(std::vector<T>& items, Each each) {
+    const auto count = reader_.le<uint32_t>();
+    if (count > kItemsMax) too_many_ = true;
+    for (uint32_t i = 0; i < count && reader_.ok() && !too_many_; ++i) each(items.emplace_back());
+  }
+  bool whole() const { return reader_.ok() && reader_.left() == 0 && !too_many_; }
+
+ private:
+  ByteReader reader_;
+  bool too_many_ = false;
+};
+
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, OpenedEvent> {
+  f.text(e.service);
+  f.endpoint(e.client);
+  f.endpoint(e.proxy);
+}
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ConnectedEvent> {
+  f.endpoint(e.proxy);
+  f.endpoint(e.bait);
+}
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ServedEvent> {
+  f.number(e.serial);
+  f.number(e.pid);
+  f.number(e.tid);
+}
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ProcessEvent> {
+  f.number(e.kind);
+  f.number(e.pid);
+  f.number(e.parent);
+  f.number(e.status);
+  f.text(e.exe);
+}
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, NoteEvent> {
+  f.number(e.kind);
+  f.text(e.words);
+}
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ClosedEvent> {
+  f.number(e.reason);
+  f.number(e.bytes_in);
+  f.number(e.bytes_out);
+  f.number(e.forwarded_in);
+  f.number(e.forwarded_out);
+}
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ProcessInfo> {
+  f.number(e.pid);
+  f.number(e.parent);
+  f.number(e.uid);
+  f.number(e.start_ns);
+  f.text(e.exe);
+  f.text(e.args);
+  f.text(e.comm);
+}
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, Alert> {
+  f.number(e.id);
+  f.number(e.time_ns);
+  f.text(e.rule);
+  f.text(e.priority);
+  f.text(e.description);
+  f.number(e.pid);
+  f.number(e.tid);
+  f.text(e.exe);
+  f.text(e.syscall);
+  f.text(e.arguments);
+  f.text(e.provenance);
+  f.number(e.action);
+  f.number(e.confidence);
+  f.number(e.crash);
+  f.number(e.stream_offset);
+  f.list(e.steps, [&](auto& step) { f.text(step); });
+  f.list(e.lineage, [&](auto& process) { fields(f, process); });
+  f.list(e.candidates, [&](auto& serial) { f.number(serial); });
+}
+
+template <typename Event>
+Bytes encode_any(const Event& event) {
+  Out out;
+  fields(out, event);
+  return std::move(out.bytes);
+}
+
+bool in_range(const OpenedEvent&) {
+  return true;
+}
+bool in_range(const ConnectedEvent&) {
+  return true;
+}
+bool in_range(const ServedEvent&) {
+  return true;
+}
+bool in_range(const ProcessEvent& event) {
+  return event.kind <= ProcessKind::exit;
+}
+bool in_range(const NoteEvent& event) {
+  return event.kind >= NoteKind::unsupervised && event.kind <= NoteKind::other;
+}
+bool in_range(const ClosedEvent& event) {
+  return event.reason <= EndReason::crash_recovered;
+}
+bool in_range(const Alert& alert) {
+  return alert.action <= AlertAction::cut && alert.confidence <= Confidence::exact;
+}
+
+}  // namespace
+
+Bytes encode(const OpenedEvent& event) {
+  return encode_any(event);
+}
+Bytes encode(const ConnectedEvent& event) {
+  return encode_any(event);
+}
+Bytes encode(const ServedEvent& event) {
+  return encode_any(event);
+}
+Bytes encode(const ProcessEvent& event) {
+  return encode_any(event);
+}
+Bytes encode(const NoteEvent& event) {
+  return encode_any(event);
+}
+Bytes encode(const ClosedEvent& event) {
+  return encode_any(event);
+}
+Bytes encode(const Alert& alert) {
+  return encode_any(alert);
+}
+
+template <typename Event>
+std::optional<Event> decode(ByteView payload) {
+  In in(payload);
+  Event event;
+  fields(in, event);
+  if (!in.whole() || !in_range(event)) return std::nullopt;
+  return event;
+}
+
+template std::optional<OpenedEvent> decode(ByteView);
+template std::optional<ConnectedEvent> decode(ByteView);
+template std::optional<ServedEvent> decode(ByteView);
+template std::optional<ProcessEvent> decode(ByteView);
+template std::optional<NoteEvent> decode(ByteView);
+template std::optional<ClosedEvent> decode(ByteView);
+template std::optional<Alert> decode(ByteView);
+
+}  // namespace skep::formats

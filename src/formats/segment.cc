@@ -1,0 +1,93 @@
+#include "formats/segment.h"
+
+namespace skep::formats {
+namespace {
+
+constexpr char kSegmentMagic[] = "SKEPSEG1";
+constexpr uint32_t kRecordMagic = 0x52504b53;  // "SKPR"
+constexpr uint32_t kVersion = 1;
+constexpr size_t kCheckedFrom = 8;  // after magic and CRC
+
+}  // namespace
+
+Bytes encode_segment_header(uint32_t number, int64_t created_ns) {
+  Bytes out;
+  ByteWriter writer(out);
+  writer.raw(std::string_view(kSegmentMagic, 8));
+  writer.le(kVersion);
+  writer.le(number);
+  writer.le(created_ns);
+  writer.zeroes(kSegmentHeaderBytes - out.size());
+  return out;
+}
+
+Result<uint32_t> decode_segment_header(ByteView bytes) {
+  ByteReader reader(bytes);
+  const ByteView magic = reader.raw(8);
+  const auto version = reader.le<uint32_t>();
+  const auto number = reader.le<uint32_t>();
+  if (!reader.ok() || as_text(magic) != kSegmentMagic) return fail("not a skep segment");
+  if (version != kVersion) return fail("a segment of version {}; this reads version {}", version, kVersion);
+  if (number == 0) return fail("a segment without a number");
+  return number;
+}
+
+void encode_record(const Record& record, Bytes& out) {
+  SKEP_CHECK(record.payload.size() <= kPayloadBytesMax);
+  const size_t start = out.size();
+  ByteWriter writer(out);
+  writer.le(kRecordMagic);
+  writer.le(uint32_t{0});  // the CRC, below
+  writer.le(static_cast<uint32_t>(record.payload.size()));
+  writer.le(static_cast<uint8_t>(record.type));
+  writer.le(static_cast<uint8_t>(record.direction));
+  writer.le(uint16_t{0});
+  writer.le(record.session.value);
+  writer.le(record.time_ns);
+  writer.le(record.stream_offset);
+  writer.le(record.previous.segment);
+  writer.le(uint32_t{0});
+  writer.le(record.previous.offset);
+  writer.raw(record.payload);
+  const uint32_t crc = crc32(ByteView(out).subspan(start + kCheckedFrom));
+  for (size_t i = 0; i < 4; ++i) out[start + 4 + i] = static_cast<uint8_t>(crc >> (8 * i));
+}
+
+DecodedRecord decode_record(ByteView bytes) {
+  DecodedRecord decoded;
+  ByteReader reader(bytes);
+  const auto magic = reader.le<uint32_t>();
+  const auto crc = reader.le<uint32_t>();
+  const auto payload_bytes = reader.le<uint32_t>();
+  const auto type = reader.le<uint8_t>();
+  const auto direction = reader.le<uint8_t>();
+  reader.le<uint16_t>();
+  Record& record = decoded.record;
+  record.session.value = reader.le<uint64_t>();
+  record.time_ns = reader.le<int64_t>();
+  record.stream_offset = reader.le<uint64_t>();
+  record.previous.segment = reader.le<uint32_t>();
+  reader.le<uint32_t>();
+  record.previous.offset = reader.le<uint64_t>();
+  if (!reader.ok()) {
+    decoded.problem = RecordProblem::torn;
+    return decoded;
+  }
+  const bool known = type >= 1 && type <= static_cast<uint8_t>(RecordType::closed) && direction <= 1;
+  if (magic != kRecordMagic || payload_bytes > kPayloadBytesMax || !known) {
+    decoded.problem = RecordProblem::damaged;
+    return decoded;
+  }
+  record.payload = reader.raw(payload_bytes);
+  decoded.bytes = kRecordHeaderBytes + payload_bytes;
+  if (!reader.ok()) {
+    decoded.problem = RecordProblem::torn;
+  } else if (crc32(bytes.subspan(kCheckedFrom, decoded.bytes - kCheckedFrom)) != crc) {
+    decoded.problem = RecordProblem::damaged;
+  }
+  record.type = static_cast<RecordType>(type);
+  record.direction = static_cast<Direction>(direction);
+  return decoded;
+}
+
+}  // namespace skep::formats

@@ -1,0 +1,98 @@
+#include "formats/segment.h"
+
+#include <gtest/gtest.h>
+
+#include "formats/event_codec.h"
+
+namespace skep::formats {
+namespace {
+
+Record sample(const Bytes& payload) {
+  Record record;
+  record.session = {0x1122334455667788};
+  record.type = RecordType::data;
+  record.direction = Direction::to_client;
+  record.time_ns = 1'795'000'000'123'456'789;
+  record.stream_offset = 42;
+  record.previous = {3, 4096};
+  record.payload = payload;
+  return record;
+}
+
+TEST(SegmentTest, ARecordComesBackAsItWas) {
+  const Bytes payload = {'a', 'b', 'c'};
+  Bytes file;
+  encode_record(sample(payload), file);
+  ASSERT_EQ(file.size(), kRecordHeaderBytes + 3);
+  const DecodedRecord decoded = decode_record(file);
+  ASSERT_EQ(decoded.problem, RecordProblem::none);
+  EXPECT_EQ(decoded.bytes, file.size());
+  EXPECT_EQ(decoded.record.session, sample(payload).session);
+  EXPECT_EQ(decoded.record.direction, Direction::to_client);
+  EXPECT_EQ(decoded.record.previous, (RecordPlace{3, 4096}));
+  EXPECT_EQ(as_text(decoded.record.payload), "abc");
+}
+
+TEST(SegmentTest, EveryCutIsRecognisedAsTorn) {
+  Bytes file;
+  encode_record(sample({'a', 'b', 'c'}), file);
+  for (size_t length = 0; length < file.size(); ++length) {
+    EXPECT_EQ(decode_record(ByteView(file).first(length)).problem, RecordProblem::torn) << length;
+  }
+}
+
+TEST(SegmentTest, EveryFlippedBitIsNoticed) {
+  Bytes file;
+  encode_record(sample({'a', 'b', 'c'}), file);
+  for (size_t bit = 0; bit < file.size() * 8; ++bit) {
+    Bytes changed = file;
+    changed[bit / 8] = static_cast<uint8_t>(changed[bit / 8] ^ 1u << (bit % 8));
+    EXPECT_NE(decode_record(changed).problem, RecordProblem::none) << bit;
+  }
+}
+
+TEST(SegmentTest, TheWorkedBytesOfTheDocumentHold) {
+  // docs/formats/segment.md: one half_closed record of session 0x1000 at time 1 ns, nothing before it.
+  Record record;
+  record.session = {0x1000};
+  record.type = RecordType::half_closed;
+  record.time_ns = 1;
+  Bytes file;
+  encode_record(record, file);
+  EXPECT_EQ(hex(ByteView(file).first(4)), "534b5052");
+  EXPECT_EQ(hex(ByteView(file).subspan(8, 8)), "0000000004000000");
+  EXPECT_EQ(hex(ByteView(file).subspan(16, 16)), "00100000000000000100000000000000");
+}
+
+TEST(SegmentTest, AnotherFileIsNoSegment) {
+  EXPECT_FALSE(decode_segment_header(as_bytes("#!/bin/sh\necho this is not a segment\n")));
+  EXPECT_EQ(*decode_segment_header(encode_segment_header(7, 1)), 7u);
+}
+
+TEST(EventCodecTest, AnAlertComesBackAsItWas) {
+  Alert alert;
+  alert.rule = "shell_started";
+  alert.confidence = Confidence::confirmed;
+  alert.action = AlertAction::killed;
+  alert.steps = {"one", "two"};
+  alert.lineage.push_back({1, 0, 0, 5, "/usr/sbin/webd", "webd -p 8080", "webd"});
+  alert.candidates = {7, 8};
+  const auto back = decode<Alert>(encode(alert));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->rule, "shell_started");
+  EXPECT_EQ(back->steps, alert.steps);
+  EXPECT_EQ(back->lineage[0].exe, "/usr/sbin/webd");
+  EXPECT_EQ(back->candidates, alert.candidates);
+}
+
+TEST(EventCodecTest, WhatIsNoEventIsNone) {
+  const Bytes alert = encode(Alert{});
+  EXPECT_FALSE(decode<ClosedEvent>(alert));
+  for (size_t length = 0; length < alert.size(); ++length) EXPECT_FALSE(decode<Alert>(ByteView(alert).first(length)));
+  ClosedEvent closed;
+  closed.reason = static_cast<EndReason>(99);
+  EXPECT_FALSE(decode<ClosedEvent>(encode(closed)));
+}
+
+}  // namespace
+}  // namespace skep::formats
