@@ -1,0 +1,90 @@
+#include "io/sockets.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "model/socket_address.h"
+
+namespace skep::io {
+namespace {
+
+constexpr int kBacklog = 4096;
+
+void set_flag(int socket, int level, int name, int value = 1) {
+  ::setsockopt(socket, level, name, &value, sizeof value);
+}
+
+}  // namespace
+
+Result<Fd> listen_tcp(const Endpoint& where) {
+  const SocketAddress address = to_socket_address(where);
+  Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return fail_errno("socket");
+  set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR);
+  if (address.family() == AF_INET6) set_flag(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+  if (::bind(socket.get(), address.get(), address.bytes) != 0) {
+    const bool privileged = errno == EACCES && where.port < 1024;
+    auto error = fail_errno("listen on " + to_string(where));
+    if (privileged) error.value().message += " (ports below 1024 want CAP_NET_BIND_SERVICE)";
+    return error;
+  }
+  if (::listen(socket.get(), kBacklog) != 0) return fail_errno("listen on " + to_string(where));
+  return socket;
+}
+
+Accepted accept_tcp(int listener) {
+  sockaddr_storage storage{};
+  socklen_t bytes = sizeof storage;
+  Accepted accepted;
+  accepted.socket.reset(
+      ::accept4(listener, reinterpret_cast<sockaddr*>(&storage), &bytes, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!accepted.socket) return accepted;
+  accepted.peer = to_endpoint(storage);
+  accepted.local = local_end(accepted.socket.get());
+  set_flag(accepted.socket.get(), IPPROTO_TCP, TCP_NODELAY);
+  set_flag(accepted.socket.get(), SOL_SOCKET, SO_OOBINLINE);  // urgent data goes in line
+  return accepted;
+}
+
+Result<Fd> connect_tcp(const Endpoint& to, uint16_t source_port) {
+  const SocketAddress address = to_socket_address(to);
+  Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return fail_errno("socket");
+  set_flag(socket.get(), IPPROTO_TCP, TCP_NODELAY);
+  set_flag(socket.get(), SOL_SOCKET, SO_OOBINLINE);
+  if (source_port != 0) {
+    Endpoint own = to;
+    own.address = {};
+    if (to.is_v4()) own.address[10] = own.address[11] = 0xff;
+    own.port = source_port;
+    const SocketAddress from = to_socket_address(own);
+    set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR);
+    if (::bind(socket.get(), from.get(), from.bytes) != 0) return fail_errno("bind the source port");
+  }
+  if (::connect(socket.get(), address.get(), address.bytes) != 0 && errno != EINPROGRESS)
+    return fail_errno("connect to " + to_string(to));
+  return socket;
+}
+
+Endpoint local_end(int socket) {
+  sockaddr_storage storage{};
+  socklen_t bytes = sizeof storage;
+  ::getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &bytes);
+  return to_endpoint(storage);
+}
+
+int pending_error(int socket) {
+  int error = 0;
+  socklen_t bytes = sizeof error;
+  ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &bytes);
+  return error;
+}
+
+void reset_on_close(int socket) {
+  const linger now{1, 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+}  // namespace skep::io

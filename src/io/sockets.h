@@ -1,0 +1,28 @@
+// Non-blocking TCP sockets: listen, accept, connect from a given end, end in order or by a reset.
+#pragma once
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "model/session.h"
+
+namespace skep::io {
+
+// IPv6 sockets take IPv6 alone, so that "0.0.0.0:80" and "[::]:80" can stand side by side.
+Result<Fd> listen_tcp(const Endpoint& where);
+
+struct Accepted {
+  Fd socket;
+  Endpoint peer;
+  Endpoint local;
+};
+// An invalid socket where there is nobody, or no descriptor (errno says which).
+Accepted accept_tcp(int listener);
+
+// Begins to connect. `source_port` 0: the kernel chooses. errno EINPROGRESS is success.
+Result<Fd> connect_tcp(const Endpoint& to, uint16_t source_port);
+Endpoint local_end(int socket);
+int pending_error(int socket);  // SO_ERROR, cleared
+// The peer gets a reset, not a FIN, when the descriptor is closed.
+void reset_on_close(int socket);
+
+}  // namespace skep::io

@@ -1,0 +1,67 @@
+// What one session may do next. Pure: events in, commands out; the bytes themselves, the sockets and the clock are the
+// shard's. A side is a leg: the attacker's or the bait's.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/session.h"
+
+namespace skep::proxy {
+
+enum class Side : uint8_t { client = 0, bait = 1 };
+constexpr Side other(Side side) {
+  return side == Side::client ? Side::bait : Side::client;
+}
+
+enum class Phase : uint8_t { connecting, relaying, over };
+
+enum class Command : uint8_t {
+  finish_client,  // send FIN to the attacker
+  finish_bait,    // send FIN to the bait
+  reset_client,   // the leg is to end by a reset
+  reset_bait,
+  close,  // release both legs; the session is over
+};
+
+class Session {
+ public:
+  explicit Session(uint64_t buffer_bytes) : buffer_bytes_(buffer_bytes) {}
+
+  // Each returns what is to be done now, in order. An event in a phase in which it cannot happen is a broken promise.
+  std::vector<Command> connected();
+  std::vector<Command> connect_failed(bool refused);
+  void received(Side from, uint64_t bytes);  // recorded, and waiting to be passed on
+  std::vector<Command> forwarded(Side to, uint64_t bytes);
+  std::vector<Command> finished(Side from);  // FIN
+  std::vector<Command> was_reset(Side from);
+  std::vector<Command> end(EndReason reason);  // timeout, limit, cut, shutdown: from our side, by reset
+
+  Phase phase() const { return phase_; }
+  EndReason end_reason() const { return reason_; }
+  bool wants_read(Side side) const;
+  bool wants_write(Side side) const;
+  uint64_t waiting_for(Side to) const { return legs_[index(to)].waiting; }
+  uint64_t received_from(Side side) const { return legs_[index(side)].received; }
+  uint64_t forwarded_to(Side side) const { return legs_[index(side)].forwarded; }
+
+ private:
+  struct Leg {
+    bool input_over = false;   // it has sent FIN
+    bool output_over = false;  // it was sent FIN
+    uint64_t waiting = 0;      // bytes not yet passed on to it
+    uint64_t received = 0;
+    uint64_t forwarded = 0;
+  };
+  static constexpr size_t index(Side side) { return static_cast<size_t>(side); }
+  Leg& leg(Side side) { return legs_[index(side)]; }
+  std::vector<Command> pass_on_ends();
+  std::vector<Command> over(EndReason reason, bool reset_client, bool reset_bait);
+
+  const uint64_t buffer_bytes_;
+  Phase phase_ = Phase::connecting;
+  EndReason reason_ = EndReason::open;
+  Leg legs_[2];
+};
+
+}  // namespace skep::proxy
