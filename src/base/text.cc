@@ -44,10 +44,17 @@ bool invisible(uint32_t code) {
 void append_escaped(std::string& out, std::string_view bytes) {
   for (const char c : bytes) {
     switch (c) {
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default: fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<uint8_t>(c));
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      default:
+        fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<uint8_t>(c));
     }
   }
 }
@@ -206,6 +213,12 @@ JsonWriter& JsonWriter::value(unsigned long long number) {
 JsonWriter& JsonWriter::null() {
   separate();
   out_ += "null";
+  return *this;
+}
+
+JsonWriter& JsonWriter::raw(std::string_view json) {
+  separate();
+  out_ += json;
   return *this;
 }
 

@@ -38,6 +38,7 @@ class JsonWriter {
   JsonWriter& value(long long number);
   JsonWriter& value(unsigned long long number);
   JsonWriter& null();
+  JsonWriter& raw(std::string_view json);  // a whole JSON value, as it is
   template <typename T>
   JsonWriter& field(std::string_view name, const T& content) {
     return key(name).value(content);

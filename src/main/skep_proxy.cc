@@ -1,0 +1,51 @@
+// skep-proxy: the proxy host's program.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/program_options.h"
+#include "formats/options.h"
+#include "proxy/shard.h"
+#include "wire/tls.h"
+
+int main(int argc, char** argv) {
+  using namespace skep;
+  log::set_area("proxy");
+  const auto wanted = cli::parse_program_options(argc, argv, "skep-proxy",
+                                                 "answers for services, records every session, tags the attacks");
+  if (!wanted.go_on) return wanted.exit_code;
+  const auto text = read_file(wanted.config);
+  const auto options = text ? formats::parse_proxy_options(wanted.config, *text) : tl::unexpected<Error>(text.error());
+  if (!options) {
+    std::fprintf(stderr, "skep-proxy: %s\n", options.error().message.c_str());
+    return 2;
+  }
+  if (wanted.effective) {
+    std::fputs(formats::effective_yaml(*options).c_str(), stdout);
+    return 0;
+  }
+  if (wanted.check) {
+    if (options->baits.empty()) return 0;
+    const auto keys = wire::TlsContext::load(options->keys, wire::Role::proxy);
+    if (!keys) std::fprintf(stderr, "skep-proxy: %s\n", keys.error().message.c_str());
+    return keys ? 0 : 2;
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+  // Before any thread begins, so that all of them leave these signals to the shard.
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGINT);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  auto shard = proxy::Shard::start(*options);
+  if (!shard) {
+    std::fprintf(stderr, "skep-proxy: %s\n", shard.error().message.c_str());
+    return 2;
+  }
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, "ready\n", 6);
+  (*shard)->run();
+  return 0;
+}

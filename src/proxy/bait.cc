@@ -1,0 +1,255 @@
+#include "proxy/bait.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace skep::proxy {
+namespace {
+
+constexpr uint64_t kClaimsASecond = 20'000;  // of one monitor: process events and alerts together
+constexpr int64_t kSecond = 1'000'000'000;
+
+Endpoint endpoint_of(const std::string& address, uint32_t port) {
+  Endpoint endpoint;
+  if (address.size() == endpoint.address.size()) std::memcpy(endpoint.address.data(), address.data(), address.size());
+  endpoint.port = static_cast<uint16_t>(port);
+  return endpoint;
+}
+
+Tuple tuple_of(const wire::FlowTuple& flow) {
+  return {endpoint_of(flow.remote_address(), flow.remote_port()), endpoint_of(flow.local_address(), flow.local_port())};
+}
+
+void fill(wire::FlowTuple& to, const Tuple& tuple) {
+  to.set_remote_address(tuple.proxy.address.data(), tuple.proxy.address.size());
+  to.set_remote_port(tuple.proxy.port);
+  to.set_local_address(tuple.bait.address.data(), tuple.bait.address.size());
+  to.set_local_port(tuple.bait.port);
+}
+
+Alert alert_of(const wire::Alert& from) {
+  Alert alert;
+  alert.id = from.id();
+  alert.time_ns = static_cast<int64_t>(from.time_ns());
+  alert.rule = from.rule();
+  alert.priority = from.priority();
+  alert.description = from.description();
+  alert.pid = from.pid();
+  alert.tid = from.tid();
+  alert.exe = from.exe();
+  alert.syscall = from.syscall();
+  alert.arguments = from.arguments();
+  alert.provenance = from.provenance();
+  alert.action = static_cast<AlertAction>(from.action());
+  alert.confidence = static_cast<Confidence>(from.confidence());
+  alert.crash = from.crash();
+  alert.stream_offset = from.stream_offset();
+  alert.steps.assign(from.steps().begin(), from.steps().end());
+  alert.candidates.assign(from.candidates().begin(), from.candidates().end());
+  for (const wire::Process& process : from.lineage()) {
+    alert.lineage.push_back({process.pid(), process.parent(), process.uid(), static_cast<int64_t>(process.start_ns()),
+                             process.exe(), process.args(), process.comm()});
+  }
+  return alert;
+}
+
+}  // namespace
+
+Bait::Bait(formats::BaitOptions options, uint16_t first_port, uint16_t last_port, std::unique_ptr<ControlLink> link,
+           archive::Writer& writer, OnAlert on_alert)
+    : options_(std::move(options)),
+      link_(std::move(link)),
+      writer_(writer),
+      on_alert_(std::move(on_alert)),
+      ports_(first_port, last_port) {}
+
+void Bait::announce(SessionId session, const LiveLeg& leg) {
+  wire::Frame frame;
+  wire::SessionOpened& opened = *frame.mutable_session_opened();
+  opened.set_session(session.value);
+  fill(*opened.mutable_flow(), leg.tuple);
+  opened.set_service(leg.service);
+  link_->send(std::move(frame));
+}
+
+void Bait::leg_opened(SessionId session, const LiveLeg& leg) {
+  live_[session.value] = leg;
+  ports_.taken(leg.tuple.proxy.port);
+  if (join_.session_opened(session, leg.tuple)) ports_.bound(leg.tuple.proxy.port);
+  if (connected_) {
+    announce(session, leg);
+  } else {
+    writer_.note(session, now_realtime_ns(), {formats::NoteKind::unsupervised, "the bait's monitor is away"});
+  }
+}
+
+void Bait::leg_closed(SessionId session, bool connected) {
+  const auto found = live_.find(session.value);
+  if (found == live_.end()) return;
+  const Tuple tuple = found->second.tuple;
+  live_.erase(found);
+  ports_.ended(tuple.proxy.port, connected, connected_);
+  if (ports_.usable(tuple.proxy.port)) {
+    join_.session_forgotten(session, tuple);
+  } else {
+    ended_unbound_[session.value] = tuple;
+  }
+  if (!connected_) return;
+  wire::Frame frame;
+  frame.mutable_session_closed()->set_session(session.value);
+  link_->send(std::move(frame));
+}
+
+void Bait::take_events(int64_t now_ns) {
+  for (wire::ControlEvent& event : link_->take_events()) {
+    if (std::holds_alternative<wire::PeerConnected>(event)) {
+      greet();
+    } else if (const auto* lost = std::get_if<wire::PeerGone>(&event)) {
+      gone(lost->why);
+    } else {
+      last_heard_ns_ = now_realtime_ns();
+      take_frame(std::get<wire::Frame>(event), now_ns);
+    }
+  }
+  deliver(join_.take_ready(now_ns));
+}
+
+void Bait::greet() {
+  connected_ = true;
+  log::info("bait {}: its monitor is connected", name());
+  wire::Frame hello;
+  hello.mutable_hello()->set_version(1);
+  hello.mutable_hello()->set_name(name());
+  hello.mutable_hello()->set_proxy_start(static_cast<uint64_t>(now_realtime_ns()));
+  link_->send(std::move(hello));
+  for (const auto& [id, leg] : live_) {
+    announce({id}, leg);
+    writer_.note({id}, now_realtime_ns(), {formats::NoteKind::supervised_again, "the bait's monitor is there"});
+  }
+  ever_connected_ = true;
+}
+
+void Bait::gone(const std::string& why) {
+  connected_ = false;
+  log::warning("bait {}: its monitor is away ({}): sessions are recorded unsupervised until it is back", name(), why);
+  for (const auto& [id, leg] : live_) {
+    writer_.note({id}, now_realtime_ns(), {formats::NoteKind::unsupervised, "the bait's monitor went away: " + why});
+  }
+  ports_.monitor_gone();
+  for (const auto& [id, tuple] : ended_unbound_) join_.session_forgotten({id}, tuple);
+  ended_unbound_.clear();
+}
+
+void Bait::heartbeat(int64_t now_ns) {
+  if (!connected_) return;
+  wire::Frame frame;
+  frame.mutable_ping()->set_number(++pings_);
+  frame.mutable_ping()->set_sent_ns(static_cast<uint64_t>(now_ns));
+  ports_.ping_sent(pings_);
+  link_->send(std::move(frame));
+}
+
+bool Bait::within_rate(int64_t now_ns) {
+  if (now_ns - bucket_ns_ >= kSecond) {
+    bucket_ns_ = now_ns;
+    bucket_ = 0;
+  }
+  if (++bucket_ <= kClaimsASecond) return true;
+  if (claims_over_rate_++ == 0)
+    log::warning("bait {}: its monitor claims more than {} events a second: the rest is counted and dropped", name(),
+                 kClaimsASecond);
+  return false;
+}
+
+void Bait::take_frame(const wire::Frame& frame, int64_t now_ns) {
+  if (frame.has_flow_opened()) {
+    take_flow(frame.flow_opened(), now_ns);
+  } else if (frame.has_flow_served()) {
+    if (const auto session = join_.session_of(frame.flow_served().serial())) {
+      writer_.served(*session, now_realtime_ns(),
+                     {frame.flow_served().serial(), frame.flow_served().pid(), frame.flow_served().tid()});
+    }
+  } else if (frame.has_pong()) {
+    take_pong(frame.pong(), now_ns);
+  } else if (frame.has_process()) {
+    if (within_rate(now_ns)) take_process(frame.process());
+  } else if (frame.has_alert()) {
+    if (within_rate(now_ns)) take_alert(frame.alert(), now_ns);
+  } else if (frame.has_degraded()) {
+    log::warning("bait {}: its monitor says: {}", name(), frame.degraded().words());
+  } else if (!frame.has_welcome() && !frame.has_flow_closed()) {
+    ++claims_malformed_;
+  }
+}
+
+void Bait::take_flow(const wire::FlowOpened& opened, int64_t now_ns) {
+  const auto bound = join_.flow_opened(opened.serial(), tuple_of(opened.flow()), now_ns);
+  if (!bound) return;
+  ports_.bound(bound->tuple.proxy.port);
+  ended_unbound_.erase(bound->session.value);
+}
+
+void Bait::take_process(const wire::ProcessEvent& event) {
+  const auto session = join_.session_of(event.serial());
+  if (!session) return;
+  writer_.process(
+      *session, now_realtime_ns(),
+      {static_cast<formats::ProcessKind>(event.kind()), event.pid(), event.parent(), event.status(), event.exe()});
+}
+
+void Bait::take_alert(const wire::Alert& alert, int64_t now_ns) {
+  Join::Claim claim;
+  claim.serial = alert.serial();
+  claim.tuple = tuple_of(alert.flow());
+  claim.candidates.assign(alert.candidates().begin(), alert.candidates().end());
+  claim.alert = alert_of(alert);
+  deliver(join_.alert(std::move(claim), now_ns));
+}
+
+void Bait::deliver(const std::vector<Join::Delivered>& delivered) {
+  for (const Join::Delivered& each : delivered) on_alert_(each.session, each.alert);
+}
+
+void Bait::take_pong(const wire::Pong& pong, int64_t) {
+  ports_.pong_received(pong.number());
+  // Whoever ended unbound and whose port is free again can be meant by no flow that is still to come.
+  std::erase_if(ended_unbound_, [&](const auto& item) {
+    if (!ports_.usable(item.second.proxy.port)) return false;
+    join_.session_forgotten({item.first}, item.second);
+    return true;
+  });
+  const uint64_t lost = pong.kernel_lost() + pong.messages_dropped();
+  if (lost > monitor_lost_) log::warning("bait {}: its monitor has lost {} records in all", name(), lost);
+  monitor_lost_ = lost;
+}
+
+std::string Bait::status_json() const {
+  JsonWriter json;
+  json.begin_object()
+      .field("name", name())
+      .field("monitor", to_string(options_.monitor))
+      .field("connected", connected_);
+  json.key("last_heard");
+  if (last_heard_ns_ == 0) {
+    json.null();
+  } else {
+    json.value(format_time(last_heard_ns_));
+  }
+  const auto channel = link_->counters();
+  json.field("live_sessions", static_cast<unsigned long>(live_.size()))
+      .field("bindings", static_cast<unsigned long>(join_.bindings()));
+  json.field("ports_held", static_cast<unsigned long>(ports_.held()))
+      .field("monitor_lost", monitor_lost_)
+      .field("frames_missing", channel.missing);
+  json.field("frames_malformed", channel.malformed + claims_malformed_).field("claims_over_rate", claims_over_rate_);
+  json.field("alerts_dropped", join_.counters().alerts_dropped)
+      .field("flows_dropped", join_.counters().flows_dropped)
+      .field("queue_refused", link_->refused());
+  return json.end_object().take();
+}
+
+}  // namespace skep::proxy

@@ -1,0 +1,99 @@
+// One shard: accepts for all services, relays and records their sessions. One thread; the control links have theirs.
+#pragma once
+
+#include <csignal>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "archive/writer.h"
+#include "formats/options.h"
+#include "io/loop.h"
+#include "io/sockets.h"
+#include "proxy/bait.h"
+#include "proxy/session.h"
+#include "wire/local.h"
+
+namespace skep::proxy {
+
+class Shard {
+ public:
+  // Opens the archive, listens for every service, begins to dial the monitors.
+  static Result<std::unique_ptr<Shard>> start(const formats::ProxyOptions& options);
+  // Until SIGTERM or SIGINT; live sessions then get shutdown_grace_ms.
+  void run();
+
+ private:
+  struct Listener {
+    Fd socket;
+    size_t service;
+  };
+  // One session's sockets and the bytes that wait for each side. Slots are used again; the generation tells whose event
+  // it is.
+  struct Slot {
+    uint32_t generation = 0;
+    bool used = false;
+    SessionId id;
+    size_t service = 0;
+    std::unique_ptr<Session> session;
+    Fd sockets[2];
+    Bytes waiting[2];  // for each side
+    bool watched[2] = {false, false};
+    bool reads[2] = {false, false};
+    bool writes[2] = {false, false};
+    bool leg_stands = false;
+    bool leg_announced = false;
+    int64_t active_ns = 0;
+    int64_t connect_deadline_ns = 0;
+  };
+
+  explicit Shard(const formats::ProxyOptions& options, io::Loop loop) : options_(options), loop_(std::move(loop)) {}
+  Status listen();
+  Status start_baits();
+  Status start_commands();
+
+  void take_event(const io::Event& event);
+  void accept_all(Listener& listener);
+  void admit(io::Accepted accepted, size_t service);
+  void refuse(io::Accepted accepted, size_t service, const char* words);
+  void connect(uint32_t index);
+  Result<Fd> connect_from_free_port(Slot& slot, Bait* bait);
+  void leg_chosen(uint32_t index, Fd socket);
+  void leg_failed(uint32_t index, int error);
+  void side_readable(uint32_t index, Side side);
+  void side_writable(uint32_t index, Side side);
+  void forward(uint32_t index, Side to);
+  void obey(uint32_t index, const std::vector<Command>& commands);
+  void close(uint32_t index);
+  void end(uint32_t index, EndReason reason);
+  void watch(uint32_t index);
+  void watch_side(uint32_t index, Side side);
+  void tick(int64_t now_ns);
+  void alert(SessionId session, Alert alert);
+  Bait* bait_of(size_t service);
+
+  wire::LocalReply command(const wire::LocalRequest& request);
+  std::string status() const;
+
+  const formats::ProxyOptions options_;
+  io::Loop loop_;
+  std::unique_ptr<archive::Writer> writer_;
+  std::vector<Listener> listeners_;
+  std::vector<std::unique_ptr<Bait>> baits_;
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_slots_;
+  std::map<uint64_t, uint32_t> live_;  // session to slot
+  std::vector<uint32_t> waiting_for_port_;
+  std::unique_ptr<wire::LocalServer> commands_;
+  Fd signals_;
+  Fd reserve_;  // closed to let one more connection in, when descriptors have run out
+  bool stopping_ = false;
+  int64_t stop_deadline_ns_ = 0;
+  int64_t last_heartbeat_ns_ = 0;
+  uint64_t sessions_total_ = 0;
+  uint64_t sessions_refused_ = 0;
+  bool out_of_descriptors_ = false;
+};
+
+}  // namespace skep::proxy
