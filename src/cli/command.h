@@ -1,0 +1,27 @@
+// A command of `skep`: its word, what it is for, and what runs it with the words after it. Returns the exit code.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace skep::cli {
+
+using Words = std::span<const char* const>;
+
+struct Command {
+  std::string_view name;
+  std::string_view help;
+  int (*run)(Words words);
+};
+
+int run_session(Words words);
+int run_hids(Words words);
+int run_keys(Words words);
+int run_status(Words words);
+int run_doctor(Words words);
+
+// All of `skep`.
+int run_skep(int argc, char** argv);
+
+}  // namespace skep::cli

@@ -1,0 +1,176 @@
+// skep session list|show|export|follow|cut
+#include <unistd.h>
+
+#include <cstdio>
+#include <ctime>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/archive_option.h"
+#include "cli/parse.h"
+#include "cli/session_export.h"
+#include "cli/session_text.h"
+#include "wire/local.h"
+
+namespace skep::cli {
+namespace {
+
+constexpr int kAskTimeoutMs = 5000;
+constexpr timespec kFollowPause{0, 200'000'000};
+
+struct Options {
+  ArchiveOption archive;
+  bool json = false;
+  std::string session_class, since, until, service, source, id, output, format = "pcapng";
+  size_t limit = 100'000;
+};
+
+int complain(const std::string& words, int code = 2) {
+  std::fprintf(stderr, "skep session: %s\n", words.c_str());
+  return code;
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+// A moment, or a span back from now.
+std::optional<int64_t> moment(const std::string& text) {
+  if (const auto span = parse_span(text)) return now_realtime_ns() - *span;
+  return parse_time(text);
+}
+
+Result<archive::Filter> filter_of(const Options& options) {
+  archive::Filter filter;
+  filter.limit = options.limit;
+  filter.service = options.service;
+  filter.source = options.source;
+  if (!options.session_class.empty()) {
+    filter.session_class = parse_session_class(options.session_class);
+    if (!filter.session_class)
+      return fail("--class: '{}' is none of known, harmless, suspect, attack", printable(options.session_class));
+  }
+  for (const auto& [text, to] :
+       {std::pair(&options.since, &filter.since_ns), std::pair(&options.until, &filter.until_ns)}) {
+    if (text->empty()) continue;
+    const auto at = moment(*text);
+    if (!at) return fail("'{}' is no time (2026-03-30T00:00:00Z) and no span back from now (2h)", printable(*text));
+    *to = *at;
+  }
+  return filter;
+}
+
+Result<archive::Reader> open_archive(const Options& options) {
+  const auto folder = options.archive.folder();
+  if (!folder) return tl::unexpected<Error>(folder.error());
+  return archive::Reader::open(*folder);
+}
+
+int list(const Options& options) {
+  const auto filter = filter_of(options);
+  if (!filter) return complain(filter.error().message);
+  const auto reader = open_archive(options);
+  if (!reader) return complain(reader.error().message);
+  const auto sessions = reader->list(*filter);
+  if (!sessions) return complain(sessions.error().message);
+  if (!options.json) print(table_head());
+  for (const archive::SessionSummary& session : *sessions)
+    print(options.json ? summary_json(session) + "\n" : table_line(session));
+  return 0;
+}
+
+// The session that is named, and what to do with it.
+int with_session(const Options& options, int (*act)(const Options&, archive::Reader&, const archive::SessionSummary&)) {
+  const auto id = parse_session_id(options.id);
+  if (!id) return complain(fmt::format("'{}' is no session id", printable(options.id)));
+  auto reader = open_archive(options);
+  if (!reader) return complain(reader.error().message);
+  const auto session = reader->find(*id);
+  if (!session) return complain(session.error().message);
+  if (!*session) return complain(fmt::format("there is no session {}", options.id), 1);
+  return act(options, *reader, **session);
+}
+
+int show(const Options& options, archive::Reader& reader, const archive::SessionSummary& session) {
+  const auto text = options.json ? session_json(reader, session) : story(reader, session);
+  if (!text) return complain(text.error().message);
+  print(*text + (options.json ? "\n" : ""));
+  return 0;
+}
+
+int give_out(const Options& options, archive::Reader& reader, const archive::SessionSummary& session) {
+  Status done;
+  if (options.format == "pcapng") {
+    done = export_pcapng(reader, session, options.output.empty() ? options.id + ".pcapng" : options.output);
+  } else if (options.format == "raw") {
+    done = export_raw(reader, session, options.output.empty() ? "." : options.output);
+  } else if (options.format == "text") {
+    done = export_text(reader, session, options.output.empty() ? "-" : options.output);
+  } else {
+    return complain(fmt::format("--format: '{}' is none of pcapng, raw, text", printable(options.format)));
+  }
+  return done ? 0 : complain(done.error().message);
+}
+
+int follow(const Options& options, archive::Reader& reader, const archive::SessionSummary& session) {
+  archive::SessionSummary now = session;
+  formats::RecordPlace seen;
+  while (true) {
+    const auto read = reader.for_each(now, seen, [](const formats::Record& record) { print(record_text(record)); });
+    if (!read) return complain(read.error().message);
+    std::fflush(stdout);
+    seen = now.last;
+    if (now.end_ns != 0) return 0;
+    ::nanosleep(&kFollowPause, nullptr);
+    const auto again = reader.find(*parse_session_id(options.id));
+    if (!again || !*again) return complain("the session is gone from the index", 1);
+    now = **again;
+  }
+}
+
+int cut(const Options& options) {
+  const auto folder = options.archive.folder();
+  if (!folder) return complain(folder.error().message);
+  wire::LocalRequest request;
+  request.mutable_cut()->set_session(options.id);
+  const auto reply = wire::ask(*folder + "/proxy.sock", request, kAskTimeoutMs);
+  if (!reply) return complain(reply.error().message);
+  return reply->ok() ? 0 : complain(reply->error(), 1);
+}
+
+}  // namespace
+
+int run_session(Words words) {
+  Options options;
+  CLI::App app("recorded sessions", "skep session");
+  app.require_subcommand(1);
+  const auto command = [&](const char* name, const char* help, bool id) {
+    CLI::App* sub = app.add_subcommand(name, help);
+    options.archive.add_to(*sub);
+    if (id) sub->add_option("ID", options.id, "the session")->required();
+    return sub;
+  };
+  CLI::App* listing = command("list", "one line a session", false);
+  listing->add_option("--class", options.session_class, "known, harmless, suspect or attack");
+  listing->add_option("--since", options.since, "time, or span back from now (2h)");
+  listing->add_option("--until", options.until, "time, or span back from now");
+  listing->add_option("--service", options.service, "only this service's");
+  listing->add_option("--source", options.source, "only this address's");
+  listing->add_option("--limit", options.limit, "at most so many");
+  listing->add_flag("--json", options.json, "one object a line");
+  CLI::App* showing = command("show", "a session's story", true);
+  showing->add_flag("--json", options.json, "all its events, one object");
+  CLI::App* exporting = command("export", "a session as pcapng, raw bytes or text", true);
+  exporting->add_option("-o,--output", options.output, "file (pcapng, text; - is stdout) or folder (raw)");
+  exporting->add_option("--format", options.format, "pcapng, raw or text");
+  CLI::App* following = command("follow", "a live session as it happens, to its end", true);
+  CLI::App* cutting = command("cut", "end a live session now", true);
+  if (const auto code = parse(app, words)) return *code;
+  if (*listing) return list(options);
+  if (*showing) return with_session(options, show);
+  if (*exporting) return with_session(options, give_out);
+  if (*following) return with_session(options, follow);
+  return *cutting ? cut(options) : 2;
+}
+
+}  // namespace skep::cli

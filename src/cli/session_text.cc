@@ -1,0 +1,235 @@
+#include "cli/session_text.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "formats/community_id.h"
+#include "formats/event_codec.h"
+
+namespace skep::cli {
+namespace {
+
+using archive::SessionSummary;
+using formats::RecordType;
+
+constexpr size_t kBytesBefore = 192;
+constexpr size_t kBytesAfter = 64;
+
+void alert_fields(JsonWriter& json, const Alert& alert) {
+  json.begin_object()
+      .field("rule", alert.rule)
+      .field("pid", alert.pid)
+      .field("exe", alert.exe)
+      .field("syscall", alert.syscall);
+  json.field("action", to_string(alert.action))
+      .field("confidence", to_string(alert.confidence))
+      .field("stream_offset", alert.stream_offset);
+  json.field("time", format_time(alert.time_ns))
+      .field("arguments", alert.arguments)
+      .field("provenance", alert.provenance);
+  json.field("priority", alert.priority).field("description", alert.description).field("crash", alert.crash);
+  json.key("steps").begin_array();
+  for (const std::string& step : alert.steps) json.value(step);
+  json.end_array().key("lineage").begin_array();
+  for (const ProcessInfo& process : alert.lineage) {
+    json.begin_object()
+        .field("pid", process.pid)
+        .field("parent", process.parent)
+        .field("uid", process.uid)
+        .field("start", format_time(process.start_ns));
+    json.field("exe", process.exe).field("args", process.args).field("comm", process.comm).end_object();
+  }
+  json.end_array().end_object();
+}
+
+void summary_fields(JsonWriter& json, const SessionSummary& session) {
+  json.field("id", to_string(session.id))
+      .field("service", session.service)
+      .field("class", to_string(session.session_class));
+  json.field("start", format_time(session.start_ns)).key("end");
+  if (session.end_ns == 0) {
+    json.null();
+  } else {
+    json.value(format_time(session.end_ns));
+  }
+  json.key("end_reason");
+  if (session.end_ns == 0) {
+    json.null();
+  } else {
+    json.value(to_string(session.end_reason));
+  }
+  json.field("src_ip", address_text(session.client)).field("src_port", static_cast<unsigned>(session.client.port));
+  json.field("dest_ip", address_text(session.entrance))
+      .field("dest_port", static_cast<unsigned>(session.entrance.port));
+  json.field("proxy_port", static_cast<unsigned>(session.leg.port)).field("bait", to_string(session.bait));
+  json.field("bytes_in", session.bytes_in).field("bytes_out", session.bytes_out);
+  json.field("forwarded_in", session.forwarded_in)
+      .field("forwarded_out", session.forwarded_out)
+      .field("pid", session.served_by_pid);
+  json.field("unsupervised", session.unsupervised).field("incomplete", session.incomplete);
+  json.field("community_id", formats::community_id(session.client, session.entrance));
+  json.key("rule_hits")
+      .begin_array()
+      .end_array()
+      .field("alerts_total", session.alerts_total)
+      .key("alerts")
+      .begin_array();
+  for (const Alert& alert : session.alerts) alert_fields(json, alert);
+  json.end_array();
+}
+
+std::string_view type_name(RecordType type) {
+  static constexpr std::string_view kNames[] = {"",       "opened",  "connected", "data", "half-closed",
+                                                "served", "process", "alert",     "note", "closed"};
+  return kNames[static_cast<size_t>(type)];
+}
+
+void record_fields(JsonWriter& json, const formats::Record& record) {
+  json.begin_object().field("time", format_time(record.time_ns)).field("event", type_name(record.type));
+  const bool in = record.direction == Direction::to_bait;
+  if (record.type == RecordType::data) {
+    json.field("direction", in ? "in" : "out")
+        .field("stream_offset", record.stream_offset)
+        .field("bytes", static_cast<unsigned long>(record.payload.size()));
+    json.field("payload", base64(as_text(record.payload)));
+  } else if (record.type == RecordType::half_closed) {
+    json.field("direction", in ? "in" : "out");
+  } else if (const auto served = formats::decode<formats::ServedEvent>(record.payload);
+             record.type == RecordType::served && served) {
+    json.field("pid", served->pid).field("tid", served->tid).field("serial", served->serial);
+  } else if (const auto process = formats::decode<formats::ProcessEvent>(record.payload);
+             record.type == RecordType::process && process) {
+    static constexpr std::string_view kKinds[] = {"fork", "exec", "exit"};
+    json.field("kind", kKinds[static_cast<size_t>(process->kind)])
+        .field("pid", process->pid)
+        .field("parent", process->parent);
+    json.field("status", process->status).field("exe", process->exe);
+  } else if (const auto note = formats::decode<formats::NoteEvent>(record.payload);
+             record.type == RecordType::note && note) {
+    json.field("words", note->words);
+  } else if (const auto alert = formats::decode<Alert>(record.payload); record.type == RecordType::alert && alert) {
+    json.key("alert");
+    alert_fields(json, *alert);
+  }
+  json.end_object();
+}
+
+// The attacker's bytes around `offset`.
+std::string bytes_around(archive::Reader& reader, const SessionSummary& session, uint64_t offset) {
+  const uint64_t from = offset > kBytesBefore ? offset - kBytesBefore : 0;
+  const uint64_t to = offset + kBytesAfter;
+  Bytes around;
+  const auto read = reader.for_each(session, {}, [&](const formats::Record& record) {
+    if (record.type != RecordType::data || record.direction != Direction::to_bait) return;
+    const uint64_t begin = std::max(from, record.stream_offset);
+    const uint64_t end = std::min(to, record.stream_offset + record.payload.size());
+    if (begin >= end) return;
+    const ByteView piece = record.payload.subspan(begin - record.stream_offset, end - begin);
+    around.insert(around.end(), piece.begin(), piece.end());
+  });
+  if (!read) return "  (the bytes cannot be read: " + read.error().message + ")\n";
+  if (around.empty()) return "  (the attacker had sent nothing)\n";
+  return hex_dump(around, from);
+}
+
+std::string process_tree(const Alert& alert) {
+  std::string tree;
+  std::string indent = "  ";
+  for (const ProcessInfo& process : alert.lineage) {
+    tree += fmt::format("{}{}pid {} {}{}\n", indent, indent.size() > 2 ? "└─ " : "", process.pid,
+                        printable(process.exe.empty() ? process.comm : process.exe),
+                        process.args.empty() ? "" : " [" + printable(process.args) + "]");
+    indent += "   ";
+  }
+  return tree.empty() ? "  (not known)\n" : tree;
+}
+
+std::string alert_story(archive::Reader& reader, const SessionSummary& session, const Alert& alert) {
+  std::string text =
+      fmt::format("\n{} {}: {}\n", format_time(alert.time_ns), printable(alert.rule), printable(alert.description));
+  text +=
+      fmt::format("  pid {} ({}), {}; the session is {}\n", alert.pid, printable(alert.exe), to_string(alert.action),
+                  alert.confidence == Confidence::none ? "one of a set that it may have been"
+                                                       : fmt::format("known: {}", to_string(alert.confidence)));
+  if (!alert.syscall.empty())
+    text += fmt::format("  call: {} {} (from: {})\n", printable(alert.syscall), printable(alert.arguments),
+                        printable(alert.provenance));
+  for (const std::string& step : alert.steps) text += fmt::format("  step: {}\n", printable(step));
+  text += "\n  processes, from the service's first:\n" + process_tree(alert);
+  text += fmt::format("\n  the attacker's bytes around offset {}, up to where the service had read:\n",
+                      alert.stream_offset);
+  return text + bytes_around(reader, session, alert.stream_offset);
+}
+
+}  // namespace
+
+std::string hex_dump(ByteView bytes, uint64_t offset) {
+  std::string text;
+  for (size_t at = 0; at < bytes.size(); at += 16) {
+    const ByteView line = bytes.subspan(at, std::min<size_t>(16, bytes.size() - at));
+    std::string hexes;
+    std::string shown;
+    for (const uint8_t byte : line) {
+      hexes += fmt::format("{:02x} ", byte);
+      shown += byte >= 0x20 && byte < 0x7f ? static_cast<char>(byte) : '.';
+    }
+    text += fmt::format("  {:08x}  {:<48} {}\n", offset + at, hexes, shown);
+  }
+  return text;
+}
+
+std::string summary_json(const SessionSummary& session) {
+  JsonWriter json;
+  json.begin_object();
+  summary_fields(json, session);
+  return json.end_object().take();
+}
+
+Result<std::string> session_json(archive::Reader& reader, const SessionSummary& session) {
+  JsonWriter json;
+  json.begin_object();
+  summary_fields(json, session);
+  json.key("events").begin_array();
+  if (auto read = reader.for_each(session, {}, [&](const formats::Record& record) { record_fields(json, record); });
+      !read)
+    return tl::unexpected<Error>(read.error());
+  return json.end_array().end_object().take();
+}
+
+std::string table_head() {
+  return fmt::format("{:<25} {:<8} {:<10} {:<21} {:>9} {:>9} {:<16} {}\n", "ID", "CLASS", "SERVICE", "SOURCE", "IN",
+                     "OUT", "END", "ALERTS");
+}
+
+std::string table_line(const SessionSummary& session) {
+  std::string alerts;
+  for (const Alert& alert : session.alerts) {
+    if (alerts.find(alert.rule) == std::string::npos) alerts += (alerts.empty() ? "" : ",") + alert.rule;
+  }
+  return fmt::format("{:<25} {:<8} {:<10} {:<21} {:>9} {:>9} {:<16} {}\n", to_string(session.id),
+                     to_string(session.session_class), printable(session.service), to_string(session.client),
+                     session.bytes_in, session.bytes_out, session.end_ns == 0 ? "-" : to_string(session.end_reason),
+                     printable(alerts));
+}
+
+Result<std::string> story(archive::Reader& reader, const SessionSummary& session) {
+  std::string text = fmt::format("session {}: {}\n", to_string(session.id), to_string(session.session_class));
+  text += fmt::format("  {} came to service {} at {} on {}\n", to_string(session.client), printable(session.service),
+                      to_string(session.entrance), format_time(session.start_ns));
+  text += session.end_ns == 0
+              ? "  it is open\n"
+              : fmt::format("  it ended {} ({})\n", format_time(session.end_ns), to_string(session.end_reason));
+  text += fmt::format(
+      "  {} bytes from the attacker, {} from the bait {}; the proxy's port there was {}, pid {} served it\n",
+      session.bytes_in, session.bytes_out, to_string(session.bait), session.leg.port, session.served_by_pid);
+  if (session.unsupervised) text += "  part of it was not supervised: the monitor was away\n";
+  if (session.incomplete) text += "  its log is not complete: records were lost\n";
+  for (const Alert& alert : session.alerts) text += alert_story(reader, session, alert);
+  if (session.alerts_total > session.alerts.size())
+    text +=
+        fmt::format("\n… and {} more alerts (`--json` has them all)\n", session.alerts_total - session.alerts.size());
+  return text;
+}
+
+}  // namespace skep::cli

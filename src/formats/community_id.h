@@ -1,0 +1,12 @@
+// Community ID v1 (github.com/corelight/community-id-spec): one text for both directions of a TCP flow, seed 0.
+#pragma once
+
+#include <string>
+
+#include "model/session.h"
+
+namespace skep::formats {
+
+std::string community_id(const Endpoint& a, const Endpoint& b);
+
+}  // namespace skep::formats
