@@ -1,0 +1,34 @@
+// links: skep_formats
+// pcapng by round trip: whatever is written, every block's two lengths agree and the payload bytes come out again in order.
+#include "formats/pcapng.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace skep;
+  Bytes file;
+  formats::PcapngWriter writer([&](ByteView bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); return true; }, *parse_endpoint("192.0.2.1:1"), *parse_endpoint("192.0.2.2:80"));
+  writer.begin({std::string(reinterpret_cast<const char*>(data), size)});
+  writer.connected(1);
+  const ByteView payload(data, size);
+  writer.data(2, Direction::to_bait, payload, {"comment"});
+  writer.event(3, std::string(as_text(payload)), 1, "comm", 1, std::string(as_text(payload)));
+  writer.finished(4, Direction::to_bait);
+  Bytes found;
+  ByteReader reader(file);
+  while (reader.left() > 0) {
+    const auto type = reader.le<uint32_t>();
+    const auto length = reader.le<uint32_t>();
+    SKEP_CHECK(reader.ok() && length >= 12 && length % 4 == 0);
+    const ByteView body = reader.raw(length - 12);
+    SKEP_CHECK(reader.le<uint32_t>() == length && reader.ok());
+    if (type != 6) continue;
+    ByteReader packet(body);
+    packet.raw(12);
+    const auto captured = packet.le<uint32_t>();
+    packet.le<uint32_t>();
+    const ByteView frame = packet.raw(captured);
+    const ByteView carried = frame.subspan(14 + 20 + 20);
+    found.insert(found.end(), carried.begin(), carried.end());
+  }
+  SKEP_CHECK(std::equal(found.begin(), found.end(), payload.begin(), payload.end()));
+  return 0;
+}
