@@ -1,11 +1,17 @@
 // links: skep_formats
-// pcapng by round trip: whatever is written, every block's two lengths agree and the payload bytes come out again in order.
+// pcapng by round trip: whatever is written, every block's two lengths agree and the payload bytes come out again in
+// order.
 #include "formats/pcapng.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace skep;
   Bytes file;
-  formats::PcapngWriter writer([&](ByteView bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); return true; }, *parse_endpoint("192.0.2.1:1"), *parse_endpoint("192.0.2.2:80"));
+  formats::PcapngWriter writer(
+      [&](ByteView bytes) {
+        file.insert(file.end(), bytes.begin(), bytes.end());
+        return true;
+      },
+      *parse_endpoint("192.0.2.1:1"), *parse_endpoint("192.0.2.2:80"));
   writer.begin({std::string(reinterpret_cast<const char*>(data), size)});
   writer.connected(1);
   const ByteView payload(data, size);

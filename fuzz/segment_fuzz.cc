@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     formats::encode_record(decoded.record, again);
     SKEP_CHECK(again.size() == decoded.bytes);
   }
-  if (const auto alert = formats::decode<Alert>(bytes)) SKEP_CHECK(formats::decode<Alert>(formats::encode(*alert)).has_value());
+  if (const auto alert = formats::decode<Alert>(bytes))
+    SKEP_CHECK(formats::decode<Alert>(formats::encode(*alert)).has_value());
   (void)formats::decode<formats::OpenedEvent>(bytes);
   (void)formats::decode<formats::ConnectedEvent>(bytes);
   (void)formats::decode<formats::ServedEvent>(bytes);

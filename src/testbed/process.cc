@@ -1,0 +1,156 @@
+#include "testbed/process.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/text.h"
+
+namespace skep::testbed {
+namespace {
+
+constexpr int64_t kMillisecond = 1'000'000;
+constexpr timespec kPause{0, 5 * kMillisecond};
+constexpr int kEndGraceMs = 5000;
+
+[[noreturn]] void become(const std::vector<std::string>& command, const StartOptions& options) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (!options.netns.empty()) {
+    const Fd netns(::open(("/run/netns/" + options.netns).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!netns || ::setns(netns.get(), CLONE_NEWNET) != 0) ::_exit(126);
+  }
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int in = ::open("/dev/null", O_RDONLY);
+  const int out =
+      ::open(options.output.empty() ? "/dev/null" : options.output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  ::dup2(in, 0);
+  ::dup2(out, 1);
+  ::dup2(out, 2);
+  if (!options.stdout_file.empty()) ::dup2(::open(options.stdout_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), 1);
+  std::vector<char*> argv;
+  for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  ::execvp(argv[0], argv.data());
+  ::_exit(127);
+}
+
+std::string last_words(const std::string& file) {
+  const auto text = file.empty() ? Result<std::string>(std::string()) : read_file(file);
+  if (!text) return "";
+  return printable(text->size() > 600 ? text->substr(text->size() - 600) : *text);
+}
+
+}  // namespace
+
+Result<Process> Process::start(const std::vector<std::string>& command, const StartOptions& options) {
+  const pid_t pid = ::fork();
+  if (pid < 0) return fail_errno("start " + command[0]);
+  if (pid == 0) become(command, options);
+  return Process(pid, options.output);
+}
+
+Process::Process(Process&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), status_(other.status_), output_(std::move(other.output_)) {}
+
+Process& Process::operator=(Process&& other) noexcept {
+  end();
+  pid_ = std::exchange(other.pid_, -1);
+  status_ = other.status_;
+  output_ = std::move(other.output_);
+  return *this;
+}
+
+Process::~Process() {
+  end();
+}
+
+void Process::end() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGTERM);
+  if (!await_end(kEndGraceMs)) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  pid_ = -1;
+}
+
+bool Process::running() {
+  if (pid_ <= 0) return false;
+  if (::waitpid(pid_, &status_, WNOHANG) == 0) return true;
+  pid_ = -1;
+  return false;
+}
+
+void Process::signal(int number) const {
+  if (pid_ > 0) ::kill(pid_, number);
+}
+
+Status Process::await_line(const std::string& line, int timeout_ms) {
+  const int64_t deadline = now_monotonic_ns() + timeout_ms * kMillisecond;
+  while (true) {
+    const bool alive = running();
+    if (const auto text = read_file(output_)) {
+      for (const std::string_view each : split(*text, '\n')) {
+        if (each == line) return {};
+      }
+    }
+    if (!alive) return fail("it ended before it said '{}': {}", line, last_words(output_));
+    if (now_monotonic_ns() > deadline)
+      return fail("it did not say '{}' in {} ms: {}", line, timeout_ms, last_words(output_));
+    ::nanosleep(&kPause, nullptr);
+  }
+}
+
+Result<int> Process::await_end(int timeout_ms) {
+  const int64_t deadline = now_monotonic_ns() + timeout_ms * kMillisecond;
+  while (running()) {
+    if (now_monotonic_ns() > deadline) return fail("it has not ended in {} ms: {}", timeout_ms, last_words(output_));
+    ::nanosleep(&kPause, nullptr);
+  }
+  return status_;
+}
+
+Status run_to_end(const std::vector<std::string>& command, const StartOptions& options, int timeout_ms) {
+  auto process = Process::start(command, options);
+  if (!process) return tl::unexpected<Error>(process.error());
+  const auto status = process->await_end(timeout_ms);
+  if (!status) return wrap(command[0], status);
+  if (*status == 0) return {};
+  std::string words;
+  for (const std::string& word : command) words += word + " ";
+  return fail("{}: wait status {:#x} {}", words, *status, last_words(options.output));
+}
+
+Result<Folder> Folder::make(const std::string& keep_as) {
+  if (!keep_as.empty()) {
+    if (auto made = make_directories(keep_as); !made) return tl::unexpected<Error>(made.error());
+    return Folder(keep_as, true);
+  }
+  char name[] = "/tmp/skep-XXXXXX";
+  if (::mkdtemp(name) == nullptr) return fail_errno("make a temporary folder");
+  std::filesystem::permissions(name, std::filesystem::perms(0755));
+  return Folder(name, false);
+}
+
+Folder::Folder(Folder&& other) noexcept : path_(std::exchange(other.path_, {})), keep_(other.keep_) {}
+
+Folder::~Folder() {
+  std::error_code ignored;
+  if (!keep_ && !path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace skep::testbed
