@@ -20,6 +20,7 @@ int run_hids(Words words);
 int run_keys(Words words);
 int run_status(Words words);
 int run_doctor(Words words);
+int run_demo(Words words);
 
 // All of `skep`.
 int run_skep(int argc, char** argv);

@@ -13,6 +13,7 @@ constexpr Command kCommands[] = {
     {"keys", "make the keys of a proxy and its monitor", run_keys},
     {"status", "what the programs running here say of themselves", run_status},
     {"doctor", "what this kernel allows skep to do", run_doctor},
+    {"demo", "the proof of concept on this machine: one attack among many sessions", run_demo},
 };
 
 void print_help(std::FILE* to) {
