@@ -31,9 +31,15 @@ int64_t parse_fraction(std::string_view digits) {
 
 }  // namespace
 
-int64_t now_realtime_ns() { return read_clock(CLOCK_REALTIME); }
-int64_t now_monotonic_ns() { return read_clock(CLOCK_MONOTONIC); }
-int64_t now_boottime_ns() { return read_clock(CLOCK_BOOTTIME); }
+int64_t now_realtime_ns() {
+  return read_clock(CLOCK_REALTIME);
+}
+int64_t now_monotonic_ns() {
+  return read_clock(CLOCK_MONOTONIC);
+}
+int64_t now_boottime_ns() {
+  return read_clock(CLOCK_BOOTTIME);
+}
 
 std::string format_time(int64_t realtime_ns) {
   const time_t seconds = realtime_ns / kSecond;
@@ -70,8 +76,11 @@ std::optional<int64_t> parse_span(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || value < 0) return std::nullopt;
   const std::string_view unit(end, text.data() + text.size() - end);
-  struct Unit { std::string_view name; int64_t ns; };
-  static constexpr Unit kUnits[] = {{"ns", 1},          {"us", 1'000},          {"ms", 1'000'000},     {"s", kSecond},
+  struct Unit {
+    std::string_view name;
+    int64_t ns;
+  };
+  static constexpr Unit kUnits[] = {{"ns", 1},           {"us", 1'000},         {"ms", 1'000'000},     {"s", kSecond},
                                     {"m", 60 * kSecond}, {"h", 3600 * kSecond}, {"d", 86400 * kSecond}};
   for (const Unit& row : kUnits) {
     if (row.name == unit && value <= INT64_MAX / row.ns) return value * row.ns;

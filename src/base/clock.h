@@ -1,5 +1,5 @@
-// Time. Records carry nanoseconds since 1970 (UTC); waiting uses the monotonic clock. What decides by time takes the time as
-// an argument, so that its tests need no clock.
+// Time. Records carry nanoseconds since 1970 (UTC); waiting uses the monotonic clock. What decides by time takes the
+// time as an argument, so that its tests need no clock.
 #pragma once
 
 #include <cstdint>

@@ -20,8 +20,12 @@ std::atomic<Level> least{Level::info};
 
 }  // namespace
 
-void set_area(std::string_view name) { area() = name; }
-void set_level(Level level) { least = level; }
+void set_area(std::string_view name) {
+  area() = name;
+}
+void set_level(Level level) {
+  least = level;
+}
 
 void write(Level level, std::string_view words) {
   if (level < least.load(std::memory_order_relaxed)) return;

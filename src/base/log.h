@@ -1,5 +1,5 @@
-// The log: one line an event on stderr, "2026-…Z info proxy: words key=value". Any thread may call it; a line is written
-// whole. Bytes from outside are escaped here, so that no attacker writes to a terminal.
+// The log: one line an event on stderr, "2026-…Z info proxy: words key=value". Any thread may call it; a line is
+// written whole. Bytes from outside are escaped here, so that no attacker writes to a terminal.
 #pragma once
 
 #include <fmt/format.h>

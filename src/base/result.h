@@ -41,5 +41,4 @@ tl::unexpected<Error> wrap(std::string context, const Result<T>& result) {
 
 }  // namespace skep
 
-#define SKEP_CHECK(condition) \
-  ((condition) ? static_cast<void>(0) : ::skep::broken(#condition, __FILE__, __LINE__))
+#define SKEP_CHECK(condition) ((condition) ? static_cast<void>(0) : ::skep::broken(#condition, __FILE__, __LINE__))

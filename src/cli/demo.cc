@@ -25,7 +25,9 @@ constexpr int kSettleMs = 15'000;
 constexpr timespec kPause{0, 20'000'000};
 constexpr char kMarkReply[] = "TAKEN";
 
-void say(const std::string& words) { std::fprintf(stderr, "%s\n", words.c_str()); }
+void say(const std::string& words) {
+  std::fprintf(stderr, "%s\n", words.c_str());
+}
 
 // The value of `"key":` in one of our own test programs' lines; "" where it is absent.
 std::string_view value_in(std::string_view line, std::string_view key) {
@@ -47,17 +49,22 @@ unsigned number_in(std::string_view line, std::string_view key) {
 
 SessionClass wanted(Role role) {
   switch (role) {
-    case Role::crashed_try: return SessionClass::suspect;
-    case Role::attack: return SessionClass::attack;
-    case Role::visitor: break;
+    case Role::crashed_try:
+      return SessionClass::suspect;
+    case Role::attack:
+      return SessionClass::attack;
+    case Role::visitor:
+      break;
   }
   return SessionClass::harmless;
 }
 
 std::string nginx_options(const std::string& folder) {
   return fmt::format(
-      "daemon off;\nworker_processes 2;\nerror_log {0}/error.log;\npid {0}/nginx.pid;\nevents {{ worker_connections 256; }}\n"
-      "http {{\n  access_log off;\n  client_body_temp_path {0}/body;\n  proxy_temp_path {0}/proxy;\n  fastcgi_temp_path {0}/fastcgi;\n"
+      "daemon off;\nworker_processes 2;\nerror_log {0}/error.log;\npid {0}/nginx.pid;\nevents {{ worker_connections "
+      "256; }}\n"
+      "http {{\n  access_log off;\n  client_body_temp_path {0}/body;\n  proxy_temp_path {0}/proxy;\n  "
+      "fastcgi_temp_path {0}/fastcgi;\n"
       "  uwsgi_temp_path {0}/uwsgi;\n  scgi_temp_path {0}/scgi;\n  server {{ listen {1}:8081; root {0}/www; }}\n}}\n",
       folder, testbed::kHoneypotAddress);
 }
@@ -71,7 +78,8 @@ Status Demo::set_up() {
   auto network = testbed::Network::make();
   if (!network) return tl::unexpected<Error>(network.error());
   network_.emplace(std::move(*network));
-  say(fmt::format("three hosts on this machine: attacker {} - proxy {} | {} - honeypot host {}", testbed::kAttackerAddress, testbed::kProxyOutside, testbed::kProxyInside, testbed::kHoneypotAddress));
+  say(fmt::format("three hosts on this machine: attacker {} - proxy {} | {} - honeypot host {}",
+                  testbed::kAttackerAddress, testbed::kProxyOutside, testbed::kProxyInside, testbed::kHoneypotAddress));
   if (auto keys = wire::init_keys(folder_->path() + "/keys"); !keys) return tl::unexpected<Error>(keys.error());
   return write_options();
 }
@@ -88,7 +96,8 @@ Status Demo::write_options() {
   if (options_.observe) {
     // The built-in set, word for word, but for what it does.
     std::string set(match::builtin_yaml());
-    for (size_t at = 0; (at = set.find("action: deny", at)) != std::string::npos;) set.replace(at, 12, "action: observe");
+    for (size_t at = 0; (at = set.find("action: deny", at)) != std::string::npos;)
+      set.replace(at, 12, "action: observe");
     if (auto written = write_file(folder + "/observe.yaml", set); !written) return written;
     monitor += fmt::format("signatures: [{}/observe.yaml]\n", folder);
   }
@@ -97,7 +106,11 @@ Status Demo::write_options() {
       "  - {{name: dune, listen: [\"{2}:80\"], bait: bait1, address: {1}:8080, on_alert: {3}}}\n"
       "  - {{name: site, listen: [\"{2}:81\"], bait: bait1, address: {1}:8081}}\n",
       folder, testbed::kHoneypotAddress, testbed::kProxyOutside, options_.cut ? "cut" : "tag");
-  const std::pair<std::string, std::string> files[] = {{folder + "/monitor.yaml", monitor}, {folder + "/proxy.yaml", proxy}, {site + "/nginx.conf", nginx_options(site)}, {site + "/www/index.html", "<html><body>a harmless page</body></html>\n"}};
+  const std::pair<std::string, std::string> files[] = {
+      {folder + "/monitor.yaml", monitor},
+      {folder + "/proxy.yaml", proxy},
+      {site + "/nginx.conf", nginx_options(site)},
+      {site + "/www/index.html", "<html><body>a harmless page</body></html>\n"}};
   for (const auto& [path, text] : files) {
     if (auto written = write_file(path, text); !written) return written;
   }
@@ -106,12 +119,14 @@ Status Demo::write_options() {
 
 Status Demo::start_programs() {
   const std::string& folder = folder_->path();
-  auto monitor = testbed::Process::start({programs_ + "/skep-monitor", "--config", folder + "/monitor.yaml"}, {network_->honeypot(), folder + "/monitor.log", {}});
+  auto monitor = testbed::Process::start({programs_ + "/skep-monitor", "--config", folder + "/monitor.yaml"},
+                                         {network_->honeypot(), folder + "/monitor.log", {}});
   if (!monitor) return tl::unexpected<Error>(monitor.error());
   monitor_.emplace(std::move(*monitor));
   if (auto ready = monitor_->await_line("ready", kReadyMs); !ready) return wrap("skep-monitor", ready);
   say("skep-monitor supervises dune2004 (a forking web server of 2004 make) and nginx on the honeypot host");
-  auto proxy = testbed::Process::start({programs_ + "/skep-proxy", "--config", folder + "/proxy.yaml"}, {network_->proxy(), folder + "/proxy.log", {}});
+  auto proxy = testbed::Process::start({programs_ + "/skep-proxy", "--config", folder + "/proxy.yaml"},
+                                       {network_->proxy(), folder + "/proxy.log", {}});
   if (!proxy) return tl::unexpected<Error>(proxy.error());
   proxy_.emplace(std::move(*proxy));
   if (auto ready = proxy_->await_line("ready", kReadyMs); !ready) return wrap("skep-proxy", ready);
@@ -131,23 +146,32 @@ Status Demo::attack_and_visit() {
   const std::string& folder = folder_->path();
   const std::string target = fmt::format("{}:80", testbed::kProxyOutside);
   const std::string site = fmt::format("{}:81", testbed::kProxyOutside);
-  say(fmt::format("{} harmless visitors come{}", options_.visitors, options_.attack ? fmt::format("; among them {} attackers, who search a return address by brute force", options_.attackers) : ""));
+  say(fmt::format("{} harmless visitors come{}", options_.visitors,
+                  options_.attack ? fmt::format("; among them {} attackers, who search a return address by brute force",
+                                                options_.attackers)
+                                  : ""));
   std::vector<testbed::Process> running;
-  auto crowd = testbed::Process::start({programs_ + "/crowd", "--sessions", std::to_string(options_.visitors), "--seed", std::to_string(options_.seed), target + "/index.html", site + "/index.html"},
+  auto crowd = testbed::Process::start({programs_ + "/crowd", "--sessions", std::to_string(options_.visitors), "--seed",
+                                        std::to_string(options_.seed), target + "/index.html", site + "/index.html"},
                                        {network_->attacker(), folder + "/crowd.err", folder + "/crowd.json"});
   if (!crowd) return tl::unexpected<Error>(crowd.error());
   running.push_back(std::move(*crowd));
   for (unsigned i = 0; options_.attack && i < options_.attackers; ++i) {
-    const char* payload = (i + (options_.observe ? 1 : 0)) % 2 == 0 ? "bind" : "findsock";
-    auto attacker = testbed::Process::start({programs_ + "/xdune", "--target", target, "--payload", payload, "--seed", std::to_string(options_.seed * 10 + i), "--command", "id; echo TAKEN; exit"},
-                                            {network_->attacker(), folder + "/xdune.err", fmt::format("{}/xdune{}.json", folder, i)});
+    // A listener that nobody can reach would keep its session open for ever: where nothing is refused, the shell alone.
+    const char* payload = options_.observe || i % 2 == 1 ? "findsock" : "bind";
+    auto attacker = testbed::Process::start(
+        {programs_ + "/xdune", "--target", target, "--payload", payload, "--seed",
+         std::to_string(options_.seed * 10 + i), "--command", "id; echo TAKEN; exit"},
+        {network_->attacker(), folder + "/xdune.err", fmt::format("{}/xdune{}.json", folder, i)});
     if (!attacker) return tl::unexpected<Error>(attacker.error());
     running.push_back(std::move(*attacker));
   }
   for (size_t i = 0; i < running.size(); ++i) {
     const auto status = running[i].await_end(120'000);
     if (!status) return wrap(i == 0 ? "the visitors" : "an attacker", status);
-    if (*status != 0) return fail("{} did not come through (wait status {:#x})", i == 0 ? "not every visitor was answered: they" : "an attacker found no address: it", *status);
+    if (*status != 0)
+      return fail("{} did not come through (wait status {:#x})",
+                  i == 0 ? "not every visitor was answered: they" : "an attacker found no address: it", *status);
   }
   return {};
 }
@@ -161,7 +185,8 @@ Status Demo::read_roles() {
     }
     return {};
   };
-  if (auto taken = take(folder_->path() + "/crowd.json", [](std::string_view) { return Role::visitor; }); !taken) return taken;
+  if (auto taken = take(folder_->path() + "/crowd.json", [](std::string_view) { return Role::visitor; }); !taken)
+    return taken;
   for (unsigned i = 0; options_.attack && i < options_.attackers; ++i) {
     const auto role_of = [&](std::string_view line) {
       const bool hit = value_in(line, "outcome") == "hit";
@@ -219,18 +244,24 @@ Result<std::vector<std::string>> Demo::mistakes() const {
     if (role == roles_.end()) {
       found.push_back(name + " was opened by nobody");
     } else if (session.session_class != wanted(role->second)) {
-      found.push_back(fmt::format("{} is {} and should be {}", name, to_string(session.session_class), to_string(wanted(role->second))));
+      found.push_back(fmt::format("{} is {} and should be {}", name, to_string(session.session_class),
+                                  to_string(wanted(role->second))));
     }
     if (session.unsupervised) found.push_back(name + " was not supervised");
   }
-  for (const auto& [port, role] : missing) found.push_back(fmt::format("the session from port {} is not in the archive", port));
-  const auto hits = std::count_if(roles_.begin(), roles_.end(), [](const auto& item) { return item.second == Role::attack; });
-  if (options_.attack && hits != options_.attackers) found.push_back(fmt::format("{} attackers, {} of them hit", options_.attackers, hits));
+  for (const auto& [port, role] : missing)
+    found.push_back(fmt::format("the session from port {} is not in the archive", port));
+  const auto hits =
+      std::count_if(roles_.begin(), roles_.end(), [](const auto& item) { return item.second == Role::attack; });
+  if (options_.attack && hits != options_.attackers)
+    found.push_back(fmt::format("{} attackers, {} of them hit", options_.attackers, hits));
   for (const std::string& reply : replies_) {
     const bool opened = reply.find(kMarkReply) != std::string::npos;
     if (opened && !options_.observe) found.push_back("a shell answered an attacker although it was to be refused");
   }
-  if (options_.observe && options_.attack && std::none_of(replies_.begin(), replies_.end(), [](const std::string& r) { return r.find(kMarkReply) != std::string::npos; })) {
+  if (options_.observe && options_.attack && std::none_of(replies_.begin(), replies_.end(), [](const std::string& r) {
+        return r.find(kMarkReply) != std::string::npos;
+      })) {
     found.push_back("no shell answered although nothing was to be refused");
   }
   return found;
@@ -247,7 +278,10 @@ Status Demo::check_pcapng() const {
     const std::string file = fmt::format("{}/{}.pcapng", folder_->path(), to_string(session.id));
     if (auto exported = export_pcapng(*reader, session, file); !exported) return exported;
     const testbed::StartOptions output{{}, folder_->path() + "/tshark.err", folder_->path() + "/tshark.out"};
-    auto read = testbed::run_to_end({"tshark", "-r", file, "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-T", "fields", "-e", "frame.comment", "-e", "_ws.malformed", "-e", "tcp.analysis.flags", "-e", "tcp.checksum_bad.expert"}, output);
+    auto read = testbed::run_to_end(
+        {"tshark", "-r", file, "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-T", "fields", "-e",
+         "frame.comment", "-e", "_ws.malformed", "-e", "tcp.analysis.flags", "-e", "tcp.checksum_bad.expert"},
+        output);
     if (!read) return wrap("tshark does not read " + file, read);
     const auto said = read_file(folder_->path() + "/tshark.out");
     if (!said) return tl::unexpected<Error>(said.error());
@@ -256,7 +290,8 @@ Status Demo::check_pcapng() const {
     if (!complaints) return tl::unexpected<Error>(complaints.error());
     for (const std::string_view line : split(*complaints, '\n')) {
       // tshark warns everybody who is root.
-      if (!line.empty() && line.find("Running as user") == std::string_view::npos) return fail("tshark complains of {}: {}", file, printable(line));
+      if (!line.empty() && line.find("Running as user") == std::string_view::npos)
+        return fail("tshark complains of {}: {}", file, printable(line));
     }
   }
   return {};
@@ -278,7 +313,8 @@ Result<std::string> Demo::report() const {
   }
   std::string text = fmt::format("\n{} sessions were recorded:\n", all->size());
   for (const SessionClass each : {SessionClass::attack, SessionClass::suspect, SessionClass::harmless}) {
-    static constexpr std::string_view kMeaning[] = {"", "nothing happened on the host", "the serving process crashed", "the host's kernel saw a violation"};
+    static constexpr std::string_view kMeaning[] = {"", "nothing happened on the host", "the serving process crashed",
+                                                    "the host's kernel saw a violation"};
     text += fmt::format("  {:<9} {:>4}   {}\n", to_string(each), counts[each], kMeaning[static_cast<size_t>(each)]);
   }
   return text + stories;

@@ -1,5 +1,5 @@
-// The proof of concept as a run that can be asked for its outcome: skep's own programs, the testbed's three hosts, one attack
-// among many sessions. `skep demo` tells its story; the scenario tests look at what it found.
+// The proof of concept as a run that can be asked for its outcome: skep's own programs, the testbed's three hosts, one
+// attack among many sessions. `skep demo` tells its story; the scenario tests look at what it found.
 #pragma once
 
 #include <map>
@@ -16,7 +16,7 @@ namespace skep::cli {
 
 struct DemoOptions {
   unsigned seed = 1;
-  std::string keep;      // folder to keep; empty: a temporary one
+  std::string keep;  // folder to keep; empty: a temporary one
   bool attack = true;
   bool observe = false;  // signatures only observe: the shell opens
   bool cut = false;      // on_alert: cut
@@ -55,7 +55,7 @@ class Demo {
   std::optional<testbed::Network> network_;
   std::optional<testbed::Process> monitor_;
   std::optional<testbed::Process> proxy_;
-  std::map<unsigned, Role> roles_;  // by the attacker's port
+  std::map<unsigned, Role> roles_;    // by the attacker's port
   std::vector<std::string> replies_;  // what the attackers' shells answered
 };
 

@@ -34,7 +34,9 @@ int finish(const Demo& demo, const DemoOptions& options) {
 int run_demo(Words words) {
   DemoOptions options;
   bool no_attack = false;
-  CLI::App app("the proof of concept on this machine: three hosts, a server of 2004 make, one attack among many sessions", "skep demo");
+  CLI::App app(
+      "the proof of concept on this machine: three hosts, a server of 2004 make, one attack among many sessions",
+      "skep demo");
   app.add_option("--seed", options.seed, "another seed, another run");
   app.add_option("--keep", options.keep, "keep everything in this folder; the archive is in DIR/archive");
   app.add_option("--attackers", options.attackers, "how many, at the same time")->check(CLI::Range(1, 16));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -47,6 +48,12 @@ Result<std::vector<formats::SignatureSet>> load_signatures(const formats::Monito
   }
   if (sets.empty()) log::warning("no signature file was found: nothing is refused and nothing is alerted");
   return sets;
+}
+
+uint64_t time_of(const Bytes& record) {
+  skep_record head{};
+  if (record.size() >= sizeof head) std::memcpy(&head, record.data(), sizeof head);
+  return head.time_ns;
 }
 
 class Judge {
@@ -110,12 +117,16 @@ class Judge {
     for (const skep_service_state& state : watch_.take_states()) enforcement_.services().note(state);
   }
 
-  // The alerts first into a list, then all telemetry, then the alerts: a fork is told before what the child did.
+  // Both rings, in the order in which it happened: the alerts are drained first, so that whatever led to one of them is
+  // in the telemetry by then.
   void take_kernel(int64_t now) {
-    std::vector<Bytes> alerts;
-    alerts_.drain([&](ByteView record) { alerts.emplace_back(record.begin(), record.end()); });
-    telemetry_.drain([&](ByteView record) { court_.take_record(record, now); });
-    for (const Bytes& record : alerts) court_.take_record(record, now);
+    std::vector<Bytes> records;
+    const auto keep = [&](ByteView record) { records.emplace_back(record.begin(), record.end()); };
+    alerts_.drain(keep);
+    telemetry_.drain(keep);
+    std::stable_sort(records.begin(), records.end(),
+                     [](const Bytes& a, const Bytes& b) { return time_of(a) < time_of(b); });
+    for (const Bytes& record : records) court_.take_record(record, now);
   }
 
   void take_event(const wire::ControlEvent& event) {

@@ -1,4 +1,6 @@
 // skep: the operator's command.
 #include "cli/command.h"
 
-int main(int argc, char** argv) { return skep::cli::run_skep(argc, argv); }
+int main(int argc, char** argv) {
+  return skep::cli::run_skep(argc, argv);
+}

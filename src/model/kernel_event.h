@@ -1,19 +1,19 @@
 /* What the kernel programs tell the judge: fixed-size records in two BPF ring buffers. `alerts` holds what must not be
  * lost (alerts, crashes, confirmations, flows) and wakes its reader; `telemetry` holds the processes' lives.
- * Every record begins with skep_record; its `seq` counts the records of its ring, also those that could not be stored, so
- * that a gap is a loss; two CPUs may store their records in the other order than they took their numbers. Times are CLOCK_BOOTTIME nanoseconds. Addresses are IPv6 or v4-mapped (::ffff:a.b.c.d), network
- * order; ports are host order. */
+ * Every record begins with skep_record; its `seq` counts the records of its ring, also those that could not be stored,
+ * so that a gap is a loss; two CPUs may store their records in the other order than they took their numbers. Times are
+ * CLOCK_BOOTTIME nanoseconds. Addresses are IPv6 or v4-mapped (::ffff:a.b.c.d), network order; ports are host order. */
 #ifndef SKEP_MODEL_KERNEL_EVENT_H
 #define SKEP_MODEL_KERNEL_EVENT_H
 
 #include "model/c_types.h"
 
 enum {
-  SKEP_NAME_BYTES = 16,    /* a task's comm */
-  SKEP_PATH_BYTES = 256,   /* paths are cut here; `path_bytes` says how long they were */
-  SKEP_ARGS_BYTES = 256,   /* the start of a program's arguments, NUL between them */
+  SKEP_NAME_BYTES = 16,  /* a task's comm */
+  SKEP_PATH_BYTES = 256, /* paths are cut here; `path_bytes` says how long they were */
+  SKEP_ARGS_BYTES = 256, /* the start of a program's arguments, NUL between them */
   SKEP_SERVICES_MAX = 64,
-  SKEP_STEPS_MAX = 8,      /* steps of one sequence */
+  SKEP_STEPS_MAX = 8, /* steps of one sequence */
 };
 
 enum skep_record_type {
@@ -82,8 +82,8 @@ struct skep_process_record {
   uint32_t tid; /* of the forking thread, for FORK; else the process's own */
   uint32_t parent;
   uint32_t uid;
-  uint32_t status;       /* EXIT: wait status: signal in the low 7 bits, 0x80 core dumped, exit code << 8 */
-  uint64_t start_ns;     /* pid and start name a process for ever */
+  uint32_t status;   /* EXIT: wait status: signal in the low 7 bits, 0x80 core dumped, exit code << 8 */
+  uint64_t start_ns; /* pid and start name a process for ever */
   uint64_t exe_device;
   uint64_t exe_inode;
   struct skep_label label;
@@ -116,25 +116,25 @@ struct skep_step {
 
 struct skep_alert_record {
   struct skep_record head;
-  uint64_t id;          /* unique on this host since boot */
-  uint32_t generation;  /* of the signature table that matched */
-  uint32_t signature;   /* index in it */
+  uint64_t id;         /* unique on this host since boot */
+  uint32_t generation; /* of the signature table that matched */
+  uint32_t signature;  /* index in it */
   uint32_t service;
-  uint32_t call;        /* x86-64 number, or one of SKEP_CALL_* */
-  uint8_t action;       /* skep_action */
-  uint8_t stage;        /* skep_stage */
+  uint32_t call;  /* x86-64 number, or one of SKEP_CALL_* */
+  uint8_t action; /* skep_action */
+  uint8_t stage;  /* skep_stage */
   uint8_t step_count;
-  uint8_t provenance;   /* of the deciding field */
+  uint8_t provenance; /* of the deciding field */
   uint32_t pid;
   uint32_t tid;
   uint32_t parent;
   uint32_t uid;
-  int64_t result;       /* where the call has run */
+  int64_t result; /* where the call has run */
   uint64_t start_ns;
   uint64_t args[6];
-  uint64_t exe_device;  /* EXEC: of the opened file */
+  uint64_t exe_device; /* EXEC: of the opened file */
   uint64_t exe_inode;
-  uint8_t address[16];  /* connect, bind, send: the kernel's copy */
+  uint8_t address[16]; /* connect, bind, send: the kernel's copy */
   uint16_t port;
   uint16_t family;
   uint16_t path_bytes;
@@ -154,16 +154,17 @@ struct skep_confirm_record {
   uint32_t pad;
 };
 
-/* Counters of one CPU or of the whole host, never reset. What could not be done is counted here and shown by `status`. */
+/* Counters of one CPU or of the whole host, never reset. What could not be done is counted here and shown by `status`.
+ */
 struct skep_counters {
-  uint64_t alerts_dropped;    /* records that found the alert ring full */
+  uint64_t alerts_dropped; /* records that found the alert ring full */
   uint64_t telemetry_dropped;
   uint64_t alerts;
   uint64_t denied;
   uint64_t killed;
-  uint64_t labels;            /* reads that stamped a label */
-  uint64_t helper_failures;   /* a map or storage that could not be had: supervision of that task is in doubt */
-  uint64_t sequence_states;   /* sequence states begun */
+  uint64_t labels;          /* reads that stamped a label */
+  uint64_t helper_failures; /* a map or storage that could not be had: supervision of that task is in doubt */
+  uint64_t sequence_states; /* sequence states begun */
 };
 
 SKEP_STATIC_ASSERT(sizeof(struct skep_flow) == 56, "skep_flow");

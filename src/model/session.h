@@ -28,9 +28,9 @@ struct Endpoint {
   auto operator<=>(const Endpoint&) const = default;
   bool is_v4() const;
 };
-std::string address_text(const Endpoint& endpoint);            // "192.0.2.1", "2001:db8::1"
-std::string to_string(const Endpoint& endpoint);               // "192.0.2.1:80", "[2001:db8::1]:80"
-std::optional<Endpoint> parse_endpoint(std::string_view text); // the same back; port 0 where none is given
+std::string address_text(const Endpoint& endpoint);             // "192.0.2.1", "2001:db8::1"
+std::string to_string(const Endpoint& endpoint);                // "192.0.2.1:80", "[2001:db8::1]:80"
+std::optional<Endpoint> parse_endpoint(std::string_view text);  // the same back; port 0 where none is given
 
 enum class Direction : uint8_t { to_bait = 0, to_client = 1 };
 
@@ -39,8 +39,17 @@ enum class SessionClass : uint8_t { known = 0, harmless = 1, suspect = 2, attack
 
 enum class EndReason : uint8_t {
   open = 0,  // not ended
-  client_closed, server_closed, reset_by_client, reset_by_server, bait_refused, bait_unreachable, timeout, limit, cut,
-  shutdown, crash_recovered,
+  client_closed,
+  server_closed,
+  reset_by_client,
+  reset_by_server,
+  bait_refused,
+  bait_unreachable,
+  timeout,
+  limit,
+  cut,
+  shutdown,
+  crash_recovered,
 };
 
 enum class AlertAction : uint8_t { observed = 0, denied = 1, killed = 2, cut = 3 };
@@ -49,7 +58,7 @@ enum class AlertAction : uint8_t { observed = 0, denied = 1, killed = 2, cut = 3
 enum class Confidence : uint8_t { none = 0, inherited = 1, handoff = 2, confirmed = 3, exact = 4 };
 
 std::string_view to_string(SessionClass value);
-std::string_view to_string(EndReason value);      // "client-closed" …; "open"
+std::string_view to_string(EndReason value);  // "client-closed" …; "open"
 std::string_view to_string(AlertAction value);
 std::string_view to_string(Confidence value);
 std::optional<SessionClass> parse_session_class(std::string_view text);
@@ -67,24 +76,24 @@ struct ProcessInfo {
 
 // A violation, as the monitor tells it and as the session's log keeps it.
 struct Alert {
-  uint64_t id = 0;          // the monitor's own
-  int64_t time_ns = 0;      // realtime, the monitor's clock
-  std::string rule;         // the signature's name; "crash" for a serving process ended by a signal
+  uint64_t id = 0;      // the monitor's own
+  int64_t time_ns = 0;  // realtime, the monitor's clock
+  std::string rule;     // the signature's name; "crash" for a serving process ended by a signal
   std::string priority;
   std::string description;
   uint32_t pid = 0;
   uint32_t tid = 0;
-  std::string exe;          // the program concerned: the one that would have been started, or the caller's
-  std::string syscall;      // "execve"
-  std::string arguments;    // for a person: "/bin/sh -c id", "0.0.0.0:4444 backlog 5"
-  std::string provenance;   // "register", "kernel", "user"
+  std::string exe;         // the program concerned: the one that would have been started, or the caller's
+  std::string syscall;     // "execve"
+  std::string arguments;   // for a person: "/bin/sh -c id", "0.0.0.0:4444 backlog 5"
+  std::string provenance;  // "register", "kernel", "user"
   AlertAction action = AlertAction::observed;
   Confidence confidence = Confidence::none;
-  bool crash = false;       // raises the class to suspect, not to attack
-  uint64_t stream_offset = 0;  // bytes of the session the service had read
-  std::vector<std::string> steps;       // "2026-…Z pid 4242 dup2" of a sequence, in order
-  std::vector<ProcessInfo> lineage;     // from the service's root to the violator
-  std::vector<uint64_t> candidates;     // flow serials, where the session is not certain
+  bool crash = false;                // raises the class to suspect, not to attack
+  uint64_t stream_offset = 0;        // bytes of the session the service had read
+  std::vector<std::string> steps;    // "2026-…Z pid 4242 dup2" of a sequence, in order
+  std::vector<ProcessInfo> lineage;  // from the service's root to the violator
+  std::vector<uint64_t> candidates;  // flow serials, where the session is not certain
 };
 
 }  // namespace skep

@@ -1,5 +1,5 @@
-/* The compiled signatures: one flat table, the same for BPF and for the host. The judge compiles it from YAML, watch checks
- * its bounds and puts it in the kernel as a whole: a new set takes the place of the old one between two calls.
+/* The compiled signatures: one flat table, the same for BPF and for the host. The judge compiles it from YAML, watch
+ * checks its bounds and puts it in the kernel as a whole: a new set takes the place of the old one between two calls.
  *
  * A signature is 1..SKEP_STEPS_MAX steps (one: a black-list). A step is an alternative (OR) of conjunctions (AND) of
  * predicates over the fields of one call. Steps are found by call number: `calls[nr]` names a run in `by_call`. */
@@ -16,11 +16,11 @@ enum {
   SKEP_PREDICATES_MAX = 2048,
   SKEP_VALUES_MAX = 4096,
   SKEP_NETS_MAX = 256,
-  SKEP_SEQUENCES_MAX = 32,   /* signatures of more than one step: each has a slot of state a scope */
+  SKEP_SEQUENCES_MAX = 32, /* signatures of more than one step: each has a slot of state a scope */
   SKEP_STEP_CONJUNCTIONS_MAX = 16,
   SKEP_CONJUNCTION_PREDICATES_MAX = 16,
-  SKEP_CALL_STEPS_MAX = 48,  /* steps that one call may be a candidate for */
-  SKEP_CALLS_MAX = 512,      /* x86-64 numbers, and the ones below */
+  SKEP_CALL_STEPS_MAX = 48,    /* steps that one call may be a candidate for */
+  SKEP_CALLS_MAX = 512,        /* x86-64 numbers, and the ones below */
   SKEP_CALL_FOREIGN_ABI = 508, /* any call through the 32-bit or x32 entry */
 };
 
@@ -37,21 +37,21 @@ enum skep_scope { SKEP_BY_THREAD = 0, SKEP_BY_PROCESS = 1, SKEP_BY_SESSION = 2, 
 
 /* Fields of a call. Names in the signature file stand beside them; docs/formats/signature.md explains each. */
 enum skep_field {
-  SKEP_FIELD_RESULT = 0,     /* evt.res */
-  SKEP_FIELD_ARG0 = 1,       /* evt.arg.0 ... evt.arg.5 = SKEP_FIELD_ARG0 + n: registers */
-  SKEP_FIELD_ABI = 7,        /* evt.abi: 0 native, 1 ia32, 2 x32 */
-  SKEP_FIELD_FD_TYPE = 8,    /* fd.typechar of argument 0: the character: 4 6 u f p d ..., kernel's object */
-  SKEP_FIELD_FD_PORT = 9,    /* fd.sport: bind and listen: the local port */
-  SKEP_FIELD_FD_RPORT = 10,  /* fd.rport: connect and send */
-  SKEP_FIELD_FD_RIP = 11,    /* fd.rip; only with IN_NETS */
-  SKEP_FIELD_FD_PROTO = 12,  /* fd.l4proto: IPPROTO_TCP, IPPROTO_UDP ...; 0 none */
-  SKEP_FIELD_EXE_NAME = 13,  /* proc.name: hash of the opened file's own name (skep_name_hash) */
-  SKEP_FIELD_EXE_LISTED = 14, /* proc.is_listed: 1 where the service or its app_groups allow the opened file */
-  SKEP_FIELD_EXE_MEMFD = 15, /* proc.is_exe_from_memfd */
-  SKEP_FIELD_EXE_FILE = 16,  /* proc.exepath: skep_file_id of the opened file; paths become ids when loaded */
-  SKEP_FIELD_UID = 17,       /* user.uid (effective) */
+  SKEP_FIELD_RESULT = 0,        /* evt.res */
+  SKEP_FIELD_ARG0 = 1,          /* evt.arg.0 ... evt.arg.5 = SKEP_FIELD_ARG0 + n: registers */
+  SKEP_FIELD_ABI = 7,           /* evt.abi: 0 native, 1 ia32, 2 x32 */
+  SKEP_FIELD_FD_TYPE = 8,       /* fd.typechar of argument 0: the character: 4 6 u f p d ..., kernel's object */
+  SKEP_FIELD_FD_PORT = 9,       /* fd.sport: bind and listen: the local port */
+  SKEP_FIELD_FD_RPORT = 10,     /* fd.rport: connect and send */
+  SKEP_FIELD_FD_RIP = 11,       /* fd.rip; only with IN_NETS */
+  SKEP_FIELD_FD_PROTO = 12,     /* fd.l4proto: IPPROTO_TCP, IPPROTO_UDP ...; 0 none */
+  SKEP_FIELD_EXE_NAME = 13,     /* proc.name: hash of the opened file's own name (skep_name_hash) */
+  SKEP_FIELD_EXE_LISTED = 14,   /* proc.is_listed: 1 where the service or its app_groups allow the opened file */
+  SKEP_FIELD_EXE_MEMFD = 15,    /* proc.is_exe_from_memfd */
+  SKEP_FIELD_EXE_FILE = 16,     /* proc.exepath: skep_file_id of the opened file; paths become ids when loaded */
+  SKEP_FIELD_UID = 17,          /* user.uid (effective) */
   SKEP_FIELD_SERVICE_PORT = 18, /* fd.is_service_port: 1 where fd.sport is one of the service's ports */
-  SKEP_FIELD_IN_GROUP = 19,  /* proc.in_app_group: 1 where the calling process runs a program of an app group */
+  SKEP_FIELD_IN_GROUP = 19,     /* proc.in_app_group: 1 where the calling process runs a program of an app group */
   SKEP_FIELD_COUNT = 20,
 };
 
@@ -82,25 +82,26 @@ struct skep_table_step {
   uint16_t signature;
   uint16_t conjunction_first; /* none (count 0): every such call matches */
   uint16_t conjunction_count;
-  uint8_t index;              /* which step of its signature, 0 first */
-  uint8_t stage;              /* skep_stage */
-  uint8_t provenance;         /* the least reliable field that it looks at */
+  uint8_t index;      /* which step of its signature, 0 first */
+  uint8_t stage;      /* skep_stage */
+  uint8_t provenance; /* the least reliable field that it looks at */
   uint8_t pad[3];
 };
 
 struct skep_signature {
-  uint64_t services;     /* bit n: holds for service n */
-  uint64_t maxspan_ns;   /* first to last step; 0: no limit */
-  int32_t deny_errno;    /* positive */
-  uint8_t action;        /* skep_action: what is done to the last call */
+  uint64_t services;   /* bit n: holds for service n */
+  uint64_t maxspan_ns; /* first to last step; 0: no limit */
+  int32_t deny_errno;  /* positive */
+  uint8_t action;      /* skep_action: what is done to the last call */
   uint8_t step_count;
-  uint8_t scope;         /* skep_scope; thread and process state dies with them */
-  uint8_t slot;          /* of a sequence: its place in the state, < SKEP_SEQUENCES_MAX */
-  uint32_t epoch;        /* changes with the signature's text: state of another epoch counts as none */
+  uint8_t scope;  /* skep_scope; thread and process state dies with them */
+  uint8_t slot;   /* of a sequence: its place in the state, < SKEP_SEQUENCES_MAX */
+  uint32_t epoch; /* changes with the signature's text: state of another epoch counts as none */
   uint32_t pad;
 };
 
-/* An address belongs to the net if (address & mask) == net; both as they lie in memory: 16 bytes, network order, v4-mapped. */
+/* An address belongs to the net if (address & mask) == net; both as they lie in memory: 16 bytes, network order,
+ * v4-mapped. */
 struct skep_net {
   uint64_t address[2];
   uint64_t mask[2];
@@ -114,7 +115,7 @@ struct skep_run {
 struct skep_table {
   uint32_t generation;
   uint32_t signature_count;
-  struct skep_run calls[SKEP_CALLS_MAX];  /* candidates for each call: runs in by_call[] */
+  struct skep_run calls[SKEP_CALLS_MAX];      /* candidates for each call: runs in by_call[] */
   uint16_t by_call[SKEP_TABLE_STEPS_MAX * 4]; /* indexes of steps[] */
   struct skep_signature signatures[SKEP_SIGNATURES_MAX];
   struct skep_table_step steps[SKEP_TABLE_STEPS_MAX];
@@ -150,7 +151,7 @@ struct skep_sequences {
 };
 
 /* FNV-1a, 64 bits, over the at most 63 bytes of a file's name. */
-static inline uint64_t skep_name_hash(const char *name, uint32_t bytes) {
+static inline uint64_t skep_name_hash(const char* name, uint32_t bytes) {
   uint64_t hash = 0xcbf29ce484222325ull;
   for (uint32_t i = 0; i < 63; ++i) {
     if (i >= bytes) break;

@@ -1,6 +1,6 @@
 /* What judge (unprivileged, parses) and watch (privileged, copies) say to each other: fixed-size records over one
- * SOCK_SEQPACKET pair, one record a packet. Watch checks bounds and does what the record says, or answers with an error;
- * it never interprets text beyond the file names that judge asks it to open as programs. */
+ * SOCK_SEQPACKET pair, one record a packet. Watch checks bounds and does what the record says, or answers with an
+ * error; it never interprets text beyond the file names that judge asks it to open as programs. */
 #ifndef SKEP_MODEL_WATCH_RECORDS_H
 #define SKEP_MODEL_WATCH_RECORDS_H
 
@@ -21,15 +21,15 @@ enum skep_watch_type {
   SKEP_SET_TABLE = 1,      /* no body: the table itself lies in the shared memory that both map */
   SKEP_SET_SERVICE = 2,    /* skep_service_order: launch, or adopt, or change ports and groups of one that runs */
   SKEP_REMOVE_SERVICE = 3, /* skep_service_order, name only: its processes go on, unsupervised */
-  SKEP_SNAPSHOT = 4,       /* all live supervised processes and flows are told again, as records, then SKEP_SNAPSHOT_END */
+  SKEP_SNAPSHOT = 4, /* all live supervised processes and flows are told again, as records, then SKEP_SNAPSHOT_END */
   SKEP_GET_COUNTERS = 5,
-  SKEP_STOP = 6,           /* end the services and exit */
-  SKEP_SEAL = 7,           /* head only, sent before the first byte from outside is read. From here on a command is launched
-                              only if a SET_SERVICE before the seal was the same to the byte: a judge that has been taken over
-                              cannot have programs of its own started. Adopting, ports, groups and removal stay possible. */
+  SKEP_STOP = 6, /* end the services and exit */
+  SKEP_SEAL = 7, /* head only, sent before the first byte from outside is read. From here on a command is launched
+                    only if a SET_SERVICE before the seal was the same to the byte: a judge that has been taken over
+                    cannot have programs of its own started. Adopting, ports, groups and removal stay possible. */
   /* watch to judge */
-  SKEP_DONE = 32,          /* skep_answer: what was asked is in force */
-  SKEP_REFUSED = 33,       /* skep_answer: it is not; the text says why */
+  SKEP_DONE = 32,            /* skep_answer: what was asked is in force */
+  SKEP_REFUSED = 33,         /* skep_answer: it is not; the text says why */
   SKEP_SNAPSHOT_RECORD = 34, /* a kernel record (kernel_event.h) after the head */
   SKEP_SNAPSHOT_END = 35,
   SKEP_COUNTERS = 36,      /* skep_counters_answer */
@@ -44,22 +44,22 @@ struct skep_watch_head {
 /* Programs of app groups are given as paths or shell patterns; watch resolves them to device and inode. */
 struct skep_service_order {
   struct skep_watch_head head;
-  uint32_t service; /* slot, < SKEP_SERVICES_MAX: judge gives them out */
-  uint32_t adopt_pid;          /* 0: not by pid */
+  uint32_t service;   /* slot, < SKEP_SERVICES_MAX: judge gives them out */
+  uint32_t adopt_pid; /* 0: not by pid */
   uint16_t ports[SKEP_PORTS_MAX];
   uint32_t port_count;
-  uint32_t argc;               /* 0: not launched */
+  uint32_t argc; /* 0: not launched */
   uint32_t envc;
-  uint32_t group_file_count;   /* paths in `texts`, after argv and env: programs of its app_groups */
+  uint32_t group_file_count; /* paths in `texts`, after argv and env: programs of its app_groups */
   uint32_t intercept_count;
   uint16_t intercepts[SKEP_INTERCEPTS_MAX]; /* calls to intercept beside watch's own list */
   uint32_t texts_bytes;
   uint32_t no_address_randomisation; /* 1: personality(ADDR_NO_RANDOMIZE) for the service */
   char name[32];
-  char user[32];               /* empty: as watch runs */
+  char user[32]; /* empty: as watch runs */
   char workdir[SKEP_PATH_BYTES];
-  char output[SKEP_PATH_BYTES];  /* stdout and stderr are appended there; empty: /dev/null */
-  char cgroup[SKEP_PATH_BYTES];  /* adopt all of this cgroup; empty: not by cgroup */
+  char output[SKEP_PATH_BYTES]; /* stdout and stderr are appended there; empty: /dev/null */
+  char cgroup[SKEP_PATH_BYTES]; /* adopt all of this cgroup; empty: not by cgroup */
   char texts[SKEP_ARGV_BYTES];
 };
 
@@ -70,14 +70,19 @@ struct skep_answer {
   char text[SKEP_TEXT_BYTES];
 };
 
-enum skep_service_phase { SKEP_SERVICE_STARTING = 0, SKEP_SERVICE_RUNNING = 1, SKEP_SERVICE_ENDED = 2, SKEP_SERVICE_REMOVED = 3 };
+enum skep_service_phase {
+  SKEP_SERVICE_STARTING = 0,
+  SKEP_SERVICE_RUNNING = 1,
+  SKEP_SERVICE_ENDED = 2,
+  SKEP_SERVICE_REMOVED = 3
+};
 
 struct skep_service_state {
   struct skep_watch_head head;
   uint32_t service;
   uint32_t phase;
   uint32_t pid;
-  uint32_t status;   /* ENDED: wait status */
+  uint32_t status; /* ENDED: wait status */
   uint32_t restarts;
   uint32_t enforces; /* 1: seccomp filter in place (launched); 0: adopted, kill and cgroup hooks only */
 };
@@ -85,9 +90,9 @@ struct skep_service_state {
 struct skep_counters_answer {
   struct skep_watch_head head;
   struct skep_counters counters;
-  uint64_t notices;        /* seccomp notifications answered */
+  uint64_t notices; /* seccomp notifications answered */
   uint64_t notices_denied;
-  uint64_t programs_ns;    /* run time of all BPF programs, where bpf_stats is on */
+  uint64_t programs_ns; /* run time of all BPF programs, where bpf_stats is on */
 };
 
 struct skep_snapshot_record {
