@@ -94,7 +94,7 @@ class Parser {
     if (++depth_ > kDepthMax) return fail("nested deeper than {} levels (does a macro name itself?)", kDepthMax);
     auto left = all_of(negated);
     while (left && take("or")) {
-      const auto right = all_of(negated);
+      auto right = all_of(negated);
       if (!right) return right;
       left = combine(!negated, std::move(*left), *right);
     }
@@ -105,7 +105,7 @@ class Parser {
   Result<Disjunction> all_of(bool negated) {
     auto left = unary(negated);
     while (left && take("and")) {
-      const auto right = unary(negated);
+      auto right = unary(negated);
       if (!right) return right;
       left = combine(negated, std::move(*left), *right);
     }

@@ -71,7 +71,7 @@ Status collect_cgroup(const std::string& path, std::vector<pid_t>& threads) {
 std::string find_program(const std::string& name) {
   if (name.find('/') != std::string::npos) return name;
   for (const char* folder : {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}) {
-    const std::string path = fmt::format("{}/{}", folder, name);
+    std::string path = fmt::format("{}/{}", folder, name);
     if (::access(path.c_str(), X_OK) == 0) return path;
   }
   return name;

@@ -1,0 +1,128 @@
+// Every part killed in the midst of load: nothing recorded is lost, nothing hangs, it recovers by itself or ends with a
+// word.
+#include <signal.h>
+
+#include <thread>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "harness/rig.h"
+
+namespace skep::harness {
+namespace {
+
+class FailureTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
+    RigOptions options;
+    const Rig names(options);
+    options.services_monitor =
+        fmt::format("  - {{name: model, command: [{}, --model, fork, \"{}:9000\"], port: 9000}}\n",
+                    names.program("model_server"), testbed::kHoneypotAddress);
+    options.services_proxy = fmt::format("  - {{name: model, listen: [\"{}:90\"], bait: bait1, address: {}:9000}}\n",
+                                         testbed::kProxyOutside, testbed::kHoneypotAddress);
+    options.proxy_more = "heartbeat_ms: 200\n";
+    rig_.emplace(options);
+    const auto started = rig_->start();
+    ASSERT_TRUE(started) << started.error().message;
+  }
+  testbed::Process load(unsigned sessions) {
+    auto client = testbed::Process::start({rig_->program("model_client"), "--sessions", std::to_string(sessions),
+                                           "--bad", "0", std::string(testbed::kProxyOutside) + ":90"},
+                                          {rig_->network().attacker(), rig_->file("load.err"), rig_->file("load.out")});
+    return std::move(*client);
+  }
+  // Pid of a child of skep-monitor by its name; 0: there is none.
+  pid_t child_named(const std::string& name) {
+    auto process = testbed::Process::start({"pgrep", "-P", std::to_string(rig_->monitor()->pid()), "-x", name},
+                                           {{}, {}, rig_->file("pgrep.out")});
+    [[maybe_unused]] const auto ended = process->await_end(5000);
+    return std::atoi(read_file(rig_->file("pgrep.out")).value_or("0").c_str());
+  }
+  bool tagged() {
+    const auto before = rig_->sessions(0)->size();
+    const auto said = rig_->attack(
+        {rig_->program("model_client"), "--sessions", "1", "--bad", "1", std::string(testbed::kProxyOutside) + ":90"});
+    EXPECT_TRUE(said) << said.error().message;
+    const auto all = rig_->sessions(before + 1);
+    return all && all->back().session_class == SessionClass::attack;
+  }
+  std::optional<Rig> rig_;
+};
+
+TEST_F(FailureTest, AJudgeThatIsKilledComesBackAndKnowsWhatIsLive) {
+  testbed::Process client = load(60);
+  const pid_t judge = child_named("skep-judge");
+  ASSERT_GT(judge, 0);
+  ::kill(judge, SIGKILL);
+  ASSERT_TRUE(rig_->await_log("monitor", "another judge is started"));
+  const auto ended = client.await_end(60'000);
+  ASSERT_TRUE(ended && *ended == 0) << "every session was answered all the same";
+  ASSERT_TRUE(eventually([&] {
+    return child_named("skep-judge") > 0 && rig_->skep({"status"}).text.find("\"connected\":true") != std::string::npos;
+  }));
+  EXPECT_TRUE(tagged()) << rig_->log("monitor");
+}
+
+TEST_F(FailureTest, AServiceDoesNotOutliveItsWatch) {
+  const pid_t service = child_named("model_server");
+  ASSERT_GT(service, 0);
+  ::kill(rig_->monitor()->pid(), SIGKILL);
+  EXPECT_TRUE(eventually([&] { return ::kill(service, 0) != 0; })) << "the guard ends it";
+  ASSERT_TRUE(rig_->await_log("proxy", "its monitor is away"));
+  EXPECT_NE(rig_->skep({"status"}).text.find("monitor-away"), std::string::npos);
+  // Started again, it is whole again.
+  ASSERT_TRUE(rig_->start_monitor());
+  ASSERT_TRUE(eventually([&] { return rig_->skep({"status"}).text.find("\"connected\":true") != std::string::npos; }));
+  EXPECT_TRUE(tagged());
+}
+
+TEST_F(FailureTest, AProxyThatIsKilledLosesNothingThatItRecorded) {
+  testbed::Process client = load(60);
+  ASSERT_TRUE(eventually([&] { return rig_->skep({"session", "list"}).text.size() > 200; }));
+  ::kill(rig_->proxy()->pid(), SIGKILL);
+  [[maybe_unused]] const auto ended = client.await_end(60'000);
+  const auto restarted = rig_->start_proxy();
+  ASSERT_TRUE(restarted) << restarted.error().message;
+  const auto all = rig_->sessions(1);
+  ASSERT_TRUE(all);
+  auto reader = archive::Reader::open(rig_->file("archive"));
+  ASSERT_TRUE(reader);
+  for (const archive::SessionSummary& session : *all) {
+    uint64_t bytes = 0;
+    const auto read = reader->for_each(session, {}, [&](const formats::Record& record) {
+      if (record.type == formats::RecordType::data && record.direction == Direction::to_bait)
+        bytes += record.payload.size();
+    });
+    EXPECT_TRUE(read) << read.error().message;
+    EXPECT_EQ(bytes, session.bytes_in) << to_string(session.id);
+    EXPECT_NE(session.end_ns, 0);
+  }
+  ASSERT_TRUE(eventually([&] { return rig_->skep({"status"}).text.find("\"connected\":true") != std::string::npos; }));
+  EXPECT_TRUE(tagged());
+}
+
+TEST_F(FailureTest, ALinkThatIsCutIsSaidAndMended) {
+  ASSERT_TRUE(rig_->network().set_link(false));
+  ASSERT_TRUE(rig_->await_log("proxy", "its monitor is away", 30'000)) << rig_->log("proxy");
+  EXPECT_NE(rig_->skep({"status"}).text.find("monitor-away"), std::string::npos);
+  ASSERT_TRUE(rig_->network().set_link(true));
+  ASSERT_TRUE(
+      eventually([&] { return rig_->skep({"status"}).text.find("\"connected\":true") != std::string::npos; }, 30'000));
+  EXPECT_TRUE(tagged());
+}
+
+TEST_F(FailureTest, ToldToStopBothEndInOrder) {
+  rig_->proxy()->signal(SIGTERM);
+  const auto proxy = rig_->proxy()->await_end(10'000);
+  ASSERT_TRUE(proxy);
+  EXPECT_EQ(*proxy, 0);
+  rig_->monitor()->signal(SIGTERM);
+  const auto monitor = rig_->monitor()->await_end(15'000);
+  ASSERT_TRUE(monitor);
+  EXPECT_EQ(*monitor, 0) << rig_->log("monitor");
+}
+
+}  // namespace
+}  // namespace skep::harness
