@@ -3,6 +3,10 @@
 // order.
 #include "formats/pcapng.h"
 
+#include <algorithm>
+
+#include "base/result.h"
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace skep;
   Bytes file;

@@ -20,6 +20,8 @@
 namespace skep::archive {
 namespace {
 
+constexpr int kIndexPauseMs = 200;  // before what could not be stored is tried again
+
 using formats::Record;
 using formats::RecordPlace;
 using formats::RecordType;
@@ -265,29 +267,37 @@ SessionClass Writer::class_of(SessionId id) const {
   return found == known_.end() ? SessionClass::harmless : found->second.summary.session_class;
 }
 
+// Whatever fails is tried again: rows wait here until they are stored, the newest of each session.
 void Writer::feed_index() {
-  auto index = Index::open(folder_, true);
-  if (!index) {
-    log::error("{}", index.error().message);
-    return;
-  }
-  bool failing = false;
+  std::optional<Index> index;
   std::map<uint64_t, SessionSummary> waiting;
+  bool failing = false;
   while (true) {
     pollfd wait{batches_.wake_fd(), POLLIN, 0};
-    ::poll(&wait, 1, waiting.empty() ? -1 : 200);
+    ::poll(&wait, 1, waiting.empty() ? -1 : kIndexPauseMs);
     const bool last = stopping_;
     for (std::vector<SessionSummary>& batch : batches_.take_all()) {
       for (SessionSummary& row : batch) waiting[row.id.value] = std::move(row);
     }
-    std::vector<SessionSummary> rows;
-    for (const auto& [id, row] : waiting) rows.push_back(row);
-    const Status put = rows.empty() ? Status() : index->put(rows);
+    const Status put = store(index, waiting);
     if (put) waiting.clear();
     if (!put && !failing) log::error("archive: {}; the segments have it all, it is tried again", put.error().message);
     failing = !put;
     if (last) return;
   }
+}
+
+Status Writer::store(std::optional<Index>& index, const std::map<uint64_t, SessionSummary>& waiting) const {
+  if (waiting.empty()) return {};
+  if (!index) {
+    auto opened = Index::open(folder_, true);
+    if (!opened) return tl::unexpected<Error>(opened.error());
+    index.emplace(std::move(*opened));
+  }
+  std::vector<SessionSummary> rows;
+  rows.reserve(waiting.size());
+  for (const auto& [id, row] : waiting) rows.push_back(row);
+  return index->put(rows);
 }
 
 }  // namespace skep::archive

@@ -3,7 +3,9 @@
 // calls it.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -69,6 +71,7 @@ class Writer {
   bool write_record(const formats::Record& record, Known& known);
   void lost(Known& known, size_t bytes);
   void feed_index();
+  Status store(std::optional<Index>& index, const std::map<uint64_t, SessionSummary>& waiting) const;
 
   const std::string folder_;
   const WriterOptions options_;

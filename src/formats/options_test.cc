@@ -105,5 +105,23 @@ TEST(YamlTest, RefusesWhatIsNestedWithoutEnd) {
   EXPECT_FALSE(parse_proxy_options("deep", dashes));
 }
 
+TEST(YamlTest, RefusesAFewLinesThatStandForMoreThanMemoryHolds) {
+  std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 20; ++i)
+    laughs += fmt::format("a{0}: &a{0} [*a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}, *a{1}]\n", i, i - 1);
+  EXPECT_FALSE(parse_proxy_options("laughs", laughs));
+}
+
+TEST(YamlTest, SaysOnceThatSomethingElseStandsWhereAMapIsWanted) {
+  const auto services = parse_monitored_services("s.yaml", "- - 0");
+  ASSERT_FALSE(services);
+  EXPECT_EQ(services.error().message, "s.yaml:1: a service wants a map, found a list");
+}
+
+TEST(YamlTest, ComesToAnEndWhereTheLibraryFindsDocumentsWithoutEnd) {
+  EXPECT_FALSE(parse_proxy_options("broken", std::string(",-\x1f\0", 4)));
+  EXPECT_FALSE(parse_proxy_options("two", "archive: /a\n---\narchive: /b\n"));
+}
+
 }  // namespace
 }  // namespace skep::formats

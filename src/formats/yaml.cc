@@ -1,7 +1,11 @@
 #include "formats/yaml.h"
 
+#include <yaml-cpp/anchor.h>
+#include <yaml-cpp/eventhandler.h>
+
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 #include "base/text.h"
 
@@ -9,16 +13,41 @@ namespace skep::formats {
 namespace {
 
 constexpr int kDepthMax = 32;
+constexpr int kNodesMax = 100'000;
 
-bool too_deep(const YAML::Node& node, int depth) {
-  if (depth > kDepthMax) return true;
+// A node that aliases name is visited once for each: a few lines may stand for more nodes than memory holds.
+bool within_bounds(const YAML::Node& node, int depth, int& nodes_left) {
+  if (depth > kDepthMax || --nodes_left < 0) return false;
   if (node.IsMap()) {
-    return std::any_of(node.begin(), node.end(), [&](const auto& item) {
-      return too_deep(item.first, depth + 1) || too_deep(item.second, depth + 1);
+    return std::all_of(node.begin(), node.end(), [&](const auto& item) {
+      return within_bounds(item.first, depth + 1, nodes_left) && within_bounds(item.second, depth + 1, nodes_left);
     });
   }
-  if (!node.IsSequence()) return false;
-  return std::any_of(node.begin(), node.end(), [&](const auto& item) { return too_deep(item, depth + 1); });
+  if (!node.IsSequence()) return true;
+  return std::all_of(node.begin(), node.end(),
+                     [&](const auto& item) { return within_bounds(item, depth + 1, nodes_left); });
+}
+
+// Listens to a document without keeping any of it.
+class DeafHandler : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+// YAML::LoadAll would do, but finds documents without end in some broken texts.
+bool has_second_document(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  DeafHandler handler;
+  return parser.HandleNextDocument(handler) && parser.HandleNextDocument(handler);
 }
 
 // yaml-cpp recurses as it parses: what opens too deep is refused by its text, before. Flow brackets and deep
@@ -69,11 +98,12 @@ tl::unexpected<Error> Complaints::failure() const {
 Result<YAML::Node> parse_yaml(const std::string& path, const std::string& text) {
   if (text_too_deep(text) || dashes_too_deep(text)) return fail("{}: nested deeper than {} levels", path, kDepthMax);
   try {
-    const auto documents = YAML::LoadAll(text);
-    if (documents.size() > 1) return fail("{}: more than one YAML document", path);
-    if (documents.empty()) return YAML::Node();
-    if (too_deep(documents[0], 0)) return fail("{}: nested deeper than {} levels", path, kDepthMax);
-    return documents[0];
+    if (has_second_document(text)) return fail("{}: more than one YAML document", path);
+    YAML::Node document = YAML::Load(text);
+    int nodes_left = kNodesMax;
+    if (!within_bounds(document, 0, nodes_left))
+      return fail("{}: nested deeper than {} levels, or more than {} nodes", path, kDepthMax, kNodesMax);
+    return document;
   } catch (const YAML::Exception& e) {
     return fail("{}:{}: {}", path, e.mark.line + 1, printable(e.msg));
   }
@@ -101,6 +131,7 @@ YAML::Node YamlMap::node(std::string_view key) {
 }
 
 void YamlMap::complain(std::string_view key, std::string_view words) {
+  if (!usable_) return;  // that it is no map was said
   for (const auto& item : map_) {
     if (item.first.IsScalar() && item.first.Scalar() == key) {
       complaints_.add(item.first, fmt::format("{}: {}", key, words));

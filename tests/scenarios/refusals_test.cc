@@ -1,0 +1,145 @@
+// What an intruder does, done for real on a supervised host: each deed is refused as its signature says, its session is
+// tagged, the service lives on; however the process came to be that does it.
+#include <map>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "harness/rig.h"
+
+namespace skep::harness {
+namespace {
+
+struct Row {
+  const char* description;
+  const char* request;
+  const char* answer;     // what the deed itself saw
+  const char* rule;       // "": harmless
+  AlertAction action;
+};
+
+constexpr Row kRows[] = {
+    {"an ordinary request", "plain nothing", "nothing done", "", AlertAction::observed},
+    {"a port of the kernel's choice, not listened on", "plain bind_any", "bind_any done", "", AlertAction::observed},
+    {"a shell", "plain shell", "shell killed by 9", "shell_started", AlertAction::killed},
+    {"any other program", "plain program", "program killed by 9", "unlisted_program", AlertAction::killed},
+    {"a program from memory", "plain memfd", "memfd killed by 9", "program_from_memory", AlertAction::killed},
+    {"a listener that was never bound", "plain listen", "listen errno 13", "new_listener", AlertAction::denied},
+    {"a port", "plain bind", "bind errno 13", "foreign_port", AlertAction::denied},
+    {"a connection", "plain connect", "connect errno 101", "outgoing_connection", AlertAction::denied},
+    {"a datagram", "plain datagram", "datagram errno 101", "outgoing_connection", AlertAction::denied},
+    {"tracing", "plain ptrace", "ptrace errno 1", "foreign_process_memory", AlertAction::denied},
+    {"writing to another process", "plain vm_writev", "vm_writev errno 1", "foreign_process_memory", AlertAction::denied},
+    {"a kernel module", "plain module", "module errno 1", "kernel_module", AlertAction::denied},
+    {"a mount", "plain mount", "mount errno 1", "mount_or_namespace", AlertAction::denied},
+    {"a namespace", "plain unshare", "unshare errno 1", "mount_or_namespace", AlertAction::denied},
+    {"a child in a namespace", "plain clone", "clone errno 1", "mount_or_namespace", AlertAction::denied},
+    {"another's namespace", "plain setns", "setns errno 1", "mount_or_namespace", AlertAction::denied},
+    {"a packet socket", "plain packet_socket", "packet_socket errno 1", "raw_socket", AlertAction::denied},
+    {"a raw socket", "plain raw_socket", "raw_socket errno 1", "raw_socket", AlertAction::denied},
+    {"io_uring", "plain io_uring", "io_uring errno 38", "io_uring", AlertAction::denied},
+    {"bpf", "plain bpf", "bpf errno 1", "kernel_interface", AlertAction::denied},
+    {"perf", "plain perf", "perf errno 1", "kernel_interface", AlertAction::denied},
+    {"userfaultfd", "plain userfaultfd", "userfaultfd errno 1", "kernel_interface", AlertAction::denied},
+    {"a 32-bit call", "plain foreign_abi", "foreign_abi errno 38", "foreign_abi", AlertAction::denied},
+    {"by a thread: a listener", "thread listen", "listen errno 13", "new_listener", AlertAction::denied},
+    {"by a thread: a shell", "thread shell", "shell killed by 9", "shell_started", AlertAction::killed},
+    {"by an orphan: a listener", "double_fork listen", "listen errno 13", "new_listener", AlertAction::denied},
+    {"by an orphan: a shell", "double_fork shell", "shell killed by 9", "shell_started", AlertAction::killed},
+    {"by an orphan: nothing", "double_fork nothing", "nothing done", "", AlertAction::observed},
+    {"in a session of its own: a connection", "setsid connect", "connect errno 101", "outgoing_connection",
+     AlertAction::denied},
+    {"under another name: a shell", "renamed shell", "shell killed by 9", "shell_started", AlertAction::killed},
+    {"after an exec: a listener", "exec listen", "listen errno 13", "new_listener", AlertAction::denied},
+    {"after an exec: a shell", "exec shell", "shell killed by 9", "shell_started", AlertAction::killed},
+    {"after an exec: nothing", "exec nothing", "nothing done", "", AlertAction::observed},
+};
+
+class RefusalsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
+  }
+  // A rig with a deed_server behind port 90, and whatever else is wanted of the monitor.
+  void start(const std::string& monitor_more, const std::string& service_more) {
+    RigOptions options;
+    const Rig names(options);
+    options.services_monitor = fmt::format("  - {{name: deeds, command: [{}, \"{}:9000\"], port: 9000{}}}\n",
+                                           names.program("deed_server"), testbed::kHoneypotAddress, service_more);
+    options.services_proxy = fmt::format("  - {{name: deeds, listen: [\"{}:90\"], bait: bait1, address: {}:9000}}\n",
+                                         testbed::kProxyOutside, testbed::kHoneypotAddress);
+    options.monitor_more = monitor_more;
+    rig_.emplace(options);
+    const auto started = rig_->start();
+    ASSERT_TRUE(started) << started.error().message;
+  }
+  // What is answered to one request, and the session that it was.
+  std::pair<std::string, archive::SessionSummary> ask(const std::string& request) {
+    const auto said = rig_->attack(
+        {rig_->program("dialogue"), std::string(testbed::kProxyOutside) + ":90", request + "\\n"});
+    EXPECT_TRUE(said) << said.error().message << rig_->log("monitor");
+    const auto all = rig_->sessions(++sessions_);
+    EXPECT_TRUE(all) << all.error().message;
+    if (!said || !all) return {};
+    const std::string mark = "\"answer\":\"";
+    const size_t at = said->find(mark) + mark.size();
+    return {said->substr(at, said->find("\\u000a", at) - at), all->back()};
+  }
+  void expect(const Row& row) {
+    const auto [answer, session] = ask(row.request);
+    EXPECT_EQ(answer, row.answer) << row.description;
+    const bool harmless = *row.rule == '\0';
+    EXPECT_EQ(session.session_class, harmless ? SessionClass::harmless : SessionClass::attack) << row.description;
+    ASSERT_EQ(session.alerts.size(), harmless ? 0u : 1u) << row.description;
+    if (harmless) return;
+    EXPECT_EQ(session.alerts[0].rule, row.rule) << row.description;
+    EXPECT_EQ(session.alerts[0].action, row.action) << row.description;
+    EXPECT_GE(session.alerts[0].confidence, Confidence::inherited) << row.description;
+  }
+  std::optional<Rig> rig_;
+  size_t sessions_ = 0;
+};
+
+TEST_F(RefusalsTest, EachDeedIsRefusedAsItsSignatureSays) {
+  ASSERT_NO_FATAL_FAILURE(start("", ""));
+  for (const Row& row : kRows) expect(row);
+}
+
+TEST_F(RefusalsTest, AnAppGroupMayWhatOthersMayNot) {
+  ASSERT_NO_FATAL_FAILURE(start("app_groups: [{name: cgi, programs: [/bin/true, /bin/sh]}]", ", app_groups: [cgi]"));
+  expect({"a program of the group", "plain program", "program done", "", AlertAction::observed});
+  expect({"a shell of the group", "plain shell", "shell done", "", AlertAction::observed});
+  expect({"a program from memory is in no group", "plain memfd", "memfd killed by 9", "program_from_memory",
+          AlertAction::killed});
+}
+
+TEST_F(RefusalsTest, WhatIsOnlyObservedHappens) {
+  ASSERT_NO_FATAL_FAILURE(start("", ""));
+  ASSERT_TRUE(write_file(rig_->file("observe.yaml"),
+                         "signatures:\n"
+                         "  - {signature: seen, condition: 'evt.type = listen and fd.l4proto = tcp', action: observe}\n"
+                         "  - {signature: ended, condition: 'evt.type = bind and fd.sport = 4444', action: kill}\n"));
+  ASSERT_EQ(rig_->skep({"hids", "signatures", "set", rig_->file("observe.yaml")}).code, 0);
+  expect({"observed: the listener opens", "plain listen", "listen done", "seen", AlertAction::observed});
+  expect({"killed: the caller ends", "double_fork bind", "bind killed by 9", "ended", AlertAction::killed});
+}
+
+TEST_F(RefusalsTest, ASeriesIsRefusedAtItsLastCall) {
+  ASSERT_NO_FATAL_FAILURE(start("", ""));
+  ASSERT_TRUE(write_file(rig_->file("series.yaml"),
+                         "signatures:\n"
+                         "  - signature: memory_then_listener\n"
+                         "    kind: sequence\n"
+                         "    by: process\n"
+                         "    maxspan: 10s\n"
+                         "    action: deny\n"
+                         "    steps:\n"
+                         "      - {on: [socket], where: 'evt.res >= 0'}\n"
+                         "      - {on: [listen]}\n"));
+  ASSERT_EQ(rig_->skep({"hids", "signatures", "set", rig_->file("series.yaml")}).code, 0)
+      << *read_file(rig_->file("skep.err"));
+  expect({"half of it is nothing", "plain bind", "bind done", "", AlertAction::observed});
+  expect({"the last call is refused", "plain listen", "listen errno 1", "memory_then_listener", AlertAction::denied});
+}
+
+}  // namespace
+}  // namespace skep::harness
