@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "cli/session_text.h"
 #include "formats/community_id.h"
@@ -144,6 +145,7 @@ Status export_pcapng(archive::Reader& reader, const archive::SessionSummary& ses
 }
 
 Status export_raw(archive::Reader& reader, const archive::SessionSummary& session, const std::string& folder) {
+  if (auto made = make_directories(folder); !made) return made;
   const std::string base = folder + "/" + to_string(session.id);
   auto in = OutputFile::open(base + ".in");
   if (!in) return tl::unexpected<Error>(in.error());

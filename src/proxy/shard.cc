@@ -104,7 +104,8 @@ void Shard::take_event(const io::Event& event) {
   const auto generation = static_cast<uint32_t>(event.token >> 32);
   switch (kind) {
     case kListener:
-      return accept_all(listeners_[index]);
+      if (index < listeners_.size()) accept_all(listeners_[index]);  // else: told to stop in this very turn
+      return;
     case kBaitLink:
       return baits_[index]->take_events(now_monotonic_ns());
     case kCommands:
@@ -126,12 +127,12 @@ void Shard::take_event(const io::Event& event) {
   Slot& slot = slots_[index];
   if (!slot.used || slot.generation != generation) return;  // of a session that has ended meanwhile
   const Side side = kind == kClient ? Side::client : Side::bait;
-  slot.active_ns = now_monotonic_ns();
   if (side == Side::bait && slot.session->phase() == Phase::connecting) {
     const int error = io::pending_error(slot.sockets[1].get());
     if (error != 0) return leg_failed(index, error);
     if (!event.writable) return;
     slot.leg_stands = true;
+    slot.active_ns = now_monotonic_ns();
     writer_->connected(slot.id, now_realtime_ns(),
                        {io::local_end(slot.sockets[1].get()), options_.services[slot.service].address});
     obey(index, slot.session->connected());
@@ -139,7 +140,7 @@ void Shard::take_event(const io::Event& event) {
     if (slot.used) watch(index);
     return;
   }
-  if (event.readable || event.hung_up) side_readable(index, side);
+  if (event.readable || event.hung_up) side_readable(index, side, event.hung_up);
   if (slot.used && slot.generation == generation && event.writable) side_writable(index, side);
 }
 
@@ -258,12 +259,21 @@ void Shard::leg_failed(uint32_t index, int error) {
   obey(index, slot.session->connect_failed(error == ECONNREFUSED || error == ECONNRESET));
 }
 
-void Shard::side_readable(uint32_t index, Side side) {
+// Not read for now, but epoll tells of an end in both directions without being asked, and again and again.
+void Shard::side_hung_up(uint32_t index, Side side) {
+  Slot& slot = slots_[index];
+  const auto at = static_cast<size_t>(side);
+  if (io::pending_error(slot.sockets[at].get()) != 0) return obey(index, slot.session->was_reset(side));
+  // Both ends of this leg have finished; what waits for the other leg is all that is left of the session.
+  loop_.remove(slot.sockets[at].get());
+  slot.watched[at] = false;
+  slot.at_rest[at] = true;
+}
+
+void Shard::side_readable(uint32_t index, Side side, bool hung_up) {
   Slot& slot = slots_[index];
   if (!slot.session->wants_read(side)) {
-    // Not read for now, but the other end may have been reset meanwhile, which epoll tells without being asked.
-    const int error = io::pending_error(slot.sockets[static_cast<size_t>(side)].get());
-    if (error != 0) obey(index, slot.session->was_reset(side));
+    if (hung_up) side_hung_up(index, side);
     return;
   }
   uint8_t block[kReadBytes];
@@ -278,6 +288,7 @@ void Shard::side_readable(uint32_t index, Side side) {
     if (slot.used) watch(index);
     return;
   }
+  slot.active_ns = now_monotonic_ns();
   // Recorded first, then passed on.
   const ByteView bytes(block, static_cast<size_t>(got));
   writer_->data(slot.id, now, direction, bytes);
@@ -300,6 +311,7 @@ void Shard::forward(uint32_t index, Side to) {
   const ssize_t put = ::send(slot.sockets[static_cast<size_t>(to)].get(), waiting.data(), waiting.size(), MSG_NOSIGNAL);
   if (put < 0 && is_reset(errno)) return obey(index, slot.session->was_reset(to));
   if (put <= 0) return;
+  slot.active_ns = now_monotonic_ns();
   waiting.erase(waiting.begin(), waiting.begin() + put);
   if (waiting.empty()) waiting = Bytes();
   obey(index, slot.session->forwarded(to, static_cast<uint64_t>(put)));
@@ -364,7 +376,7 @@ void Shard::watch(uint32_t index) {
 void Shard::watch_side(uint32_t index, Side side) {
   Slot& slot = slots_[index];
   const auto at = static_cast<size_t>(side);
-  if (!slot.sockets[at]) return;
+  if (!slot.sockets[at] || slot.at_rest[at]) return;
   const bool connecting = side == Side::bait && slot.session->phase() == Phase::connecting;
   const bool read = slot.session->wants_read(side);
   const bool write = connecting || slot.session->wants_write(side);

@@ -40,6 +40,7 @@ class Shard {
     Fd sockets[2];
     Bytes waiting[2];  // for each side
     bool watched[2] = {false, false};
+    bool at_rest[2] = {false, false};  // finished in both directions: no event is wanted of it any more
     bool reads[2] = {false, false};
     bool writes[2] = {false, false};
     bool leg_stands = false;
@@ -61,7 +62,8 @@ class Shard {
   Result<Fd> connect_from_free_port(Slot& slot, Bait* bait);
   void leg_chosen(uint32_t index, Fd socket);
   void leg_failed(uint32_t index, int error);
-  void side_readable(uint32_t index, Side side);
+  void side_readable(uint32_t index, Side side, bool hung_up);
+  void side_hung_up(uint32_t index, Side side);
   void side_writable(uint32_t index, Side side);
   void forward(uint32_t index, Side to);
   void obey(uint32_t index, const std::vector<Command>& commands);

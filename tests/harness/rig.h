@@ -19,6 +19,7 @@ struct RigOptions {
   std::string services_proxy;    // … of proxy.yaml
   std::string monitor_more;      // further top-level lines
   std::string proxy_more;
+  bool with_bait = true;  // false: the proxy knows no monitor
 };
 
 class Rig {

@@ -1,0 +1,105 @@
+#include "harness/hosts.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "io/sockets.h"
+#include "model/socket_address.h"
+
+namespace skep::harness {
+namespace {
+
+constexpr timeval kLimit{10, 0};
+
+// A socket belongs to the namespace of the thread that makes it: a thread of its own goes there.
+template <typename Make>
+Result<Fd> in_namespace(const std::string& netns, Make make) {
+  Result<Fd> made = fail("never tried");
+  std::thread([&] {
+    const Fd there(::open(("/run/netns/" + netns).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!there || ::setns(there.get(), CLONE_NEWNET) != 0) {
+      made = fail_errno("enter " + netns);
+      return;
+    }
+    made = make();
+  }).join();
+  if (made) {
+    ::setsockopt(made->get(), SOL_SOCKET, SO_RCVTIMEO, &kLimit, sizeof kLimit);
+    ::setsockopt(made->get(), SOL_SOCKET, SO_SNDTIMEO, &kLimit, sizeof kLimit);
+  }
+  return made;
+}
+
+Result<SocketAddress> address_of(const std::string& endpoint) {
+  const auto parsed = parse_endpoint(endpoint);
+  if (!parsed) return fail("'{}' is no address:port", endpoint);
+  return to_socket_address(*parsed);
+}
+
+}  // namespace
+
+Result<Fd> listen_on(const std::string& netns, const std::string& endpoint) {
+  auto address = address_of(endpoint);
+  if (!address) return tl::unexpected<Error>(address.error());
+  return in_namespace(netns, [&]() -> Result<Fd> {
+    Fd socket(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const int on = 1;
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (::bind(socket.get(), address->get(), address->bytes) != 0 || ::listen(socket.get(), 128) != 0)
+      return fail_errno("listen on " + endpoint);
+    return socket;
+  });
+}
+
+Result<Fd> connect_from(const std::string& netns, const std::string& endpoint) {
+  auto address = address_of(endpoint);
+  if (!address) return tl::unexpected<Error>(address.error());
+  return in_namespace(netns, [&]() -> Result<Fd> {
+    Fd socket(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::connect(socket.get(), address->get(), address->bytes) != 0) return fail_errno("connect to " + endpoint);
+    return socket;
+  });
+}
+
+Result<Fd> accept_one(const Fd& listener) {
+  Fd socket(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (!socket) return fail_errno("accept");
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kLimit, sizeof kLimit);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kLimit, sizeof kLimit);
+  return socket;
+}
+
+void send_text(const Fd& socket, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    if (put <= 0) return;
+    text.remove_prefix(static_cast<size_t>(put));
+  }
+}
+
+Received receive_all(const Fd& socket, size_t most) {
+  Received received;
+  char block[65536];
+  while (received.text.size() < most) {
+    const ssize_t got = ::recv(socket.get(), block, std::min(sizeof block, most - received.text.size()), 0);
+    if (got == 0) return received;
+    if (got < 0) {
+      received.reset = errno == ECONNRESET;
+      received.timed_out = errno == EAGAIN;
+      return received;
+    }
+    received.text.append(block, static_cast<size_t>(got));
+  }
+  return received;
+}
+
+void reset(Fd socket) {
+  io::reset_on_close(socket.get());
+}
+
+}  // namespace skep::harness

@@ -1,0 +1,27 @@
+// Sockets of the testbed's hosts, in the test's own hands: made in a host's network namespace, used from here.
+#pragma once
+
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace skep::harness {
+
+// Blocking, with a time limit of ten seconds on what is sent and received.
+Result<Fd> listen_on(const std::string& netns, const std::string& endpoint);
+Result<Fd> connect_from(const std::string& netns, const std::string& endpoint);
+Result<Fd> accept_one(const Fd& listener);
+
+void send_text(const Fd& socket, std::string_view text);
+// Until the peer ends, or `most` bytes. `reset`: it ended by a reset.
+struct Received {
+  std::string text;
+  bool reset = false;
+  bool timed_out = false;
+};
+Received receive_all(const Fd& socket, size_t most = SIZE_MAX);
+// The peer is to see a reset.
+void reset(Fd socket);
+
+}  // namespace skep::harness
