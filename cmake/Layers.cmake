@@ -1,5 +1,6 @@
 # skep_layer(NAME [LINK library...]): one static library `skep_NAME` from the folder's *.cc, linked to the layers that
-# src/LAYERS allows it, and one test program `NAME_test` from its *_test.cc.
+# src/LAYERS allows it, and one test program `NAME_test` from its *_test.cc. Tests that hold a page of docs/ to the code find it
+# under SKEP_SOURCE_DIR (base/doc_page.h).
 file(STRINGS ${CMAKE_SOURCE_DIR}/src/LAYERS SKEP_LAYER_LINES REGEX "^[a-z]+:")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/LAYERS)
 set(SKEP_LAYERS)
@@ -38,6 +39,7 @@ function(skep_layer name)
   if(tests AND SKEP_TESTS)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE skep_${name} GTest::gmock GTest::gtest_main)
+    target_compile_definitions(${name}_test PRIVATE SKEP_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME unit.${name} COMMAND ${name}_test)
     set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 120)
   endif()

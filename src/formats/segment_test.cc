@@ -51,19 +51,6 @@ TEST(SegmentTest, EveryFlippedBitIsNoticed) {
   }
 }
 
-TEST(SegmentTest, TheWorkedBytesOfTheDocumentHold) {
-  // docs/formats/segment.md: one half_closed record of session 0x1000 at time 1 ns, nothing before it.
-  Record record;
-  record.session = {0x1000};
-  record.type = RecordType::half_closed;
-  record.time_ns = 1;
-  Bytes file;
-  encode_record(record, file);
-  EXPECT_EQ(hex(ByteView(file).first(4)), "534b5052");
-  EXPECT_EQ(hex(ByteView(file).subspan(8, 8)), "0000000004000000");
-  EXPECT_EQ(hex(ByteView(file).subspan(16, 16)), "00100000000000000100000000000000");
-}
-
 TEST(SegmentTest, AnotherFileIsNoSegment) {
   EXPECT_FALSE(decode_segment_header(as_bytes("#!/bin/sh\necho this is not a segment\n")));
   EXPECT_EQ(*decode_segment_header(encode_segment_header(7, 1)), 7u);

@@ -1,7 +1,9 @@
 /* The automaton: does this call match that step, and what does the step do to its sequence? The same text is compiled
  * for BPF and for the host; it allocates nothing, calls nothing, and every loop has a constant bound. The table may be
  * anything that skep_table_valid has passed; indexes are checked again where they are used, because the verifier must
- * see it. */
+ * see it.
+ *
+ * SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_MATCH_AUTOMATON_H
 #define SKEP_MATCH_AUTOMATON_H
 

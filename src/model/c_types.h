@@ -1,4 +1,6 @@
-/* Fixed-width names for headers that are compiled as C for BPF and as C++ for the host. */
+/* Fixed-width names for headers that are compiled as C for BPF and as C++ for the host.
+ *
+ * SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_MODEL_C_TYPES_H
 #define SKEP_MODEL_C_TYPES_H
 

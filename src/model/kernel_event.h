@@ -2,7 +2,9 @@
  * lost (alerts, crashes, confirmations, flows) and wakes its reader; `telemetry` holds the processes' lives.
  * Every record begins with skep_record; its `seq` counts the records of its ring, also those that could not be stored,
  * so that a gap is a loss; two CPUs may store their records in the other order than they took their numbers. Times are
- * CLOCK_BOOTTIME nanoseconds. Addresses are IPv6 or v4-mapped (::ffff:a.b.c.d), network order; ports are host order. */
+ * CLOCK_BOOTTIME nanoseconds. Addresses are IPv6 or v4-mapped (::ffff:a.b.c.d), network order; ports are host order.
+ *
+ * SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_MODEL_KERNEL_EVENT_H
 #define SKEP_MODEL_KERNEL_EVENT_H
 

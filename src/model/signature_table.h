@@ -2,7 +2,9 @@
  * checks its bounds and puts it in the kernel as a whole: a new set takes the place of the old one between two calls.
  *
  * A signature is 1..SKEP_STEPS_MAX steps (one: a black-list). A step is an alternative (OR) of conjunctions (AND) of
- * predicates over the fields of one call. Steps are found by call number: `calls[nr]` names a run in `by_call`. */
+ * predicates over the fields of one call. Steps are found by call number: `calls[nr]` names a run in `by_call`.
+ *
+ * SPDX-License-Identifier: Apache-2.0 OR GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_MODEL_SIGNATURE_TABLE_H
 #define SKEP_MODEL_SIGNATURE_TABLE_H
 

@@ -1,6 +1,8 @@
 /* The verdict: one call of a supervised thread, held against the table in force. Every place where a call can be judged
  * (before it runs, at the network hooks, when a program was opened, after it has returned) fills the same skep_call and
- * comes to `judge_call`. */
+ * comes to `judge_call`.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_CALLS_H
 #define SKEP_WATCH_BPF_CALLS_H
 

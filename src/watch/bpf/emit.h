@@ -1,4 +1,6 @@
-/* Records out: reserve, number, fill, submit; a full ring is counted and leaves a gap in the numbers. */
+/* Records out: reserve, number, fill, submit; a full ring is counted and leaves a gap in the numbers.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_EMIT_H
 #define SKEP_WATCH_BPF_EMIT_H
 

@@ -1,4 +1,6 @@
-/* The fields of a call, each from where it can be believed: registers, the kernel's own copies and objects. */
+/* The fields of a call, each from where it can be believed: registers, the kernel's own copies and objects.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_FIELDS_H
 #define SKEP_WATCH_BPF_FIELDS_H
 

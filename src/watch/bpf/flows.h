@@ -1,4 +1,6 @@
-/* Connections to the services' ports: opened, read, answered, closed. Here a session's flow meets the thread that reads it. */
+/* Connections to the services' ports: opened, read, answered, closed. Here a session's flow meets the thread that reads it.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_FLOWS_H
 #define SKEP_WATCH_BPF_FLOWS_H
 

@@ -1,5 +1,7 @@
 /* The kernel's structures as far as they are used here, relocated at load time (CO-RE): fields are found by name, so this
- * header need not match any one kernel's layout. Nothing of the kernel's own headers is copied. */
+ * header need not match any one kernel's layout. Nothing of the kernel's own headers is copied.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_KERNEL_H
 #define SKEP_WATCH_BPF_KERNEL_H
 

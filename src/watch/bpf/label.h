@@ -1,4 +1,6 @@
-/* Marks and labels: is this thread supervised, and for which session does it work? */
+/* Marks and labels: is this thread supervised, and for which session does it work?
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_LABEL_H
 #define SKEP_WATCH_BPF_LABEL_H
 

@@ -1,4 +1,6 @@
-/* The maps. Sizes are the limits of the honeypot host; at each of them `counters` says what was not done. */
+/* The maps. Sizes are the limits of the honeypot host; at each of them `counters` says what was not done.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_MAPS_H
 #define SKEP_WATCH_BPF_MAPS_H
 

@@ -1,5 +1,7 @@
 /* connect, bind and send of internet sockets at the cgroup hooks: the address is the kernel's own copy, and "no" means that
- * nothing has left. Attached to the root of the hierarchy: who is supervised is known by the mark, not by the cgroup. */
+ * nothing has left. Attached to the root of the hierarchy: who is supervised is known by the mark, not by the cgroup.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_NETWORK_H
 #define SKEP_WATCH_BPF_NETWORK_H
 

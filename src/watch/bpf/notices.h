@@ -1,4 +1,6 @@
-/* Programs that watch runs by hand: the answer to a seccomp notice, the mark of a task. */
+/* Programs that watch runs by hand: the answer to a seccomp notice, the mark of a task.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_NOTICES_H
 #define SKEP_WATCH_BPF_NOTICES_H
 

@@ -1,4 +1,6 @@
-/* All that is supervised now, told as the records that would have told it: for a judge that begins anew. */
+/* All that is supervised now, told as the records that would have told it: for a judge that begins anew.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_SNAPSHOT_H
 #define SKEP_WATCH_BPF_SNAPSHOT_H
 

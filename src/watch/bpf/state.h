@@ -1,5 +1,7 @@
 /* What the programs remember: the mark and label of each supervised thread, the flow of each service socket, the states of
- * sequences, the table in force. Shared with the loader for the sizes of the maps' values. */
+ * sequences, the table in force. Shared with the loader for the sizes of the maps' values.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_STATE_H
 #define SKEP_WATCH_BPF_STATE_H
 

@@ -1,4 +1,6 @@
-/* The lives of supervised processes: fork, exec, wake-up, death. The mark and the label travel here. */
+/* The lives of supervised processes: fork, exec, wake-up, death. The mark and the label travel here.
+ *
+ * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_TASKS_H
 #define SKEP_WATCH_BPF_TASKS_H
 
