@@ -183,7 +183,7 @@ TEST_F(ArchiveTest, AFullDiskIsSaidAndSurvived) {
     auto w = writer();
     id = begin(*w);
     w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes("before "));
-    const rlimit tight{600, before.rlim_max};
+    const rlimit tight{800, before.rlim_max};  // within the next record
     ::setrlimit(RLIMIT_FSIZE, &tight);
     EXPECT_FALSE(w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes(std::string(1000, 'x'))));
     EXPECT_TRUE(w->health().disk_full);
@@ -195,6 +195,10 @@ TEST_F(ArchiveTest, AFullDiskIsSaidAndSurvived) {
   }
   EXPECT_TRUE(found(id).incomplete);
   EXPECT_EQ(bytes(id, Direction::to_bait), "before after");
+  SegmentReader reader(folder_);
+  const auto end = reader.scan(1, [](const auto&, const auto&) {});
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->problem, formats::RecordProblem::none) << "nothing is left of the record that did not fit";
 }
 
 TEST_F(ArchiveTest, ASecondWriterIsRefusedWithAWord) {

@@ -82,12 +82,14 @@ Status Writer::recover() {
       continue;
     }
     if (end->problem == formats::RecordProblem::none) continue;
-    log::warning("archive: segment {} {} at offset {}: cut there", number,
-                 end->problem == formats::RecordProblem::torn ? "ends within a record" : "is damaged", end->offset);
-    if (end->problem == formats::RecordProblem::torn &&
-        ::truncate(segment_path(folder_, number).c_str(), static_cast<off_t>(end->offset)) != 0) {
-      log::warning("archive: {}", std::strerror(errno));
+    if (end->problem == formats::RecordProblem::damaged) {
+      log::warning("archive: segment {} is damaged at offset {}: what comes after it is left as it is", number,
+                   end->offset);
+      continue;
     }
+    log::warning("archive: segment {} ends within a record at offset {}: cut there", number, end->offset);
+    if (::truncate(segment_path(folder_, number).c_str(), static_cast<off_t>(end->offset)) != 0)
+      log::warning("archive: {}", std::strerror(errno));
   }
   const int64_t now = now_realtime_ns();
   if (auto begun = begin_segment(now); !begun) return begun;
@@ -223,7 +225,6 @@ bool Writer::write_record(const Record& record, Known& known) {
     if (auto begun = begin_segment(record.time_ns); !begun && !health_.disk_full)
       log::error("archive: {}", begun.error().message);
   }
-  // A record that was written in part is overwritten by the next: the offset moves on only behind a whole one.
   const ssize_t put = ::pwrite(segment_.get(), scratch_.data(), scratch_.size(), static_cast<off_t>(segment_offset_));
   dirty_.insert(record.session.value);
   if (put != static_cast<ssize_t>(scratch_.size())) {
@@ -231,6 +232,9 @@ bool Writer::write_record(const Record& record, Known& known) {
       log::error("archive: a record cannot be stored: {}; sessions go on unrecorded until there is room",
                  put < 0 ? std::strerror(errno) : "the disk is full");
     health_.disk_full = true;
+    // What was written of it goes: behind a shorter next record it would be read as one of its own.
+    if (put > 0 && ::ftruncate(segment_.get(), static_cast<off_t>(segment_offset_)) != 0)
+      log::error("archive: segment {}: {}", segment_number_, std::strerror(errno));
     lost(known, record.payload.size());
     apply(known.summary, record, known.summary.last);  // the index still learns of it
     known.summary.incomplete = true;

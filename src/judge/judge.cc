@@ -166,7 +166,8 @@ class Judge {
     greeted_ = true;
   }
 
-  // The barrier: all that the kernel had told when the ping came is sent before the pong.
+  // The barrier: every flow that the kernel had told of when the ping came is sent before the pong. (An alert that waits
+  // for its confirmation may come after it: it names its flow by serial.)
   void answer_ping(const wire::Ping& ping) {
     take_kernel(now_monotonic_ns());
     tell_proxy();

@@ -37,7 +37,7 @@ enum skep_label_source {
   SKEP_LABEL_WAKE = 3, /* another thread of its process, which bore the label, woke it */
 };
 
-/* One connection from the proxy to the service. `serial` is unique on this host since boot and never used again, the
+/* One connection from the proxy to the service. `serial` is never used again on this host, the
  * 4-tuple is not. */
 struct skep_flow {
   uint64_t serial; /* 0: none */
@@ -118,7 +118,7 @@ struct skep_step {
 
 struct skep_alert_record {
   struct skep_record head;
-  uint64_t id;         /* unique on this host since boot */
+  uint64_t id;         /* never used again on this host */
   uint32_t generation; /* of the signature table that matched */
   uint32_t signature;  /* index in it */
   uint32_t service;

@@ -10,7 +10,7 @@
 namespace skep::proxy {
 namespace {
 
-constexpr uint64_t kClaimsASecond = 20'000;  // of one monitor: process events and alerts together
+constexpr uint64_t kClaimsASecond = 20'000;  // of one monitor: alerts; and as many of what happens to processes
 constexpr int64_t kSecond = 1'000'000'000;
 
 Endpoint endpoint_of(const std::string& address, uint32_t port) {
@@ -153,15 +153,19 @@ void Bait::heartbeat(int64_t now_ns) {
   link_->send(std::move(frame));
 }
 
-bool Bait::within_rate(int64_t now_ns) {
-  if (now_ns - bucket_ns_ >= kSecond) {
-    bucket_ns_ = now_ns;
-    bucket_ = 0;
+// `serial`: of the flow that the claim is about. Beyond the rate it is dropped, which is counted, and said once a second:
+// in the log, and in the log of the session that it would have been for.
+bool Bait::within_rate(Rate& rate, uint64_t serial, int64_t now_ns) {
+  if (now_ns - rate.since_ns >= kSecond) rate = {now_ns, 0};
+  if (++rate.claims <= kClaimsASecond) return true;
+  ++claims_over_rate_;
+  if (rate.claims > kClaimsASecond + 1) return false;
+  log::warning("bait {}: its monitor claims more than {} events a second: the rest is counted and dropped", name(),
+               kClaimsASecond);
+  if (const auto session = join_.session_of(serial)) {
+    writer_.note(*session, now_realtime_ns(),
+                 {formats::NoteKind::monitor_flooding, "the bait's monitor claims too much: some of it was dropped"});
   }
-  if (++bucket_ <= kClaimsASecond) return true;
-  if (claims_over_rate_++ == 0)
-    log::warning("bait {}: its monitor claims more than {} events a second: the rest is counted and dropped", name(),
-                 kClaimsASecond);
   return false;
 }
 
@@ -169,16 +173,13 @@ void Bait::take_frame(const wire::Frame& frame, int64_t now_ns) {
   if (frame.has_flow_opened()) {
     take_flow(frame.flow_opened(), now_ns);
   } else if (frame.has_flow_served()) {
-    if (const auto session = join_.session_of(frame.flow_served().serial())) {
-      writer_.served(*session, now_realtime_ns(),
-                     {frame.flow_served().serial(), frame.flow_served().pid(), frame.flow_served().tid()});
-    }
+    if (within_rate(process_rate_, frame.flow_served().serial(), now_ns)) take_served(frame.flow_served());
   } else if (frame.has_pong()) {
     take_pong(frame.pong(), now_ns);
   } else if (frame.has_process()) {
-    if (within_rate(now_ns)) take_process(frame.process());
+    if (within_rate(process_rate_, frame.process().serial(), now_ns)) take_process(frame.process());
   } else if (frame.has_alert()) {
-    if (within_rate(now_ns)) take_alert(frame.alert(), now_ns);
+    if (within_rate(alert_rate_, frame.alert().serial(), now_ns)) take_alert(frame.alert(), now_ns);
   } else if (frame.has_degraded()) {
     log::warning("bait {}: its monitor says: {}", name(), frame.degraded().words());
   } else if (!frame.has_welcome() && !frame.has_flow_closed()) {
@@ -191,6 +192,11 @@ void Bait::take_flow(const wire::FlowOpened& opened, int64_t now_ns) {
   if (!bound) return;
   ports_.bound(bound->tuple.proxy.port);
   ended_unbound_.erase(bound->session.value);
+}
+
+void Bait::take_served(const wire::FlowServed& served) {
+  if (const auto session = join_.session_of(served.serial()))
+    writer_.served(*session, now_realtime_ns(), {served.serial(), served.pid(), served.tid()});
 }
 
 void Bait::take_process(const wire::ProcessEvent& event) {
@@ -247,6 +253,7 @@ std::string Bait::status_json() const {
       .field("frames_missing", channel.missing);
   json.field("frames_malformed", channel.malformed + claims_malformed_).field("claims_over_rate", claims_over_rate_);
   json.field("alerts_dropped", join_.counters().alerts_dropped)
+      .field("alerts_contradictory", join_.counters().alerts_contradictory)
       .field("flows_dropped", join_.counters().flows_dropped)
       .field("queue_refused", link_->refused());
   return json.end_object().take();

@@ -44,13 +44,18 @@ class Bait {
  private:
   void take_frame(const wire::Frame& frame, int64_t now_ns);
   void take_flow(const wire::FlowOpened& opened, int64_t now_ns);
+  void take_served(const wire::FlowServed& served);
   void take_process(const wire::ProcessEvent& event);
   void take_alert(const wire::Alert& alert, int64_t now_ns);
   void take_pong(const wire::Pong& pong, int64_t now_ns);
   void greet();
   void gone(const std::string& why);
   void announce(SessionId session, const LiveLeg& leg);
-  bool within_rate(int64_t now_ns);
+  struct Rate {
+    int64_t since_ns = 0;
+    uint64_t claims = 0;
+  };
+  bool within_rate(Rate& rate, uint64_t serial, int64_t now_ns);
   void deliver(const std::vector<Join::Delivered>& delivered);
 
   const formats::BaitOptions options_;
@@ -68,8 +73,8 @@ class Bait {
   uint64_t monitor_lost_ = 0;
   uint64_t claims_malformed_ = 0;
   uint64_t claims_over_rate_ = 0;
-  int64_t bucket_ns_ = 0;
-  uint64_t bucket_ = 0;
+  Rate process_rate_;
+  Rate alert_rate_;
 };
 
 }  // namespace skep::proxy

@@ -73,8 +73,16 @@ std::vector<Join::Delivered> Join::deliver(const Claim& claim) const {
 }
 
 std::vector<Join::Delivered> Join::alert(Claim claim, int64_t now_ns) {
-  // The alert's own tuple stands in for a FlowOpened that was lost.
-  if (claim.serial != 0 && !session_of(claim.serial)) flow_opened(claim.serial, claim.tuple, now_ns);
+  // The alert's own tuple stands in for a FlowOpened that was lost, and is held against one that came.
+  if (claim.serial != 0) {
+    const auto known = bound_.find(claim.serial);
+    if (known == bound_.end()) {
+      flow_opened(claim.serial, claim.tuple, now_ns);
+    } else if (known->second.tuple != claim.tuple) {
+      ++counters_.alerts_contradictory;
+      return {};
+    }
+  }
   auto delivered = deliver(claim);
   if (!delivered.empty()) return delivered;
   if (waiting_.size() >= kStrangersMax) {

@@ -55,7 +55,8 @@ class Join {
 
   struct Counters {
     uint64_t bound = 0;
-    uint64_t alerts_dropped = 0;  // of no session of ours
+    uint64_t alerts_dropped = 0;        // of no session of ours
+    uint64_t alerts_contradictory = 0;  // the flow that was told has another 4-tuple
     uint64_t flows_dropped = 0;
   };
   const Counters& counters() const { return counters_; }

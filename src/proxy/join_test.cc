@@ -63,6 +63,15 @@ TEST(JoinTest, APortUsedAgainDoesNotConfuseTwoSessions) {
   EXPECT_EQ(join.alert(claim_of(7, 40000), 0)[0].session, kA);
 }
 
+TEST(JoinTest, AnAlertThatContradictsItsFlowIsNobodys) {
+  Join join;
+  join.session_opened(kA, tuple_of(40000));
+  join.flow_opened(7, tuple_of(40000), 0);
+  EXPECT_TRUE(join.alert(claim_of(7, 40001), 0).empty());
+  EXPECT_TRUE(join.take_ready(Join::kPatienceNs * 2).empty());
+  EXPECT_EQ(join.counters().alerts_contradictory, 1u);
+}
+
 TEST(JoinTest, ALostFlowAnnouncementIsMadeGoodByTheAlert) {
   Join join;
   join.session_opened(kA, tuple_of(40000));

@@ -259,15 +259,14 @@ void Shard::leg_failed(uint32_t index, int error) {
   obey(index, slot.session->connect_failed(error == ECONNREFUSED || error == ECONNRESET));
 }
 
-// Not read for now, but epoll tells of an end in both directions without being asked, and again and again.
+// Not read for now, but epoll tells of an end in both directions, or of an error, without being asked, again and again.
 void Shard::side_hung_up(uint32_t index, Side side) {
   Slot& slot = slots_[index];
   const auto at = static_cast<size_t>(side);
   if (io::pending_error(slot.sockets[at].get()) != 0) return obey(index, slot.session->was_reset(side));
-  // Both ends of this leg have finished; what waits for the other leg is all that is left of the session.
+  // The peer has finished. What it had sent before may still lie there: it is watched anew once that is wanted.
   loop_.remove(slot.sockets[at].get());
   slot.watched[at] = false;
-  slot.at_rest[at] = true;
 }
 
 void Shard::side_readable(uint32_t index, Side side, bool hung_up) {
@@ -376,12 +375,13 @@ void Shard::watch(uint32_t index) {
 void Shard::watch_side(uint32_t index, Side side) {
   Slot& slot = slots_[index];
   const auto at = static_cast<size_t>(side);
-  if (!slot.sockets[at] || slot.at_rest[at]) return;
+  if (!slot.sockets[at]) return;
   const bool connecting = side == Side::bait && slot.session->phase() == Phase::connecting;
   const bool read = slot.session->wants_read(side);
   const bool write = connecting || slot.session->wants_write(side);
   const io::Token token = token_of(side == Side::client ? kClient : kBait, index, slot.generation);
   if (!slot.watched[at]) {
+    if (!read && !write) return;
     if (auto added = loop_.add(slot.sockets[at].get(), token, read, write); !added) {
       log::error("{}", added.error().message);
       return end(index, EndReason::limit);

@@ -40,7 +40,6 @@ class Shard {
     Fd sockets[2];
     Bytes waiting[2];  // for each side
     bool watched[2] = {false, false};
-    bool at_rest[2] = {false, false};  // finished in both directions: no event is wanted of it any more
     bool reads[2] = {false, false};
     bool writes[2] = {false, false};
     bool leg_stands = false;

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/log.h"
 // The skeleton is generated C: it names the structs above and knows nothing of our warnings.
 #pragma GCC diagnostic push
@@ -55,8 +56,13 @@ Status read_iterator(bpf_link* link, const std::function<void(const skep_record*
 Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root) {
   libbpf_set_print(log_libbpf);
   std::unique_ptr<Kernel> kernel(new Kernel());
-  kernel->programs_ = supervisor__open_and_load();
-  if (kernel->programs_ == nullptr) return fail_errno("load the kernel programs (`skep doctor` says what is missing)");
+  constexpr char kFailed[] = "load the kernel programs (`skep doctor` says what is missing)";
+  kernel->programs_ = supervisor__open();
+  if (kernel->programs_ == nullptr) return fail_errno(kFailed);
+  const auto now = static_cast<uint64_t>(now_realtime_ns());
+  kernel->programs_->bss->last_flow_serial = now;
+  kernel->programs_->bss->last_alert = now;
+  if (supervisor__load(kernel->programs_) != 0) return fail_errno(kFailed);
   if (auto attached = kernel->attach(cgroup_root); !attached) return wrap("attach the kernel programs", attached);
   return kernel;
 }
@@ -117,6 +123,9 @@ Result<ServiceMark> Kernel::open_service(uint32_t slot, const std::vector<uint16
   entry.netns = netns;
   entry.port_count = 0;
   if (bpf_map_update_elem(map, &slot, &entry, BPF_ANY) != 0) return fail_errno("set a service slot");
+  const skep_sequence_memory nothing{};  // what a former service of the slot had begun is not this one's
+  if (bpf_map_update_elem(bpf_map__fd(programs_->maps.service_sequences), &slot, &nothing, BPF_ANY) != 0)
+    return fail_errno("clear a service slot");
   if (auto set = set_ports(slot, ports); !set) return wrap("service ports", set);
   return ServiceMark{slot, entry.epoch};
 }

@@ -3,12 +3,13 @@
 namespace skep::wire {
 
 Status Channel::receive(ByteView ciphertext) {
-  if (auto received = tls_.receive(ciphertext); !received) return received;
+  const Status received = tls_.receive(ciphertext);
+  // What came before an end or an error counts.
   reader_.feed(tls_.take_plain());
   while (true) {
     auto content = reader_.next();
     if (!content) return tl::unexpected<Error>(content.error());
-    if (!*content) return {};
+    if (!*content) return received;
     take(**content);
   }
 }

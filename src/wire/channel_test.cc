@@ -67,6 +67,17 @@ TEST_F(ChannelTest, CarriesFramesBothWays) {
   EXPECT_EQ(at_proxy[0].seq(), 1u);
 }
 
+TEST_F(ChannelTest, WhatCameBeforeAnErrorCounts) {
+  ASSERT_TRUE(carry(proxy_, monitor_));
+  ASSERT_TRUE(proxy_.send(ping(7)));
+  const ByteView out = proxy_.outgoing();
+  Bytes bytes(out.begin(), out.end());
+  const ByteView garbage = as_bytes("this is no TLS record");
+  bytes.insert(bytes.end(), garbage.begin(), garbage.end());
+  EXPECT_FALSE(monitor_.receive(bytes));
+  EXPECT_EQ(monitor_.take_frames().size(), 1u);
+}
+
 TEST_F(ChannelTest, RefusesAnotherCa) {
   const TlsContext stranger = context(make_keys(), Role::proxy);
   Channel other(stranger);

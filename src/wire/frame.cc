@@ -1,5 +1,7 @@
 #include "wire/frame.h"
 
+#include <algorithm>
+
 namespace skep::wire {
 namespace {
 
@@ -42,7 +44,8 @@ bool valid(const Frame& frame) {
     case Frame::kSessionOpened:
       return valid(frame.session_opened().flow()) && fits(frame.session_opened().service());
     case Frame::kWelcome:
-      return frame.welcome().services_size() <= kServicesMax;
+      return frame.welcome().services_size() <= kServicesMax &&
+             std::all_of(frame.welcome().services().begin(), frame.welcome().services().end(), fits);
     case Frame::kFlowOpened:
       return valid(frame.flow_opened().flow()) && fits(frame.flow_opened().service());
     case Frame::kProcess:

@@ -51,6 +51,10 @@ constexpr Row kRows[] = {
     {"under another name: a shell", "renamed shell", "shell killed by 9", "shell_started", AlertAction::killed},
     {"after an exec: a listener", "exec listen", "listen errno 13", "new_listener", AlertAction::denied},
     {"after an exec: a shell", "exec shell", "shell killed by 9", "shell_started", AlertAction::killed},
+    {"after an exec by a thread: a listener", "thread_exec listen", "listen errno 13", "new_listener",
+     AlertAction::denied},
+    {"after an exec by a thread: a shell", "thread_exec shell", "shell killed by 9", "shell_started",
+     AlertAction::killed},
     {"after an exec: nothing", "exec nothing", "nothing done", "", AlertAction::observed},
 };
 
@@ -127,18 +131,24 @@ TEST_F(RefusalsTest, ASeriesIsRefusedAtItsLastCall) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
   ASSERT_TRUE(write_file(rig_->file("series.yaml"),
                          "signatures:\n"
-                         "  - signature: memory_then_listener\n"
+                         "  - signature: leader_then_listener\n"
                          "    kind: sequence\n"
                          "    by: process\n"
                          "    maxspan: 10s\n"
                          "    action: deny\n"
                          "    steps:\n"
-                         "      - {on: [socket], where: 'evt.res >= 0'}\n"
+                         "      - {on: [setsid], where: 'evt.res > 0'}\n"
                          "      - {on: [listen]}\n"));
   ASSERT_EQ(rig_->skep({"hids", "signatures", "set", rig_->file("series.yaml")}).code, 0)
       << *read_file(rig_->file("skep.err"));
-  expect({"half of it is nothing", "plain bind", "bind done", "", AlertAction::observed});
-  expect({"the last call is refused", "plain listen", "listen errno 1", "memory_then_listener", AlertAction::denied});
+  const Row rows[] = {
+      {"its first half is nothing", "setsid bind", "bind done", "", AlertAction::observed},
+      {"its last half is nothing", "plain listen", "listen done", "", AlertAction::observed},
+      {"the last call is refused", "setsid listen", "listen errno 1", "leader_then_listener", AlertAction::denied},
+      {"a thread that takes the first one's place does not shake it off", "thread_exec listen", "listen errno 1",
+       "leader_then_listener", AlertAction::denied},
+  };
+  for (const Row& row : rows) expect(row);
 }
 
 }  // namespace

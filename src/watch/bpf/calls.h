@@ -37,9 +37,22 @@ static __always_inline const struct skep_table *table_in_force(void) {
 
 static __always_inline struct skep_sequence_memory *session_memory(uint64_t serial) {
   struct skep_sequence_memory *memory = bpf_map_lookup_elem(&session_sequences, &serial);
-  if (memory || !serial) return memory;
+  if (memory) return memory;
   bpf_map_update_elem(&session_sequences, &serial, &kNoSequences, BPF_NOEXIST);
   return bpf_map_lookup_elem(&session_sequences, &serial);
+}
+
+static __always_inline struct skep_process_key process_key(struct task_struct *leader) {
+  struct skep_process_key key = {.start_ns = BPF_CORE_READ(leader, start_boottime), .pid = (uint32_t)leader->tgid};
+  return key;
+}
+
+static __always_inline struct skep_sequence_memory *process_memory(struct task_struct *leader) {
+  struct skep_process_key key = process_key(leader);
+  struct skep_sequence_memory *memory = bpf_map_lookup_elem(&process_sequences, &key);
+  if (memory) return memory;
+  bpf_map_update_elem(&process_sequences, &key, &kNoSequences, BPF_NOEXIST);
+  return bpf_map_lookup_elem(&process_sequences, &key);
 }
 
 /* The memory of the scope in which a sequence is followed; made when its first step is seen. */
@@ -49,7 +62,7 @@ static __always_inline struct skep_sequence_memory *sequence_memory(struct judgi
     case SKEP_BY_THREAD:
       return bpf_task_storage_get(&thread_sequences, j->task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
     case SKEP_BY_PROCESS:
-      return bpf_task_storage_get(&process_sequences, j->leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+      return process_memory(j->leader);
     case SKEP_BY_SERVICE:
       return bpf_map_lookup_elem(&service_sequences, &slot);
     default:
@@ -60,6 +73,7 @@ static __always_inline struct skep_sequence_memory *sequence_memory(struct judgi
 /* One step of a sequence was seen: true if it was the last. */
 static __always_inline int follow_sequence(struct judging *j, const struct skep_signature *signature,
                                            const struct skep_table_step *step) {
+  if (signature->scope == SKEP_BY_SESSION && !j->state->label.flow.serial) return 0; /* it works for no session */
   struct skep_sequence_memory *memory = sequence_memory(j, signature->scope);
   if (!memory) {
     COUNT(helper_failures);

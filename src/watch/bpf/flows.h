@@ -31,7 +31,7 @@ static __always_inline void fill_flow(struct skep_flow *flow, const struct sock 
   flow->opened_ns = bpf_ktime_get_boot_ns();
 }
 
-/* The service whose port this socket's is, in the socket's network namespace or in any; or none. */
+/* The service whose port this socket's is, in the socket's network namespace; or none. */
 static __always_inline uint32_t *service_of_port(const struct sock *sk) {
   struct skep_port_key key = {.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
                               .port = BPF_CORE_READ(sk, __sk_common.skc_num)};

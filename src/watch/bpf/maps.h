@@ -28,10 +28,13 @@ struct {
   __type(value, struct skep_sequence_memory);
 } thread_sequences SEC(".maps");
 
+/* Not in the leader's task storage: a thread that runs a program takes the leader's place, and only its start time stays.
+ * Entries go with the process. */
 struct {
-  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+  __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);
-  __type(key, int);
+  __uint(max_entries, 8192);
+  __type(key, struct skep_process_key);
   __type(value, struct skep_sequence_memory);
 } process_sequences SEC(".maps");
 
@@ -121,6 +124,7 @@ struct {
   __type(value, struct skep_counters);
 } counters SEC(".maps");
 
+/* Set at load to a time: what an earlier life of the monitor had numbered is never numbered again. */
 uint64_t last_flow_serial;
 uint64_t last_alert;
 uint64_t alerts_seq;

@@ -27,7 +27,7 @@ struct skep_service_entry {
   uint32_t active;
   uint32_t epoch;
   uint32_t port_count;
-  uint32_t netns;      /* inode of the network namespace that it serves in; 0: any */
+  uint32_t netns;      /* inode of the network namespace that it serves in */
   uint16_t ports[16];
 };
 
@@ -38,6 +38,13 @@ struct skep_flow_state {
   uint64_t bytes_out;
   uint32_t reader_pid; /* who read from it first; 0: nobody yet */
   uint32_t unanswered; /* it was read since it was last written */
+};
+
+/* A process for as long as it lives, whichever of its threads is the leader. */
+struct skep_process_key {
+  uint64_t start_ns;
+  uint32_t pid;
+  uint32_t pad;
 };
 
 struct skep_port_key {

@@ -77,6 +77,8 @@ int BPF_PROG(on_exit, struct task_struct *task) {
   uint32_t tid = (uint32_t)task->pid;
   bpf_map_delete_elem(&confirmations, &tid);
   if (BPF_CORE_READ(task, signal, live.counter)) return 0;
+  struct skep_process_key key = process_key(task->group_leader);
+  bpf_map_delete_elem(&process_sequences, &key);
   struct skep_task *state = supervised(task->group_leader);
   if (!state) return 0;
   int group = BPF_CORE_READ(task, signal, group_exit_code);
