@@ -93,23 +93,23 @@ Status Writer::recover() {
   }
   const int64_t now = now_realtime_ns();
   if (auto begun = begin_segment(now); !begun) return begun;
-  size_t recovered = 0;
   for (auto& [id, row] : rows) {
     const bool open = row.end_ns == 0;
     known_[id].summary = std::move(row);
     dirty_.insert(id);
     if (!open) continue;
-    ++recovered;
     formats::ClosedEvent event;
     event.reason = EndReason::crash_recovered;
     closed({id}, now, event);
+    recovered_.push_back(known_[id].summary);
   }
-  if (recovered > 0) log::warning("archive: {} sessions had no end: closed as crash-recovered", recovered);
+  if (!recovered_.empty())
+    log::warning("archive: {} sessions had no end: closed as crash-recovered", recovered_.size());
   std::vector<SessionSummary> batch;
   for (const uint64_t id : dirty_) batch.push_back(known_[id].summary);
   dirty_.clear();
-  known_.clear();
-  closed_.clear();
+  // Of those that had ended nothing more is to come; the recovered ones stay known, for alerts that are on their way.
+  std::erase_if(known_, [](const auto& item) { return item.second.summary.end_reason != EndReason::crash_recovered; });
   return index->put(batch);
 }
 

@@ -49,6 +49,8 @@ class Writer {
   bool note(SessionId id, int64_t time_ns, const formats::NoteEvent& event);
   bool closed(SessionId id, int64_t time_ns, const formats::ClosedEvent& event);
 
+  // Sessions that a crash had left open: over, but alerts on them may still be on their way.
+  const std::vector<SessionSummary>& recovered() const { return recovered_; }
   // Feeds the index; call it about every 100 ms.
   void tick();
   const Health& health() const { return health_; }
@@ -82,6 +84,7 @@ class Writer {
   uint64_t last_id_ = 0;
   std::unordered_map<uint64_t, Known> known_;
   std::deque<uint64_t> closed_;
+  std::vector<SessionSummary> recovered_;
   std::unordered_set<uint64_t> dirty_;
   Health health_;
   Bytes scratch_;

@@ -13,6 +13,8 @@
 namespace skep::judge {
 namespace {
 
+constexpr uint64_t kCrashIds = uint64_t{1} << 63;  // the kernel's ids are counted on from a time, far below
+
 template <size_t N>
 std::string text_of(const char (&bytes)[N], size_t count) {
   return std::string(bytes, std::min(count, N));
@@ -132,6 +134,7 @@ wire::Alert crash_message(const skep_process_record& record, const ProcessTable&
                           const std::string& service) {
   wire::Alert message;
   message.set_time_ns(to_realtime_ns(record.head.time_ns));
+  message.set_id(kCrashIds | message.time_ns());
   message.set_rule("crash");
   message.set_priority("NOTICE");
   message.set_description(fmt::format("serving process ended by {}", signal_name(record.status & 0x7f)));

@@ -77,18 +77,17 @@ wire::Frame Courtroom::opened_frame(const skep_flow& flow) const {
 void Courtroom::take_flow(const skep_flow_record& record) {
   switch (record.head.type) {
     case SKEP_FLOW_OPENED:
-      if (flows_.opened(record.flow)) frames_.push_back(opened_frame(record.flow));
+      if (flows_.opened(record.flow)) outbox_.put(opened_frame(record.flow));
       if (record.pid != 0) flows_.served(record.flow, record.pid);  // of a snapshot
       return;
     case SKEP_FLOW_SERVED:
-      if (flows_.served(record.flow, record.pid))
-        frames_.push_back(served_frame(record.flow.serial, record.pid, record.tid));
+      if (flows_.served(record.flow, record.pid)) outbox_.put(served_frame(record.flow.serial, record.pid, record.tid));
       return;
     default:
       flows_.closed(record.flow.serial);
       wire::Frame frame;
       frame.mutable_flow_closed()->set_serial(record.flow.serial);
-      frames_.push_back(std::move(frame));
+      outbox_.put(std::move(frame));
   }
 }
 
@@ -105,7 +104,7 @@ void Courtroom::tell_process(const skep_process_record& record, wire::ProcessEve
   event.set_time_ns(to_realtime_ns(record.head.time_ns));
   const ProcessInfo* info = processes_.find(record.pid);
   if (info != nullptr) event.set_exe(info->exe);
-  frames_.push_back(std::move(frame));
+  outbox_.put(std::move(frame));
 }
 
 void Courtroom::take_process(const skep_process_record& record) {
@@ -128,7 +127,7 @@ void Courtroom::take_exit(const skep_process_record& record) {
     if (record.label.source != SKEP_LABEL_NONE && record.label.flow.serial != 0) {
       wire::Frame frame;
       *frame.mutable_alert() = crash_message(record, processes_, service);
-      frames_.push_back(std::move(frame));
+      outbox_.put(std::move(frame));
     } else {
       log::warning("service {}: process {} was ended by signal {} and served no session", service, record.pid, signal);
     }
@@ -146,21 +145,7 @@ void Courtroom::tell(const Attributed& attributed) {
   log::warning("alert {}: {} {} by pid {} of service {}, {}, flow {} ({})", alert.rule(), alert.syscall(),
                alert.arguments(), alert.pid(), alert.service(), to_string(static_cast<AlertAction>(alert.action())),
                alert.serial(), to_string(attributed.confidence));
-  frames_.push_back(std::move(frame));
-}
-
-std::vector<wire::Frame> Courtroom::take_frames(bool connected) {
-  if (!connected) {
-    std::erase_if(frames_, [](const wire::Frame& frame) { return !frame.has_alert(); });
-    while (frames_.size() > kWaitingMax) {
-      frames_.pop_front();
-      ++counters_.alerts_unsent;
-    }
-    return {};
-  }
-  std::vector<wire::Frame> out(std::make_move_iterator(frames_.begin()), std::make_move_iterator(frames_.end()));
-  frames_.clear();
-  return out;
+  outbox_.put(std::move(frame));
 }
 
 std::vector<wire::Frame> Courtroom::introduction() const {

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "judge/courtroom.h"
 #include "judge/local_commands.h"
+#include "judge/outbox.h"
 #include "judge/ring.h"
 #include "judge/sandbox.h"
 #include "match/builtin.h"
@@ -62,7 +63,7 @@ class Judge {
         wire::LocalServer local)
       : watch_(watch),
         enforcement_(enforcement),
-        court_(enforcement),
+        court_(enforcement, outbox_),
         alerts_(std::move(alerts)),
         telemetry_(std::move(telemetry)),
         control_(std::move(control)),
@@ -132,10 +133,9 @@ class Judge {
   void take_event(const wire::ControlEvent& event) {
     if (const auto* connected = std::get_if<wire::PeerConnected>(&event)) {
       log::info("the proxy at {} is connected", connected->peer);
-      greeted_ = false;
     } else if (const auto* gone = std::get_if<wire::PeerGone>(&event)) {
       log::warning("the proxy is gone: {}", gone->why);
-      greeted_ = false;
+      outbox_.peer_gone();
     } else {
       take_frame(std::get<wire::Frame>(event));
     }
@@ -163,12 +163,13 @@ class Judge {
       welcome.mutable_welcome()->add_services(entry.options.name);
     send(welcome);
     for (const wire::Frame& frame : court_.introduction()) send(frame);
-    greeted_ = true;
+    outbox_.peer_came();
   }
 
-  // The barrier: every flow that the kernel had told of when the ping came is sent before the pong. (An alert that waits
-  // for its confirmation may come after it: it names its flow by serial.)
+  // The barrier: every flow that the kernel had told of when the ping came is sent before the pong. (An alert that
+  // waits for its confirmation may come after it: it names its flow by serial.)
   void answer_ping(const wire::Ping& ping) {
+    outbox_.acknowledged(ping.alerts_taken());
     take_kernel(now_monotonic_ns());
     tell_proxy();
     const auto counters = watch_.counters();
@@ -178,12 +179,20 @@ class Judge {
     pong.set_number(ping.number());
     pong.set_sent_ns(ping.sent_ns());
     pong.set_kernel_lost(kernel_.alerts_dropped + kernel_.telemetry_dropped);
-    pong.set_messages_dropped(unsent_ + court_.counters().alerts_unsent);
+    pong.set_messages_dropped(unsent_ + outbox_.alerts_lost());
     send(frame);
   }
 
   void tell_proxy() {
-    for (const wire::Frame& frame : court_.take_frames(control_.connected() && greeted_)) send(frame);
+    while (const wire::Frame* frame = outbox_.next()) {
+      if (control_.send(*frame)) {
+        outbox_.sent();
+      } else if (outbox_.refused()) {
+        ++unsent_;
+      } else {
+        return;
+      }
+    }
   }
 
   void send(const wire::Frame& frame) {
@@ -214,8 +223,7 @@ class Judge {
         .field("killed", kernel_.killed);
     json.field("kernel_records_lost", kernel_.alerts_dropped + kernel_.telemetry_dropped)
         .field("kernel_helper_failures", kernel_.helper_failures);
-    json.field("notices", answer ? answer->notices : 0)
-        .field("messages_unsent", unsent_ + court_.counters().alerts_unsent);
+    json.field("notices", answer ? answer->notices : 0).field("messages_unsent", unsent_ + outbox_.alerts_lost());
     json.field("malformed_records", court_.counters().malformed_records)
         .field("malformed_frames", control_.counters().malformed);
     json.field("stale_frames", control_.counters().stale).field("missing_frames", control_.counters().missing);
@@ -229,13 +237,13 @@ class Judge {
 
   WatchLink& watch_;
   Enforcement& enforcement_;
+  Outbox outbox_;
   Courtroom court_;
   Ring alerts_;
   Ring telemetry_;
   wire::ControlServer control_;
   wire::LocalServer local_;
   const int64_t start_ns_ = now_realtime_ns();
-  bool greeted_ = false;
   skep_counters kernel_{};
   uint64_t unsent_ = 0;
   uint64_t frames_unexpected_ = 0;

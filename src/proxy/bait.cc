@@ -10,6 +10,7 @@
 namespace skep::proxy {
 namespace {
 
+constexpr size_t kAlertsKnownMax = 20'000;   // twice what the monitor keeps
 constexpr uint64_t kClaimsASecond = 20'000;  // of one monitor: alerts; and as many of what happens to processes
 constexpr int64_t kSecond = 1'000'000'000;
 
@@ -78,13 +79,26 @@ void Bait::announce(SessionId session, const LiveLeg& leg) {
 
 void Bait::leg_opened(SessionId session, const LiveLeg& leg) {
   live_[session.value] = leg;
-  ports_.taken(leg.tuple.proxy.port);
-  if (join_.session_opened(session, leg.tuple)) ports_.bound(leg.tuple.proxy.port);
+  const uint16_t port = leg.tuple.proxy.port;
+  ports_.taken(port);
+  if (!ports_.names(port)) {
+    writer_.note(session, now_realtime_ns(),
+                 {formats::NoteKind::unsupervised, "its source port may still mean an earlier session"});
+    return;
+  }
+  if (join_.session_opened(session, leg.tuple, now_monotonic_ns())) ports_.bound(port);
   if (connected_) {
     announce(session, leg);
   } else {
     writer_.note(session, now_realtime_ns(), {formats::NoteKind::unsupervised, "the bait's monitor is away"});
   }
+}
+
+void Bait::leg_recovered(SessionId session, const Tuple& tuple) {
+  join_.session_opened(session, tuple, now_monotonic_ns());
+  ports_.taken(tuple.proxy.port);
+  ports_.ended(tuple.proxy.port, true, false);
+  ended_unbound_[session.value] = tuple;
 }
 
 void Bait::leg_closed(SessionId session, bool connected) {
@@ -93,15 +107,21 @@ void Bait::leg_closed(SessionId session, bool connected) {
   const Tuple tuple = found->second.tuple;
   live_.erase(found);
   ports_.ended(tuple.proxy.port, connected, connected_);
-  if (ports_.usable(tuple.proxy.port)) {
-    join_.session_forgotten(session, tuple);
-  } else {
-    ended_unbound_[session.value] = tuple;
-  }
+  ended_unbound_[session.value] = tuple;
+  forget_ended();
   if (!connected_) return;
   wire::Frame frame;
   frame.mutable_session_closed()->set_session(session.value);
   link_->send(std::move(frame));
+}
+
+// Whoever ended unbound and whose port is free again can be meant by no flow that is still to come.
+void Bait::forget_ended() {
+  std::erase_if(ended_unbound_, [&](const auto& item) {
+    if (!ports_.usable(item.second.proxy.port)) return false;
+    join_.session_forgotten({item.first}, item.second);
+    return true;
+  });
 }
 
 void Bait::take_events(int64_t now_ns) {
@@ -120,6 +140,7 @@ void Bait::take_events(int64_t now_ns) {
 
 void Bait::greet() {
   connected_ = true;
+  alerts_taken_ = 0;
   log::info("bait {}: its monitor is connected", name());
   wire::Frame hello;
   hello.mutable_hello()->set_version(1);
@@ -139,9 +160,6 @@ void Bait::gone(const std::string& why) {
   for (const auto& [id, leg] : live_) {
     writer_.note({id}, now_realtime_ns(), {formats::NoteKind::unsupervised, "the bait's monitor went away: " + why});
   }
-  ports_.monitor_gone();
-  for (const auto& [id, tuple] : ended_unbound_) join_.session_forgotten({id}, tuple);
-  ended_unbound_.clear();
 }
 
 void Bait::heartbeat(int64_t now_ns) {
@@ -149,12 +167,13 @@ void Bait::heartbeat(int64_t now_ns) {
   wire::Frame frame;
   frame.mutable_ping()->set_number(++pings_);
   frame.mutable_ping()->set_sent_ns(static_cast<uint64_t>(now_ns));
+  frame.mutable_ping()->set_alerts_taken(alerts_taken_);
   ports_.ping_sent(pings_);
   link_->send(std::move(frame));
 }
 
-// `serial`: of the flow that the claim is about. Beyond the rate it is dropped, which is counted, and said once a second:
-// in the log, and in the log of the session that it would have been for.
+// `serial`: of the flow that the claim is about. Beyond the rate it is dropped, which is counted, and said once a
+// second: in the log, and in the log of the session that it would have been for.
 bool Bait::within_rate(Rate& rate, uint64_t serial, int64_t now_ns) {
   if (now_ns - rate.since_ns >= kSecond) rate = {now_ns, 0};
   if (++rate.claims <= kClaimsASecond) return true;
@@ -179,10 +198,13 @@ void Bait::take_frame(const wire::Frame& frame, int64_t now_ns) {
   } else if (frame.has_process()) {
     if (within_rate(process_rate_, frame.process().serial(), now_ns)) take_process(frame.process());
   } else if (frame.has_alert()) {
+    ++alerts_taken_;
     if (within_rate(alert_rate_, frame.alert().serial(), now_ns)) take_alert(frame.alert(), now_ns);
   } else if (frame.has_degraded()) {
     log::warning("bait {}: its monitor says: {}", name(), frame.degraded().words());
-  } else if (!frame.has_welcome() && !frame.has_flow_closed()) {
+  } else if (frame.has_flow_closed()) {
+    join_.flow_closed(frame.flow_closed().serial());
+  } else if (!frame.has_welcome()) {
     ++claims_malformed_;
   }
 }
@@ -207,7 +229,20 @@ void Bait::take_process(const wire::ProcessEvent& event) {
       {static_cast<formats::ProcessKind>(event.kind()), event.pid(), event.parent(), event.status(), event.exe()});
 }
 
+// What was under way when a connection ended is told again by the next.
+bool Bait::known_already(const wire::Alert& alert) {
+  const auto [at, fresh] = alerts_known_.emplace(alert.id(), alert.pid());
+  if (!fresh) return true;
+  alerts_order_.push_back(*at);
+  if (alerts_order_.size() > kAlertsKnownMax) {
+    alerts_known_.erase(alerts_order_.front());
+    alerts_order_.pop_front();
+  }
+  return false;
+}
+
 void Bait::take_alert(const wire::Alert& alert, int64_t now_ns) {
+  if (known_already(alert)) return;
   Join::Claim claim;
   claim.serial = alert.serial();
   claim.tuple = tuple_of(alert.flow());
@@ -222,12 +257,7 @@ void Bait::deliver(const std::vector<Join::Delivered>& delivered) {
 
 void Bait::take_pong(const wire::Pong& pong, int64_t) {
   ports_.pong_received(pong.number());
-  // Whoever ended unbound and whose port is free again can be meant by no flow that is still to come.
-  std::erase_if(ended_unbound_, [&](const auto& item) {
-    if (!ports_.usable(item.second.proxy.port)) return false;
-    join_.session_forgotten({item.first}, item.second);
-    return true;
-  });
+  forget_ended();
   const uint64_t lost = pong.kernel_lost() + pong.messages_dropped();
   if (lost > monitor_lost_) log::warning("bait {}: its monitor has lost {} records in all", name(), lost);
   monitor_lost_ = lost;
@@ -249,6 +279,7 @@ std::string Bait::status_json() const {
   json.field("live_sessions", static_cast<unsigned long>(live_.size()))
       .field("bindings", static_cast<unsigned long>(join_.bindings()));
   json.field("ports_held", static_cast<unsigned long>(ports_.held()))
+      .field("ports_unnamed", static_cast<unsigned long>(ports_.unnamed()))
       .field("monitor_lost", monitor_lost_)
       .field("frames_missing", channel.missing);
   json.field("frames_malformed", channel.malformed + claims_malformed_).field("claims_over_rate", claims_over_rate_);

@@ -2,8 +2,10 @@
 // only.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -35,6 +37,8 @@ class Bait {
   // The session's leg has its source port. Announced at once.
   void leg_opened(SessionId session, const LiveLeg& leg);
   void leg_closed(SessionId session, bool connected);
+  // A session of a proxy that was killed: over, but what the honeypot host may still say of it finds it.
+  void leg_recovered(SessionId session, const Tuple& tuple);
 
   void take_events(int64_t now_ns);
   void heartbeat(int64_t now_ns);
@@ -47,9 +51,11 @@ class Bait {
   void take_served(const wire::FlowServed& served);
   void take_process(const wire::ProcessEvent& event);
   void take_alert(const wire::Alert& alert, int64_t now_ns);
+  bool known_already(const wire::Alert& alert);
   void take_pong(const wire::Pong& pong, int64_t now_ns);
   void greet();
   void gone(const std::string& why);
+  void forget_ended();
   void announce(SessionId session, const LiveLeg& leg);
   struct Rate {
     int64_t since_ns = 0;
@@ -69,6 +75,9 @@ class Bait {
   bool connected_ = false;
   bool ever_connected_ = false;
   uint64_t pings_ = 0;
+  uint64_t alerts_taken_ = 0;                             // of this connection
+  std::set<std::pair<uint64_t, uint32_t>> alerts_known_;  // id and pid
+  std::deque<std::pair<uint64_t, uint32_t>> alerts_order_;
   int64_t last_heard_ns_ = 0;
   uint64_t monitor_lost_ = 0;
   uint64_t claims_malformed_ = 0;

@@ -14,9 +14,15 @@ void Join::bind(uint64_t serial, const Bound& to) {
   }
 }
 
-std::optional<uint64_t> Join::session_opened(SessionId session, const Tuple& tuple) {
-  const auto stranger =
-      std::find_if(strangers_.begin(), strangers_.end(), [&](const Stranger& s) { return s.tuple == tuple; });
+void Join::disown(uint64_t serial) {
+  disowned_.push_back(serial);
+  if (disowned_.size() > kStrangersMax) disowned_.pop_front();
+}
+
+std::optional<uint64_t> Join::session_opened(SessionId session, const Tuple& tuple, int64_t now_ns) {
+  const auto stranger = std::find_if(strangers_.begin(), strangers_.end(), [&](const Stranger& s) {
+    return s.tuple == tuple && now_ns - s.since_ns <= kPatienceNs;
+  });
   if (stranger == strangers_.end()) {
     unbound_[tuple] = session;
     return std::nullopt;
@@ -30,6 +36,16 @@ std::optional<uint64_t> Join::session_opened(SessionId session, const Tuple& tup
 void Join::session_forgotten(SessionId session, const Tuple& tuple) {
   const auto found = unbound_.find(tuple);
   if (found != unbound_.end() && found->second == session) unbound_.erase(found);
+  std::erase_if(strangers_, [&](const Stranger& stranger) {
+    if (stranger.tuple != tuple) return false;
+    disown(stranger.serial);
+    return true;
+  });
+}
+
+void Join::flow_closed(uint64_t serial) {
+  if (std::erase_if(strangers_, [&](const Stranger& stranger) { return stranger.serial == serial; }) > 0)
+    disown(serial);
 }
 
 std::optional<Join::Bound> Join::flow_opened(uint64_t serial, const Tuple& tuple, int64_t now_ns) {
@@ -76,6 +92,10 @@ std::vector<Join::Delivered> Join::alert(Claim claim, int64_t now_ns) {
   // The alert's own tuple stands in for a FlowOpened that was lost, and is held against one that came.
   if (claim.serial != 0) {
     const auto known = bound_.find(claim.serial);
+    if (std::find(disowned_.begin(), disowned_.end(), claim.serial) != disowned_.end()) {
+      ++counters_.alerts_dropped;
+      return {};
+    }
     if (known == bound_.end()) {
       flow_opened(claim.serial, claim.tuple, now_ns);
     } else if (known->second.tuple != claim.tuple) {

@@ -41,10 +41,13 @@ class Join {
     Tuple tuple;
   };
 
-  // A session's leg has this 4-tuple. Returns the serial where the flow was told before.
-  std::optional<uint64_t> session_opened(SessionId session, const Tuple& tuple);
-  // The session has ended unbound and can be meant by nobody any more (its port is free again).
+  // A session's leg has this 4-tuple. Returns the serial where the flow was told just before.
+  std::optional<uint64_t> session_opened(SessionId session, const Tuple& tuple, int64_t now_ns);
+  // The session has ended unbound and can be meant by nobody any more (its port is free again), nor can a flow of its
+  // 4-tuple that was told and never bound.
   void session_forgotten(SessionId session, const Tuple& tuple);
+  // A flow that was told and has met no session is somebody else's, for ever.
+  void flow_closed(uint64_t serial);
   // The session that the flow is bound to by this; nullopt: it was bound already, or nobody's yet.
   std::optional<Bound> flow_opened(uint64_t serial, const Tuple& tuple, int64_t now_ns);
   std::optional<SessionId> session_of(uint64_t serial) const;
@@ -73,12 +76,14 @@ class Join {
     int64_t since_ns;
   };
   void bind(uint64_t serial, const Bound& to);
+  void disown(uint64_t serial);
   std::vector<Delivered> deliver(const Claim& claim) const;
 
   std::map<Tuple, SessionId> unbound_;
   std::map<uint64_t, Bound> bound_;
   std::deque<uint64_t> bound_order_;
   std::deque<Stranger> strangers_;
+  std::deque<uint64_t> disowned_;  // serials of flows that are nobody's here
   std::deque<Waiting> waiting_;
   Counters counters_;
 };

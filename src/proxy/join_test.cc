@@ -26,7 +26,7 @@ constexpr SessionId kB{2000};
 
 TEST(JoinTest, AnnouncementFirstThenFlow) {
   Join join;
-  EXPECT_FALSE(join.session_opened(kA, tuple_of(40000)));
+  EXPECT_FALSE(join.session_opened(kA, tuple_of(40000), 0));
   const auto bound = join.flow_opened(7, tuple_of(40000), 0);
   ASSERT_TRUE(bound);
   EXPECT_EQ(bound->session, kA);
@@ -38,14 +38,14 @@ TEST(JoinTest, AnnouncementFirstThenFlow) {
 TEST(JoinTest, FlowFirstThenAnnouncement) {
   Join join;
   EXPECT_FALSE(join.flow_opened(7, tuple_of(40000), 0));
-  EXPECT_EQ(join.session_opened(kA, tuple_of(40000)), 7u);
+  EXPECT_EQ(join.session_opened(kA, tuple_of(40000), 0), 7u);
   EXPECT_EQ(join.session_of(7), kA);
 }
 
 TEST(JoinTest, AnAlertThatIsFirstOfAllWaitsForItsSession) {
   Join join;
   EXPECT_TRUE(join.alert(claim_of(7, 40000), 0).empty());
-  EXPECT_EQ(join.session_opened(kA, tuple_of(40000)), 7u) << "its tuple stands in for the flow's announcement";
+  EXPECT_EQ(join.session_opened(kA, tuple_of(40000), 0), 7u) << "its tuple stands in for the flow's announcement";
   const auto ready = join.take_ready(1);
   ASSERT_EQ(ready.size(), 1u);
   EXPECT_EQ(ready[0].session, kA);
@@ -53,9 +53,9 @@ TEST(JoinTest, AnAlertThatIsFirstOfAllWaitsForItsSession) {
 
 TEST(JoinTest, APortUsedAgainDoesNotConfuseTwoSessions) {
   Join join;
-  join.session_opened(kA, tuple_of(40000));
+  join.session_opened(kA, tuple_of(40000), 0);
   join.flow_opened(7, tuple_of(40000), 0);
-  join.session_opened(kB, tuple_of(40000));
+  join.session_opened(kB, tuple_of(40000), 0);
   // The daemon that A left behind acts when B is already on its port.
   EXPECT_EQ(join.alert(claim_of(7, 40000), 0)[0].session, kA);
   join.flow_opened(8, tuple_of(40000), 0);
@@ -65,16 +65,32 @@ TEST(JoinTest, APortUsedAgainDoesNotConfuseTwoSessions) {
 
 TEST(JoinTest, AnAlertThatContradictsItsFlowIsNobodys) {
   Join join;
-  join.session_opened(kA, tuple_of(40000));
+  join.session_opened(kA, tuple_of(40000), 0);
   join.flow_opened(7, tuple_of(40000), 0);
   EXPECT_TRUE(join.alert(claim_of(7, 40001), 0).empty());
   EXPECT_TRUE(join.take_ready(Join::kPatienceNs * 2).empty());
   EXPECT_EQ(join.counters().alerts_contradictory, 1u);
 }
 
+TEST(JoinTest, AFlowOfSomebodyElseIsNeverASessions) {
+  Join join;
+  join.flow_opened(7, tuple_of(40000), 0);
+  join.flow_closed(7);
+  EXPECT_FALSE(join.session_opened(kA, tuple_of(40000), 1));
+  EXPECT_TRUE(join.alert(claim_of(7, 40000), 2).empty()) << "what its processes do later is not the session's";
+  EXPECT_EQ(join.counters().alerts_dropped, 1u);
+  EXPECT_EQ(join.flow_opened(8, tuple_of(40000), 3)->session, kA);
+}
+
+TEST(JoinTest, AFlowThatMetNoSessionInTimeIsNotTheNextOnes) {
+  Join join;
+  join.flow_opened(7, tuple_of(40000), 0);
+  EXPECT_FALSE(join.session_opened(kA, tuple_of(40000), Join::kPatienceNs + 1));
+}
+
 TEST(JoinTest, ALostFlowAnnouncementIsMadeGoodByTheAlert) {
   Join join;
-  join.session_opened(kA, tuple_of(40000));
+  join.session_opened(kA, tuple_of(40000), 0);
   const auto delivered = join.alert(claim_of(7, 40000), 0);
   ASSERT_EQ(delivered.size(), 1u);
   EXPECT_EQ(delivered[0].session, kA);
@@ -89,8 +105,8 @@ TEST(JoinTest, AnAlertForASessionThatWasNeverOursIsCountedAndDropped) {
 
 TEST(JoinTest, ASetOfCandidatesReachesAllOfThemWithoutCertainty) {
   Join join;
-  join.session_opened(kA, tuple_of(40000));
-  join.session_opened(kB, tuple_of(40001));
+  join.session_opened(kA, tuple_of(40000), 0);
+  join.session_opened(kB, tuple_of(40001), 0);
   join.flow_opened(7, tuple_of(40000), 0);
   join.flow_opened(8, tuple_of(40001), 0);
   Join::Claim claim;
@@ -103,16 +119,16 @@ TEST(JoinTest, ASetOfCandidatesReachesAllOfThemWithoutCertainty) {
 
 TEST(JoinTest, AMonitorsNewLifeMayUseSerialsAgain) {
   Join join;
-  join.session_opened(kA, tuple_of(40000));
+  join.session_opened(kA, tuple_of(40000), 0);
   join.flow_opened(1, tuple_of(40000), 0);
-  join.session_opened(kB, tuple_of(40001));
+  join.session_opened(kB, tuple_of(40001), 0);
   join.flow_opened(1, tuple_of(40001), 0);
   EXPECT_EQ(join.session_of(1), kB);
 }
 
 TEST(JoinTest, TellingALiveFlowAgainChangesNothing) {
   Join join;
-  join.session_opened(kA, tuple_of(40000));
+  join.session_opened(kA, tuple_of(40000), 0);
   EXPECT_TRUE(join.flow_opened(7, tuple_of(40000), 0));
   EXPECT_FALSE(join.flow_opened(7, tuple_of(40000), 0));
   EXPECT_EQ(join.session_of(7), kA);
@@ -149,17 +165,29 @@ TEST(SourcePortsTest, ABoundLivePortStaysTakenUntilItsEnd) {
   EXPECT_TRUE(ports.next_free());
 }
 
-TEST(SourcePortsTest, IsFreeAtOnceWhereNothingCanBeSaidOfIt) {
+TEST(SourcePortsTest, IsFreeAtOnceWhereItNeverConnected) {
   SourcePorts ports(40000, 40002);
   ports.taken(40000);
-  ports.taken(40001);
-  ports.ended(40000, false, true);  // never connected
-  ports.ended(40001, true, false);  // no monitor
+  ports.ended(40000, false, true);
   EXPECT_EQ(ports.held(), 0u);
-  ports.taken(40002);
-  ports.ended(40002, true, true);
-  ports.monitor_gone();
-  EXPECT_TRUE(ports.usable(40002));
+}
+
+TEST(SourcePortsTest, WithoutAMonitorTheOldestAreUsedAgainUnnamed) {
+  SourcePorts ports(40000, 40003);
+  for (uint16_t port = 40000; port <= 40002; ++port) {
+    ports.taken(port);
+    ports.ended(port, true, false);
+  }
+  EXPECT_TRUE(ports.usable(40000)) << "half of the range is held, no more";
+  EXPECT_FALSE(ports.names(40000));
+  EXPECT_FALSE(ports.usable(40001));
+  ports.ping_sent(1);
+  ports.pong_received(1);
+  EXPECT_FALSE(ports.names(40000)) << "an alert that waits for its confirmation may come after the first answer";
+  ports.ping_sent(2);
+  ports.pong_received(2);
+  EXPECT_TRUE(ports.names(40000));
+  EXPECT_TRUE(ports.usable(40001));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "proxy/ports.h"
 
+#include <algorithm>
+
 namespace skep::proxy {
 
 std::optional<uint16_t> SourcePorts::next_free() {
@@ -10,6 +12,11 @@ std::optional<uint16_t> SourcePorts::next_free() {
     if (usable(port)) return port;
   }
   return std::nullopt;
+}
+
+size_t SourcePorts::away_max() const {
+  if (!chosen_here()) return kHeldAwayMax;
+  return std::min<size_t>(kHeldAwayMax, (static_cast<size_t>(last_ - first_) + 1) / 2);
 }
 
 void SourcePorts::taken(uint16_t port) {
@@ -26,20 +33,28 @@ void SourcePorts::bound(uint16_t port) {
 void SourcePorts::ended(uint16_t port, bool connected, bool monitor_there) {
   const auto use = held_.find(port);
   if (use == held_.end()) return;
-  if (!connected || use->second.bound || !monitor_there) {
+  if (!connected || use->second.bound) {
     held_.erase(use);
     return;
   }
   use->second.live = false;
-  use->second.after_ping = last_ping_;
+  // An alert that waits for its confirmation comes a little after the first answer of a new connection.
+  use->second.after_ping = monitor_there ? last_ping_ : last_ping_ + 1;
+  if (monitor_there) return;
+  ended_away_.push_back(port);
+  if (ended_away_.size() <= away_max()) return;
+  const uint16_t oldest = ended_away_.front();
+  ended_away_.pop_front();
+  const auto given_up = held_.find(oldest);
+  if (given_up == held_.end() || given_up->second.live) return;
+  unnamed_[oldest] = given_up->second.after_ping;
+  held_.erase(given_up);
 }
 
 void SourcePorts::pong_received(uint64_t number) {
   std::erase_if(held_, [&](const auto& item) { return !item.second.live && number > item.second.after_ping; });
-}
-
-void SourcePorts::monitor_gone() {
-  std::erase_if(held_, [](const auto& item) { return !item.second.live; });
+  std::erase_if(unnamed_, [&](const auto& item) { return number > item.second; });
+  std::erase_if(ended_away_, [&](uint16_t port) { return held_.count(port) == 0; });
 }
 
 }  // namespace skep::proxy

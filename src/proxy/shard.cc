@@ -42,6 +42,7 @@ Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options
   if (!writer) return tl::unexpected<Error>(writer.error());
   shard->writer_ = std::move(*writer);
   if (auto started = shard->start_baits(); !started) return tl::unexpected<Error>(started.error());
+  shard->recall();
   if (auto listening = shard->listen(); !listening) return tl::unexpected<Error>(listening.error());
   if (auto started = shard->start_commands(); !started) return tl::unexpected<Error>(started.error());
   return shard;
@@ -72,6 +73,15 @@ Status Shard::start_baits() {
                                             [this](SessionId session, const Alert& each) { alert(session, each); }));
   }
   return {};
+}
+
+void Shard::recall() {
+  for (const archive::SessionSummary& session : writer_->recovered()) {
+    for (size_t service = 0; service < options_.services.size(); ++service) {
+      Bait* bait = options_.services[service].name == session.service ? bait_of(service) : nullptr;
+      if (bait != nullptr && session.leg.port != 0) bait->leg_recovered(session.id, {session.leg, session.bait});
+    }
+  }
 }
 
 Status Shard::start_commands() {

@@ -51,6 +51,7 @@ class Shard {
   explicit Shard(const formats::ProxyOptions& options, io::Loop loop) : options_(options), loop_(std::move(loop)) {}
   Status listen();
   Status start_baits();
+  void recall();
   Status start_commands();
 
   void take_event(const io::Event& event);

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "harness/hosts.h"
 #include "harness/rig.h"
 
 namespace skep::harness {
@@ -40,6 +41,14 @@ class FailureTest : public testing::Test {
     [[maybe_unused]] const auto ended = process->await_end(5000);
     return std::atoi(read_file(rig_->file("pgrep.out")).value_or("0").c_str());
   }
+  // A session that holds back for `hold_ms` and is bad then.
+  testbed::Process bad_in(unsigned hold_ms) {
+    auto client = testbed::Process::start({rig_->program("dialogue"), std::string(testbed::kProxyOutside) + ":90",
+                                           fmt::format("HOLD {} BAD 1\\n", hold_ms)},
+                                          {rig_->network().attacker(), rig_->file("bad.err"), rig_->file("bad.out")});
+    return std::move(*client);
+  }
+  bool monitor_connected() { return rig_->skep({"status"}).text.find("\"connected\":true") != std::string::npos; }
   bool tagged() {
     const auto before = rig_->sessions(0)->size();
     const auto said = rig_->attack(
@@ -59,10 +68,75 @@ TEST_F(FailureTest, AJudgeThatIsKilledComesBackAndKnowsWhatIsLive) {
   ASSERT_TRUE(rig_->await_log("monitor", "another judge is started"));
   const auto ended = client.await_end(60'000);
   ASSERT_TRUE(ended && *ended == 0) << "every session was answered all the same";
-  ASSERT_TRUE(eventually([&] {
-    return child_named("skep-judge") > 0 && rig_->skep({"status"}).text.find("\"connected\":true") != std::string::npos;
-  }));
+  ASSERT_TRUE(eventually([&] { return child_named("skep-judge") > 0 && monitor_connected(); }));
   EXPECT_TRUE(tagged()) << rig_->log("monitor");
+}
+
+TEST_F(FailureTest, AMonitorThatFallsSilentTellsItsAlertsWhenItIsBack) {
+  const pid_t judge = child_named("skep-judge");
+  ASSERT_GT(judge, 0);
+  ::kill(judge, SIGSTOP);
+  ASSERT_TRUE(rig_->await_log("proxy", "its monitor is away"));
+  testbed::Process harmless = load(20);
+  testbed::Process bad = bad_in(10);
+  for (testbed::Process* each : {&harmless, &bad}) {
+    const auto ended = each->await_end(60'000);
+    EXPECT_TRUE(ended && *ended == 0) << "answered all the same";
+  }
+  ::kill(judge, SIGCONT);
+  ASSERT_TRUE(eventually([&] { return monitor_connected(); }));
+  ASSERT_TRUE(eventually([&] {
+    return rig_->skep({"session", "list", "--class", "attack", "--json"}).text.size() > 1;
+  })) << "the verdict fell in the kernel, and is told now";
+  const auto all = rig_->sessions(21);
+  ASSERT_TRUE(all) << all.error().message;
+  size_t attacks = 0;
+  for (const archive::SessionSummary& session : *all) {
+    EXPECT_TRUE(session.unsupervised) << to_string(session.id);
+    const bool was_bad = session.bytes_in == std::string("HOLD 10 BAD 1\n").size();
+    attacks += session.session_class == SessionClass::attack ? 1 : 0;
+    if (!was_bad) EXPECT_EQ(session.session_class, SessionClass::harmless) << to_string(session.id);
+  }
+  EXPECT_EQ(attacks, 1u);
+  EXPECT_TRUE(tagged());
+}
+
+TEST_F(FailureTest, WhatASessionsProcessDoesAfterTheProxyWasKilledIsStillItsOwn) {
+  testbed::Process bad = bad_in(1500);
+  ASSERT_TRUE(eventually([&] {
+    return rig_->skep({"session", "list", "--json"}).text.find("\"bytes_in\":16") != std::string::npos;
+  }));
+  ::kill(rig_->proxy()->pid(), SIGKILL);
+  const auto restarted = rig_->start_proxy();
+  ASSERT_TRUE(restarted) << restarted.error().message;
+  ASSERT_TRUE(eventually([&] {
+    return rig_->skep({"session", "list", "--class", "attack", "--json"}).text.size() > 1;
+  }));
+  const auto all = rig_->sessions(1);
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->front().end_reason, EndReason::crash_recovered);
+  EXPECT_EQ(all->front().session_class, SessionClass::attack);
+}
+
+// Strangers at the control channel's door, and one that only knocks: the proxy's own connection does not notice.
+TEST_F(FailureTest, StrangersAtTheControlChannelAreTurnedAwayAndCounted) {
+  const std::string door = std::string(testbed::kHoneypotAddress) + ":7443";
+  std::vector<Fd> silent;
+  for (int i = 0; i < 20; ++i) {
+    auto knock = connect_from(rig_->network().proxy(), door);
+    ASSERT_TRUE(knock) << knock.error().message;
+    // Half a ClientHello; a request; nothing.
+    if (i % 3 == 0) send_text(*knock, std::string("\x16\x03\x01\x02\x00\x01", 6));
+    if (i % 3 == 1) send_text(*knock, "GET / HTTP/1.1\r\n\r\n");
+    silent.push_back(std::move(*knock));
+  }
+  EXPECT_TRUE(tagged()) << rig_->log("monitor");
+  ASSERT_TRUE(eventually([&] {
+    const std::string text = rig_->skep({"hids", "status"}).text;
+    return number_in(text, "strangers_refused") >= 20;
+  })) << rig_->skep({"hids", "status"}).text;
+  for (const Fd& each : silent) EXPECT_FALSE(receive_all(each).timed_out) << "nobody is left hanging";
+  EXPECT_TRUE(tagged());
 }
 
 TEST_F(FailureTest, AServiceDoesNotOutliveItsWatch) {
@@ -74,7 +148,7 @@ TEST_F(FailureTest, AServiceDoesNotOutliveItsWatch) {
   EXPECT_NE(rig_->skep({"status"}).text.find("monitor-away"), std::string::npos);
   // Started again, it is whole again.
   ASSERT_TRUE(rig_->start_monitor());
-  ASSERT_TRUE(eventually([&] { return rig_->skep({"status"}).text.find("\"connected\":true") != std::string::npos; }));
+  ASSERT_TRUE(eventually([&] { return monitor_connected(); }));
   EXPECT_TRUE(tagged());
 }
 
@@ -99,7 +173,7 @@ TEST_F(FailureTest, AProxyThatIsKilledLosesNothingThatItRecorded) {
     EXPECT_EQ(bytes, session.bytes_in) << to_string(session.id);
     EXPECT_NE(session.end_ns, 0);
   }
-  ASSERT_TRUE(eventually([&] { return rig_->skep({"status"}).text.find("\"connected\":true") != std::string::npos; }));
+  ASSERT_TRUE(eventually([&] { return monitor_connected(); }));
   EXPECT_TRUE(tagged());
 }
 
@@ -108,8 +182,7 @@ TEST_F(FailureTest, ALinkThatIsCutIsSaidAndMended) {
   ASSERT_TRUE(rig_->await_log("proxy", "its monitor is away", 30'000)) << rig_->log("proxy");
   EXPECT_NE(rig_->skep({"status"}).text.find("monitor-away"), std::string::npos);
   ASSERT_TRUE(rig_->network().set_link(true));
-  ASSERT_TRUE(
-      eventually([&] { return rig_->skep({"status"}).text.find("\"connected\":true") != std::string::npos; }, 30'000));
+  ASSERT_TRUE(eventually([&] { return monitor_connected(); }, 30'000));
   EXPECT_TRUE(tagged());
 }
 

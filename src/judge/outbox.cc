@@ -1,0 +1,60 @@
+#include "judge/outbox.h"
+
+#include <utility>
+
+namespace skep::judge {
+
+void Outbox::put(wire::Frame frame) {
+  if (!connected_ && !frame.has_alert()) return;
+  waiting_.push_back(std::move(frame));
+  if (!connected_) keep_within(waiting_);
+}
+
+void Outbox::keep_within(std::deque<wire::Frame>& alerts) {
+  while (alerts.size() > kAlertsMax) {
+    alerts.pop_front();
+    ++alerts_lost_;
+  }
+}
+
+void Outbox::peer_came() {
+  connected_ = true;
+  acknowledged_ = 0;
+}
+
+void Outbox::peer_gone() {
+  connected_ = false;
+  std::deque<wire::Frame> alerts = std::exchange(under_way_, {});
+  for (wire::Frame& frame : waiting_) {
+    if (frame.has_alert()) alerts.push_back(std::move(frame));
+  }
+  waiting_ = std::move(alerts);
+  keep_within(waiting_);
+}
+
+void Outbox::sent() {
+  if (waiting_.front().has_alert()) {
+    under_way_.push_back(std::move(waiting_.front()));
+    if (under_way_.size() > kAlertsMax) {
+      // It was sent, and most likely arrived: it only cannot be sent again.
+      under_way_.pop_front();
+      ++acknowledged_;
+    }
+  }
+  waiting_.pop_front();
+}
+
+bool Outbox::refused() {
+  if (waiting_.front().has_alert()) return false;
+  waiting_.pop_front();
+  return true;
+}
+
+void Outbox::acknowledged(uint64_t alerts) {
+  while (acknowledged_ < alerts && !under_way_.empty()) {
+    under_way_.pop_front();
+    ++acknowledged_;
+  }
+}
+
+}  // namespace skep::judge
