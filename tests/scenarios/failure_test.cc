@@ -44,7 +44,7 @@ class FailureTest : public testing::Test {
   // A session that holds back for `hold_ms` and is bad then.
   testbed::Process bad_in(unsigned hold_ms) {
     auto client = testbed::Process::start({rig_->program("dialogue"), std::string(testbed::kProxyOutside) + ":90",
-                                           fmt::format("HOLD {} BAD 1\\n", hold_ms)},
+                                           fmt::format("HOLD {} BAD the-one\\n", hold_ms)},
                                           {rig_->network().attacker(), rig_->file("bad.err"), rig_->file("bad.out")});
     return std::move(*client);
   }
@@ -93,7 +93,7 @@ TEST_F(FailureTest, AMonitorThatFallsSilentTellsItsAlertsWhenItIsBack) {
   size_t attacks = 0;
   for (const archive::SessionSummary& session : *all) {
     EXPECT_TRUE(session.unsupervised) << to_string(session.id);
-    const bool was_bad = session.bytes_in == std::string("HOLD 10 BAD 1\n").size();
+    const bool was_bad = session.bytes_in == std::string("HOLD 10 BAD the-one\n").size();
     attacks += session.session_class == SessionClass::attack ? 1 : 0;
     if (!was_bad) EXPECT_EQ(session.session_class, SessionClass::harmless) << to_string(session.id);
   }
@@ -104,7 +104,7 @@ TEST_F(FailureTest, AMonitorThatFallsSilentTellsItsAlertsWhenItIsBack) {
 TEST_F(FailureTest, WhatASessionsProcessDoesAfterTheProxyWasKilledIsStillItsOwn) {
   testbed::Process bad = bad_in(1500);
   ASSERT_TRUE(eventually([&] {
-    return rig_->skep({"session", "list", "--json"}).text.find("\"bytes_in\":16") != std::string::npos;
+    return rig_->skep({"session", "list", "--json"}).text.find("\"bytes_in\":22") != std::string::npos;
   }));
   ::kill(rig_->proxy()->pid(), SIGKILL);
   const auto restarted = rig_->start_proxy();
