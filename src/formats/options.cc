@@ -202,6 +202,7 @@ Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::str
   map.text("archive", options.archive);
   map.text("keys", options.keys);
   map.text("socket", options.socket);
+  map.text("user", options.user);
   for (const YAML::Node& node : map.list("baits")) options.baits.push_back(read_bait(node, complaints));
   for (const YAML::Node& node : map.list("services")) options.services.push_back(read_service(node, complaints));
   for (const NumberRow& row : kProxyNumbers) map.number(row.key, options.*row.field, row.least, row.most);
@@ -256,6 +257,7 @@ std::string effective_yaml(const ProxyOptions& options) {
   emit_text(out, "archive", options.archive);
   emit_text(out, "keys", options.keys);
   emit_text(out, "socket", options.socket);
+  emit_text(out, "user", options.user);
   for (const NumberRow& row : kProxyNumbers)
     out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
   out << YAML::Key << "segment_bytes" << YAML::Value << options.segment_bytes;

@@ -31,6 +31,7 @@ struct ProxyOptions {
   std::string archive;
   std::string keys;
   std::string socket;  // local commands; default: ARCHIVE/proxy.sock
+  std::string user;  // what the proxy becomes once its ports are open; empty: whoever started it, without capabilities
   std::vector<BaitOptions> baits;
   std::vector<ServiceOptions> services;
   uint16_t source_port_first = 0;  // source_ports: "40000-40031"; 0-0: the kernel chooses

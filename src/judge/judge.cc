@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "base/text.h"
 #include "judge/courtroom.h"
 #include "judge/local_commands.h"
@@ -274,7 +275,7 @@ tl::expected<int, Refused> serve(JudgeInheritance inheritance) {
   if (!alerts) return refuse(alerts.error(), 1);
   auto telemetry = Ring::map(std::move(inheritance.telemetry_ring), kRingBytes);
   if (!telemetry) return refuse(telemetry.error(), 1);
-  if (auto dropped = drop_privileges(options.user); !dropped) return refuse(dropped.error(), 1);
+  if (auto dropped = become_user(options.user); !dropped) return refuse(dropped.error(), 1);
 
   WatchLink watch(std::move(inheritance.orders));
   Enforcement enforcement(watch, std::move(inheritance.table_memory), options.app_groups);
@@ -284,7 +285,7 @@ tl::expected<int, Refused> serve(JudgeInheritance inheritance) {
   if (auto recalled = judge.recall(); !recalled) return refuse(recalled.error(), 1);
     // The sanitizers' own calls are not on the list, so a build with them goes without; its tests say so.
 #if !defined(__SANITIZE_ADDRESS__)
-  if (auto listed = install_seccomp_list(); !listed) return refuse(listed.error(), 1);
+  if (auto listed = allow_only(kAllowedCalls, OnUnlistedCall::end_process); !listed) return refuse(listed.error(), 1);
 #endif
   log::info("judge is ready on {}", to_string(options.listen));
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, "ready\n", 6);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "proxy/privileges.h"
 
 namespace skep::proxy {
 namespace {
@@ -32,19 +33,35 @@ bool is_reset(int error) {
   return error == ECONNRESET || error == EPIPE || error == ETIMEDOUT;
 }
 
+// One for each bait.
+Result<std::vector<wire::TlsContext>> load_keys(const formats::ProxyOptions& options) {
+  std::vector<wire::TlsContext> keys;
+  for (size_t i = 0; i < options.baits.size(); ++i) {
+    auto tls = wire::TlsContext::load(options.keys, wire::Role::proxy);
+    if (!tls) return tl::unexpected<Error>(tls.error());
+    keys.push_back(std::move(*tls));
+  }
+  return keys;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options) {
   auto loop = io::Loop::make();
   if (!loop) return tl::unexpected<Error>(loop.error());
   std::unique_ptr<Shard> shard(new Shard(options, std::move(*loop)));
+  // What wants privilege comes first: ports, keys. No thread runs before it is given up.
+  if (auto listening = shard->listen(); !listening) return tl::unexpected<Error>(listening.error());
+  auto keys = load_keys(options);
+  if (!keys) return tl::unexpected<Error>(keys.error());
+  if (auto given = give_up_privileges(options); !given) return tl::unexpected<Error>(given.error());
   auto writer = archive::Writer::open(options.archive, {options.segment_bytes});
   if (!writer) return tl::unexpected<Error>(writer.error());
   shard->writer_ = std::move(*writer);
-  if (auto started = shard->start_baits(); !started) return tl::unexpected<Error>(started.error());
+  if (auto started = shard->start_baits(std::move(*keys)); !started) return tl::unexpected<Error>(started.error());
   shard->recall();
-  if (auto listening = shard->listen(); !listening) return tl::unexpected<Error>(listening.error());
   if (auto started = shard->start_commands(); !started) return tl::unexpected<Error>(started.error());
+  if (auto closed = close_sandbox(); !closed) return tl::unexpected<Error>(closed.error());
   return shard;
 }
 
@@ -61,11 +78,11 @@ Status Shard::listen() {
   return {};
 }
 
-Status Shard::start_baits() {
-  for (const formats::BaitOptions& bait : options_.baits) {
-    auto tls = wire::TlsContext::load(options_.keys, wire::Role::proxy);
-    if (!tls) return tl::unexpected<Error>(tls.error());
-    auto link = std::make_unique<ControlLink>(bait.monitor, std::move(*tls), 3 * kMillisecond * options_.heartbeat_ms);
+Status Shard::start_baits(std::vector<wire::TlsContext> keys) {
+  for (size_t i = 0; i < options_.baits.size(); ++i) {
+    const formats::BaitOptions& bait = options_.baits[i];
+    auto link =
+        std::make_unique<ControlLink>(bait.monitor, std::move(keys[i]), 3 * kMillisecond * options_.heartbeat_ms);
     const auto index = static_cast<uint32_t>(baits_.size());
     if (auto added = loop_.add(link->wake_fd(), token_of(kBaitLink, index), true, false); !added) return added;
     baits_.push_back(std::make_unique<Bait>(bait, options_.source_port_first, options_.source_port_last,

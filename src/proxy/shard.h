@@ -50,7 +50,7 @@ class Shard {
 
   explicit Shard(const formats::ProxyOptions& options, io::Loop loop) : options_(options), loop_(std::move(loop)) {}
   Status listen();
-  Status start_baits();
+  Status start_baits(std::vector<wire::TlsContext> keys);
   void recall();
   Status start_commands();
 

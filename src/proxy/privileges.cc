@@ -1,0 +1,50 @@
+#include "proxy/privileges.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "base/file.h"
+#include "base/sandbox.h"
+#include "proxy/sandbox.h"
+
+namespace skep::proxy {
+namespace {
+
+Status give_archive_to(const std::string& folder, const std::string& user) {
+  const passwd* account = ::getpwnam(user.c_str());
+  if (account == nullptr) return fail("no user named '{}' to become", user);
+  if (auto made = make_directories(folder, 0750); !made) return made;
+  const auto give = [&](const std::string& path) -> Status {
+    if (::lchown(path.c_str(), account->pw_uid, account->pw_gid) == 0) return {};
+    return fail_errno("give " + path + " to " + user);
+  };
+  if (auto given = give(folder); !given) return given;
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator files(folder, error);
+  for (; !error && files != std::filesystem::recursive_directory_iterator(); files.increment(error)) {
+    if (auto given = give(files->path().string()); !given) return given;
+  }
+  return error ? fail("{}: {}", folder, error.message()) : Status();
+}
+
+}  // namespace
+
+Status give_up_privileges(const formats::ProxyOptions& options) {
+  if (options.user.empty()) return drop_capabilities();
+  if (auto given = give_archive_to(options.archive, options.user); !given) return given;
+  return become_user(options.user);
+}
+
+Status close_sandbox() {
+  // The sanitizers' own calls are not on the list, so a build with them goes without.
+#if defined(__SANITIZE_ADDRESS__)
+  return {};
+#else
+  return allow_only(kAllowedCalls, OnUnlistedCall::refuse);
+#endif
+}
+
+}  // namespace skep::proxy
