@@ -1,14 +1,17 @@
 # Two commands: `make demo` and `make test`. Each does all its own set-up and says what it installs. Both want root or sudo.
-.PHONY: deps build demo test bench lint fuzz clean
+.PHONY: deps configure build demo test bench lint fuzz clean
 
 deps:
 	@tools/install-deps
 
-build: deps
+configure: deps
 	@cmake --preset release -DSKEP_TESTS=ON >/dev/null
+
+build: configure
 	@cmake --build --preset release
 
-demo: build
+demo: configure
+	@cmake --build --preset release --target demo
 	@tools/as-root build/bin/skep demo $(DEMO)
 
 test: build

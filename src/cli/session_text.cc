@@ -145,7 +145,9 @@ std::string process_tree(const Alert& alert) {
   return tree.empty() ? "  (not known)\n" : tree;
 }
 
-std::string alert_story(archive::Reader& reader, const SessionSummary& session, const Alert& alert) {
+// `before`: the alert told just before, or none; what is the same as there is not told twice.
+std::string alert_story(archive::Reader& reader, const SessionSummary& session, const Alert& alert,
+                        const Alert* before) {
   std::string text =
       fmt::format("\n{} {}: {}\n", format_time(alert.time_ns), printable(alert.rule), printable(alert.description));
   text +=
@@ -156,7 +158,9 @@ std::string alert_story(archive::Reader& reader, const SessionSummary& session, 
     text += fmt::format("  call: {} {} (from: {})\n", printable(alert.syscall), printable(alert.arguments),
                         printable(alert.provenance));
   for (const std::string& step : alert.steps) text += fmt::format("  step: {}\n", printable(step));
-  text += "\n  processes, from the service's first:\n" + process_tree(alert);
+  const std::string tree = process_tree(alert);
+  if (before == nullptr || process_tree(*before) != tree) text += "\n  processes, from the service's first:\n" + tree;
+  if (before != nullptr && before->stream_offset == alert.stream_offset) return text;
   text += fmt::format("\n  the attacker's bytes around offset {}, up to where the service had read:\n",
                       alert.stream_offset);
   return text + bytes_around(reader, session, alert.stream_offset);
@@ -225,7 +229,11 @@ Result<std::string> story(archive::Reader& reader, const SessionSummary& session
       session.bytes_in, session.bytes_out, to_string(session.bait), session.leg.port, session.served_by_pid);
   if (session.unsupervised) text += "  part of it was not supervised: the monitor was away\n";
   if (session.incomplete) text += "  its log is not complete: records were lost\n";
-  for (const Alert& alert : session.alerts) text += alert_story(reader, session, alert);
+  const Alert* before = nullptr;
+  for (const Alert& alert : session.alerts) {
+    text += alert_story(reader, session, alert, before);
+    before = &alert;
+  }
   if (session.alerts_total > session.alerts.size())
     text +=
         fmt::format("\n… and {} more alerts (`--json` has them all)\n", session.alerts_total - session.alerts.size());

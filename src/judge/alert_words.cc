@@ -27,6 +27,51 @@ std::string address_of(const skep_alert_record& record) {
   return to_string(endpoint);
 }
 
+// How many arguments a call has; the registers beyond hold what was left there.
+size_t argument_count(uint32_t call) {
+  static constexpr std::pair<uint32_t, size_t> kCounts[] = {
+      {__NR_listen, 2},
+      {__NR_ptrace, 4},
+      {__NR_process_vm_writev, 6},
+      {__NR_memfd_create, 2},
+      {__NR_init_module, 3},
+      {__NR_finit_module, 3},
+      {__NR_delete_module, 2},
+      {__NR_mount, 5},
+      {__NR_umount2, 2},
+      {__NR_pivot_root, 2},
+      {__NR_move_mount, 5},
+      {__NR_open_tree, 3},
+      {__NR_fsopen, 2},
+      {__NR_fsmount, 3},
+      {__NR_mount_setattr, 5},
+      {__NR_unshare, 1},
+      {__NR_setns, 2},
+      {__NR_bpf, 3},
+      {__NR_userfaultfd, 1},
+      {__NR_io_uring_setup, 2},
+      {__NR_kexec_load, 4},
+      {__NR_kexec_file_load, 5},
+      {__NR_perf_event_open, 5},
+      {__NR_clone, 5},
+      {__NR_socket, 3},
+      {__NR_connect, 3},
+      {__NR_bind, 3},
+      {__NR_dup2, 2},
+  };
+  for (const auto& [number, count] : kCounts) {
+    if (number == call) return count;
+  }
+  return std::size(skep_alert_record{}.args);
+}
+
+std::string registers_of(const skep_alert_record& record) {
+  std::string text;
+  for (size_t i = 0; i < argument_count(record.call); ++i)
+    text += fmt::format("{}{:#x}", text.empty() ? "" : ", ", record.args[i]);
+  return text;
+}
+
 // The call's arguments for a person.
 std::string arguments_of(const skep_alert_record& record) {
   if (record.stage == SKEP_STAGE_EXEC) {
@@ -37,7 +82,7 @@ std::string arguments_of(const skep_alert_record& record) {
   }
   if (record.call == __NR_listen && record.port != 0) return fmt::format("TCP port {}", record.port);
   if (record.stage == SKEP_STAGE_HOOK) return address_of(record);
-  return fmt::format("{:#x}, {:#x}, {:#x}, {:#x}", record.args[0], record.args[1], record.args[2], record.args[3]);
+  return registers_of(record);
 }
 
 std::string_view provenance_of(uint8_t provenance) {
