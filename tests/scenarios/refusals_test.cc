@@ -135,6 +135,19 @@ TEST_F(RefusalsTest, WhatIsOnlyObservedHappens) {
   expect({"killed: the caller ends", "double_fork bind", "bind killed by 9", "ended", AlertAction::killed});
 }
 
+TEST_F(RefusalsTest, WhatAServiceInterceptsIsAskedAboutWhole) {
+  ASSERT_NO_FATAL_FAILURE(start("", ", intercept: [socket, clone, connect]"));
+  ASSERT_NO_FATAL_FAILURE(set_signatures(
+      "  - {signature: local, condition: evt.type = socket and evt.arg.0 = AF_UNIX, action: deny, errno: EACCES}\n"
+      "  - {signature: of_unix, condition: evt.type = connect and fd.typechar = u, action: deny, errno: EINVAL}\n"
+      "  - {signature: packet, condition: evt.type = socket and evt.arg.0 = AF_PACKET, action: deny}\n"));
+  expect({"any other socket", "plain bind", "bind done", "", AlertAction::observed});
+  expect({"a Unix socket", "plain unix_socket", "unix_socket errno 13", "local", AlertAction::denied});
+  expect({"a packet socket", "plain packet_socket", "packet_socket errno 1", "packet", AlertAction::denied});
+  ASSERT_EQ(rig_->skep({"hids", "signatures", "remove", "local"}).code, 0);
+  expect({"a Unix socket's connect", "plain connect_unix", "connect_unix errno 22", "of_unix", AlertAction::denied});
+}
+
 TEST_F(RefusalsTest, AMessageIsASendtoAfterTheCallToo) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
   ASSERT_NO_FATAL_FAILURE(set_signatures(
