@@ -10,9 +10,8 @@ namespace {
 
 constexpr int kDepthMax = 32;  // parentheses and macros within macros
 constexpr size_t kWordsMax = 4096;
-constexpr size_t kListMax = 1024;  // values that one `in` may name
 
-std::vector<std::string> words_of(const std::string& text) {
+Result<std::vector<std::string>> words_of(const std::string& text) {
   std::vector<std::string> words;
   for (size_t i = 0; i < text.size() && words.size() <= kWordsMax;) {
     const char c = text[i];
@@ -21,7 +20,8 @@ std::vector<std::string> words_of(const std::string& text) {
     } else if (c == '(' || c == ')' || c == ',') {
       words.emplace_back(1, text[i++]);
     } else if (c == '"' || c == '\'') {
-      const size_t end = std::min(text.find(c, i + 1), text.size());
+      const size_t end = text.find(c, i + 1);
+      if (end == std::string::npos) return fail("a quote is left open: {}", text.substr(i, 40));
       words.push_back("\"" + text.substr(i + 1, end - i - 1));
       i = end + 1;
     } else if (c == '=' || c == '!' || c == '<' || c == '>') {
@@ -41,22 +41,6 @@ Disjunction always() {
   return {{}};
 }
 
-// (a or b) and (c or d): every pair. Bounded by the caller.
-Result<Disjunction> both(const Disjunction& left, const Disjunction& right) {
-  Disjunction out;
-  for (const Conjunction& a : left) {
-    for (const Conjunction& b : right) {
-      Conjunction joined = a;
-      joined.insert(joined.end(), b.begin(), b.end());
-      if (joined.size() > kPredicatesMax) return fail("more than {} predicates joined by `and`", kPredicatesMax);
-      out.push_back(std::move(joined));
-      if (out.size() > kConjunctionsMax)
-        return fail("more than {} alternatives joined by `or`, once brought into that form", kConjunctionsMax);
-    }
-  }
-  return out;
-}
-
 Result<Disjunction> either(Disjunction left, const Disjunction& right) {
   left.insert(left.end(), right.begin(), right.end());
   if (left.size() > kConjunctionsMax)
@@ -67,11 +51,13 @@ Result<Disjunction> either(Disjunction left, const Disjunction& right) {
 // A recursive descent that carries the negation down, so that only predicates are ever negated.
 class Parser {
  public:
-  Parser(std::vector<std::string> words, const Vocabulary& vocabulary, int depth)
-      : words_(std::move(words)), vocabulary_(vocabulary), depth_(depth) {}
+  Parser(const Vocabulary& vocabulary, int depth) : vocabulary_(vocabulary), depth_(depth) {}
 
-  Result<Disjunction> whole(bool negated) {
-    if (words_.size() > kWordsMax) return fail("more than {} words", kWordsMax);
+  Result<Disjunction> whole(const std::string& text, bool negated) {
+    auto words = words_of(text);
+    if (!words) return tl::unexpected<Error>(words.error());
+    if (words->size() > kWordsMax) return fail("more than {} words", kWordsMax);
+    words_ = std::move(*words);
     auto parsed = any_of(negated);
     if (parsed && at_ < words_.size()) return fail("'{}' was not expected here", words_[at_]);
     return parsed;
@@ -129,55 +115,44 @@ class Parser {
     if (const auto macro = vocabulary_.macros.find(field); macro != vocabulary_.macros.end()) {
       if (depth_ > kDepthMax)
         return fail("macro '{}': nested deeper than {} levels (does it name itself?)", field, kDepthMax);
-      auto parsed = Parser(words_of(macro->second), vocabulary_, depth_ + 1).whole(negated);
+      auto parsed = Parser(vocabulary_, depth_ + 1).whole(macro->second, negated);
       return parsed ? parsed : Result<Disjunction>(wrap("macro '" + field + "'", parsed));
     }
     if (at_ >= words_.size()) return fail("'{}': no such macro, or a comparison is missing", field);
     const std::string op = words_[at_++];
-    Predicate made{field, Comparison::equal, negated, {}};
-    if (op == "in") return in_list(std::move(made));
-    if (at_ >= words_.size()) return fail("'{} {}': a value is missing", field, op);
-    if (peek("(") || peek(")") || peek(",")) return fail("'{} {}': a value is missing", field, op);
-    if (op == "intersects") {
-      made.comparison = Comparison::intersects;
-    } else if (op == "<" || op == ">=") {
-      made.comparison = Comparison::less;
-    } else if (op == ">" || op == "<=") {
-      made.comparison = Comparison::greater;
-    } else if (op != "=" && op != "!=") {
-      return fail("'{}' is no comparison (= != < <= > >= in intersects)", op);
-    }
-    if (op == "!=" || op == ">=" || op == "<=") made.negated = !made.negated;
-    made.values = {unquoted(words_[at_++])};
-    return Disjunction{{std::move(made)}};
+    if (op != "in" && (at_ >= words_.size() || peek("(") || peek(")") || peek(",")))
+      return fail("'{} {}': a value is missing", field, op);
+    auto values = op == "in" ? list_of(field) : std::vector<std::string>{unquoted(words_[at_++])};
+    if (!values) return tl::unexpected<Error>(values.error());
+    auto made = make_predicate(field, op, std::move(*values));
+    if (!made) return tl::unexpected<Error>(made.error());
+    made->negated = made->negated != negated;
+    return Disjunction{{std::move(*made)}};
   }
 
-  Result<Disjunction> in_list(Predicate made) {
-    made.comparison = Comparison::in;
-    const bool bracketed = take("(");
-    if (!bracketed) {
-      // A list's bare name.
-      if (at_ >= words_.size()) return fail("'{} in': a list is missing", made.field);
+  // What stands behind `in`: a list's bare name, or "(a, b, list)".
+  Result<std::vector<std::string>> list_of(const std::string& field) {
+    std::vector<std::string> values;
+    if (!take("(")) {
+      if (at_ >= words_.size()) return fail("'{} in': a list is missing", field);
       const auto list = vocabulary_.lists.find(words_[at_]);
       if (list == vocabulary_.lists.end()) return fail("'{}': no such list", words_[at_]);
       ++at_;
-      made.values = list->second;
-      return Disjunction{{std::move(made)}};
+      return list->second;
     }
     while (!take(")")) {
-      if (at_ >= words_.size()) return fail("'{} in (': a ')' is missing", made.field);
+      if (at_ >= words_.size()) return fail("'{} in (': a ')' is missing", field);
       const std::string word = words_[at_++];
       const auto list = vocabulary_.lists.find(word);
       if (list != vocabulary_.lists.end()) {
-        made.values.insert(made.values.end(), list->second.begin(), list->second.end());
+        values.insert(values.end(), list->second.begin(), list->second.end());
       } else {
-        made.values.push_back(unquoted(word));
+        values.push_back(unquoted(word));
       }
-      if (made.values.size() > kListMax) return fail("'{} in': more than {} values", made.field, kListMax);
-      if (!take(",") && !peek(")")) return fail("'{} in (': a ',' or ')' is missing", made.field);
+      if (values.size() > kListMax) break;  // make_predicate says so
+      if (!take(",") && !peek(")")) return fail("'{} in (': a ',' or ')' is missing", field);
     }
-    if (made.values.empty()) return fail("'{} in ()': an empty list", made.field);
-    return Disjunction{{std::move(made)}};
+    return values;
   }
 
   static std::string unquoted(const std::string& word) { return word.starts_with('"') ? word.substr(1) : word; }
@@ -190,9 +165,50 @@ class Parser {
 
 }  // namespace
 
+// `a >= b` is `not a < b`.
+Result<Predicate> make_predicate(const std::string& field, const std::string& comparison,
+                                 std::vector<std::string> values) {
+  static constexpr struct {
+    std::string_view word;
+    Comparison comparison;
+    bool negated;
+  } kComparisons[] = {{"=", Comparison::equal, false},
+                      {"!=", Comparison::equal, true},
+                      {"<", Comparison::less, false},
+                      {">=", Comparison::less, true},
+                      {">", Comparison::greater, false},
+                      {"<=", Comparison::greater, true},
+                      {"intersects", Comparison::intersects, false},
+                      {"in", Comparison::in, false}};
+  const auto* const found = std::find_if(std::begin(kComparisons), std::end(kComparisons),
+                                         [&](const auto& each) { return each.word == comparison; });
+  if (found == std::end(kComparisons)) return fail("'{}' is no comparison (= != < <= > >= in intersects)", comparison);
+  if (values.empty()) return fail("'{} {}': an empty list", field, comparison);
+  if (found->comparison != Comparison::in && values.size() > 1)
+    return fail("'{} {}' wants one value, not a list", field, comparison);
+  if (values.size() > kListMax) return fail("'{} {}': more than {} values", field, comparison, kListMax);
+  return Predicate{field, found->comparison, found->negated, std::move(values)};
+}
+
+// (a or b) and (c or d): every pair.
+Result<Disjunction> both(const Disjunction& left, const Disjunction& right) {
+  Disjunction out;
+  for (const Conjunction& a : left) {
+    for (const Conjunction& b : right) {
+      Conjunction joined = a;
+      joined.insert(joined.end(), b.begin(), b.end());
+      if (joined.size() > kPredicatesMax) return fail("more than {} predicates joined by `and`", kPredicatesMax);
+      out.push_back(std::move(joined));
+      if (out.size() > kConjunctionsMax)
+        return fail("more than {} alternatives joined by `or`, once brought into that form", kConjunctionsMax);
+    }
+  }
+  return out;
+}
+
 Result<Disjunction> parse_condition(const std::string& text, const Vocabulary& vocabulary) {
   if (trim(text).empty()) return always();
-  return Parser(words_of(text), vocabulary, 0).whole(false);
+  return Parser(vocabulary, 0).whole(text, false);
 }
 
 }  // namespace skep::formats

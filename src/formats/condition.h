@@ -24,11 +24,18 @@ using Disjunction = std::vector<Conjunction>;  // empty: never; one empty conjun
 
 constexpr size_t kConjunctionsMax = 16;
 constexpr size_t kPredicatesMax = 16;
+constexpr size_t kListMax = 1024;  // values that one `in` may name
 
 struct Vocabulary {
   std::map<std::string, std::vector<std::string>> lists;
   std::map<std::string, std::string> macros;
 };
+
+// One predicate of its words: a comparison of the grammar, and the values as they are (several for `in` alone).
+Result<Predicate> make_predicate(const std::string& field, const std::string& comparison,
+                                 std::vector<std::string> values);
+// Both hold. Errors: more than kConjunctionsMax alternatives come of it, or one of more than kPredicatesMax predicates.
+Result<Disjunction> both(const Disjunction& left, const Disjunction& right);
 
 // Grammar: docs/formats/signature.md. Errors name the word at which the condition could not be understood.
 Result<Disjunction> parse_condition(const std::string& text, const Vocabulary& vocabulary);

@@ -143,6 +143,8 @@ MonitoredService read_monitored(const YAML::Node& node, Complaints& complaints) 
   const int ways = (service.command.empty() ? 0 : 1) + (service.pid > 0 ? 1 : 0) + (service.cgroup.empty() ? 0 : 1);
   if (map.usable() && ways != 1)
     complaints.add(node, fmt::format("service '{}' wants exactly one of command, pid, cgroup", service.name));
+  if (service.command.empty() && !service.intercept.empty())
+    map.complain("intercept", "wants a command: an adopted service carries no filter that could ask about its calls");
   map.finish();
   return service;
 }

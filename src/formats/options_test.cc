@@ -98,6 +98,13 @@ TEST(MonitorOptionsTest, AServiceIsLaunchedOrAdoptedNotBoth) {
   EXPECT_THAT(options.error().message, HasSubstr("exactly one of command, pid, cgroup"));
 }
 
+TEST(MonitorOptionsTest, AnAdoptedServiceInterceptsNothing) {
+  const auto options = parse_monitor_options(
+      "monitor.yaml", replaced(kMonitor, "command: [/usr/sbin/webd, -p, \"8080\"]", "pid: 7\n    intercept: [socket]"));
+  ASSERT_FALSE(options);
+  EXPECT_THAT(options.error().message, HasSubstr("intercept: wants a command"));
+}
+
 TEST(YamlTest, RefusesWhatIsNestedWithoutEnd) {
   EXPECT_FALSE(parse_proxy_options("deep", std::string(100'000, '[')));
   std::string dashes;

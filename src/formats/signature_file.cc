@@ -102,9 +102,47 @@ SignatureStep read_step(const YAML::Node& node, Complaints& complaints, const Vo
   return step;
 }
 
+// One value of an exception's row: a text, or for `in` a list of texts. Taken as it is, whatever it holds.
+Result<Predicate> exception_predicate(const std::string& field, const std::string& comparison,
+                                      const YAML::Node& value) {
+  if (comparison == "in" ? !value.IsSequence() : !value.IsScalar())
+    return fail("{} {}: wants {}, found {}", field, comparison, comparison == "in" ? "a list of texts" : "a text",
+                kind_of(value));
+  std::vector<std::string> values;
+  if (value.IsScalar()) values.push_back(value.Scalar());
+  for (const auto& item : value) {
+    if (!item.IsScalar()) return fail("{} in: wants a list of texts, found {} in it", field, kind_of(item));
+    values.push_back(item.Scalar());
+  }
+  return make_predicate(field, comparison, std::move(values));
+}
+
 // exceptions: [{name, fields: [f, g], comps: [=, in], values: [[a, [b, c]]]}]: where a row of values holds, the
-// signature does not. Data, not code: each row becomes one more "and not (f = a and g in (b, c))".
-Result<Disjunction> exception_condition(const YAML::Node& node, Complaints& complaints, const Vocabulary& vocabulary) {
+// signature does not. Each row becomes one more "and not (f = a and g in (b, c))", which is "and (not f = a or not …)".
+Result<Disjunction> exception_condition(const std::vector<std::string>& fields,
+                                        const std::vector<std::string>& comparisons,
+                                        const std::vector<YAML::Node>& rows) {
+  if (fields.empty()) return fail("no fields: it would except everything");
+  if (comparisons.size() != fields.size()) return fail("as many comps as fields are wanted");
+  Disjunction all_rows = {{}};
+  for (const YAML::Node& row : rows) {
+    if (!row.IsSequence() || row.size() != fields.size())
+      return fail("each row of values wants {} items", fields.size());
+    Disjunction outside;
+    for (size_t i = 0; i < fields.size(); ++i) {
+      auto predicate = exception_predicate(fields[i], comparisons[i], row[i]);
+      if (!predicate) return tl::unexpected<Error>(predicate.error());
+      predicate->negated = !predicate->negated;
+      outside.push_back({std::move(*predicate)});
+    }
+    auto narrowed = both(all_rows, outside);
+    if (!narrowed) return narrowed;
+    all_rows = std::move(*narrowed);
+  }
+  return all_rows;
+}
+
+void apply_exception(const YAML::Node& node, Complaints& complaints, Disjunction& condition) {
   YamlMap map(node, complaints, "an exception");
   std::string name;
   std::vector<std::string> fields;
@@ -116,60 +154,18 @@ Result<Disjunction> exception_condition(const YAML::Node& node, Complaints& comp
   if (!map.texts("comps", comparisons)) comparisons.assign(fields.size(), "=");
   const auto rows = map.list("values");
   map.finish();
-  if (comparisons.size() != fields.size()) return fail("exception '{}': as many comps as fields are wanted", name);
-  std::string text;
-  for (const YAML::Node& row : rows) {
-    if (!row.IsSequence() || row.size() != fields.size())
-      return fail("exception '{}': each row of values wants {} items", name, fields.size());
-    std::string all;
-    for (size_t i = 0; i < fields.size(); ++i) {
-      const YAML::Node value = row[i];
-      std::string words;
-      if (value.IsSequence()) {
-        for (const auto& item : value)
-          words += (words.empty() ? "" : ", ") + (item.IsScalar() ? "\"" + item.Scalar() + "\"" : std::string("("));
-        words = "(" + words + ")";
-      } else if (value.IsScalar()) {
-        words = "\"" + value.Scalar() + "\"";
-      }
-      all += (all.empty() ? "" : " and ") + fields[i] + " " + comparisons[i] + " " + words;
-    }
-    text += (text.empty() ? "not (" : " and not (") + all + ")";
+  auto outside = exception_condition(fields, comparisons, rows);
+  if (outside) outside = both(condition, *outside);
+  if (outside) {
+    condition = std::move(*outside);
+  } else {
+    complaints.add(node, fmt::format("exception '{}': {}", name, outside.error().message));
   }
-  auto parsed = parse_condition(text, vocabulary);
-  if (!parsed) return wrap("exception '" + name + "'", parsed);
-  return parsed;
 }
 
-// Both hold. The bound of a condition's size applies to what comes out.
-Result<Disjunction> joined(const Disjunction& left, const Disjunction& right) {
-  Disjunction out;
-  for (const Conjunction& a : left) {
-    for (const Conjunction& b : right) {
-      out.push_back(a);
-      out.back().insert(out.back().end(), b.begin(), b.end());
-      if (out.size() > kConjunctionsMax || out.back().size() > kPredicatesMax)
-        return fail("with its exceptions the condition grows beyond {} alternatives of {} predicates", kConjunctionsMax,
-                    kPredicatesMax);
-    }
-  }
-  return out;
-}
-
-void apply_exceptions(YamlMap& map, const Vocabulary& vocabulary, Signature& signature) {
+void apply_exceptions(YamlMap& map, Signature& signature) {
   for (const YAML::Node& node : map.list("exceptions")) {
-    const auto exception = exception_condition(node, map.complaints(), vocabulary);
-    if (!exception) {
-      map.complain("exceptions", exception.error().message);
-      continue;
-    }
-    if (signature.steps.empty()) return;
-    auto narrowed = joined(signature.steps.back().condition, *exception);
-    if (!narrowed) {
-      map.complain("exceptions", narrowed.error().message);
-      continue;
-    }
-    signature.steps.back().condition = std::move(*narrowed);
+    if (!signature.steps.empty()) apply_exception(node, map.complaints(), signature.steps.back().condition);
   }
 }
 
@@ -184,6 +180,13 @@ void read_steps(YamlMap& map, const Vocabulary& vocabulary, Signature& signature
       prepend_calls(step.condition, calls);
     signature.steps.push_back(std::move(step));
     return;
+  }
+  choose(map, "by", kScopes, signature.scope);
+  std::string span;
+  if (map.text("maxspan", span)) {
+    const auto parsed = parse_span(span);
+    if (!parsed || *parsed == 0) map.complain("maxspan", fmt::format("'{}' is no span (10s, 5m)", span));
+    signature.maxspan_ns = parsed.value_or(0);
   }
   map.require("steps");
   for (const YAML::Node& node : map.list("steps"))
@@ -211,18 +214,11 @@ Signature read_signature(const YAML::Node& node, Complaints& complaints, const V
   map.text("priority", signature.priority);
   map.texts("tags", signature.tags);
   map.texts("services", signature.services);
-  choose(map, "by", kScopes, signature.scope);
   choose(map, "action", kActions, signature.action);
   map.text("errno", signature.errno_name);
-  std::string span;
-  if (map.text("maxspan", span)) {
-    const auto parsed = parse_span(span);
-    if (!parsed || *parsed == 0) map.complain("maxspan", fmt::format("'{}' is no span (10s, 5m)", span));
-    signature.maxspan_ns = parsed.value_or(0);
-  }
   map.truth("enabled", enabled);
   read_steps(map, vocabulary, signature);
-  apply_exceptions(map, vocabulary, signature);
+  apply_exceptions(map, signature);
   map.finish();
   // Lists and macros are part of its meaning: what they say is in the steps, so the epoch is over the whole vocabulary
   // too.

@@ -19,24 +19,9 @@ Result<std::vector<formats::SignatureSet>> parse_all(const std::vector<Enforceme
   return sets;
 }
 
-Status check_names(const std::vector<formats::SignatureSet>& sets) {
-  std::vector<std::pair<std::string, std::string>> seen;
-  for (const formats::SignatureSet& set : sets) {
-    for (const formats::Signature& signature : set.signatures) {
-      for (const auto& [name, file] : seen) {
-        if (name == signature.name)
-          return fail("{}:{}: {}: a signature of this name is in {} already", set.file, signature.line, name, file);
-      }
-      seen.emplace_back(signature.name, set.file);
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 Status Enforcement::apply(const std::vector<formats::SignatureSet>& sets, const ServiceBook& services) {
-  if (auto distinct = check_names(sets); !distinct) return distinct;
   match::CompileContext context{services.compiled(), match::resolve_by_stat, generation_ + 1};
   auto compiled = match::compile(sets, context);
   if (!compiled) return tl::unexpected<Error>(compiled.error());

@@ -3,18 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
-#include "match/syscalls.h"
+#include "match/intercepts.h"
 
 namespace skep::judge {
 namespace {
 
-std::vector<uint16_t> intercepts_of(const formats::MonitoredService& service) {
-  const auto base = match::base_intercepts();
-  std::vector<uint16_t> calls(base.begin(), base.end());
-  for (const std::string& name : service.intercept) {
-    if (const auto number = match::call_number(name)) calls.push_back(*number);
-  }
-  return calls;
+// `add` has taken no service whose calls cannot be intercepted.
+std::vector<uint16_t> calls_of(const formats::MonitoredService& service) {
+  return match::intercepts_of(service.intercept).value();
 }
 
 template <size_t N>
@@ -39,12 +35,7 @@ Result<uint32_t> ServiceBook::add(const formats::MonitoredService& service) {
   for (const Entry& entry : entries_) {
     if (entry.options.name == service.name) return fail("a service named '{}' is there already", service.name);
   }
-  for (const std::string& name : service.intercept) {
-    if (match::call_number(name)) continue;
-    const std::string_view near = match::nearest_call(name);
-    return fail("{}: intercept: no system call is named '{}'{}", service.name, name,
-                near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
-  }
+  if (const auto calls = match::intercepts_of(service.intercept); !calls) return wrap(service.name, calls);
   uint32_t slot = 0;
   while (find(slot) != nullptr) ++slot;
   if (slot >= SKEP_SERVICES_MAX) return fail("{} services are the most", int{SKEP_SERVICES_MAX});
@@ -82,8 +73,8 @@ Result<skep_service_order> ServiceBook::order_for(uint32_t slot) const {
   order.adopt_pid = service.pid;
   order.port_count = static_cast<uint32_t>(std::min<size_t>(service.ports.size(), SKEP_PORTS_MAX));
   std::copy_n(service.ports.begin(), order.port_count, order.ports);
-  const auto calls = intercepts_of(service);
-  order.intercept_count = static_cast<uint32_t>(std::min<size_t>(calls.size(), SKEP_INTERCEPTS_MAX));
+  const auto calls = calls_of(service);
+  order.intercept_count = static_cast<uint32_t>(calls.size());
   std::copy_n(calls.begin(), order.intercept_count, order.intercepts);
   order.no_address_randomisation = service.address_randomisation ? 0 : 1;
   Status status = put(order.name, service.name, "name");
@@ -114,7 +105,7 @@ std::vector<match::CompiledService> ServiceBook::compiled() const {
   for (const Entry& entry : entries_) {
     const bool launched = !entry.options.command.empty();
     services.push_back(
-        {entry.options.name, entry.slot, launched, launched ? intercepts_of(entry.options) : std::vector<uint16_t>{}});
+        {entry.options.name, entry.slot, launched, launched ? calls_of(entry.options) : std::vector<uint16_t>{}});
   }
   return services;
 }

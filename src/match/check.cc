@@ -1,8 +1,10 @@
 #include "match/check.h"
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "match/builtin.h"
-#include "match/syscalls.h"
+#include "match/intercepts.h"
 
 namespace skep::match {
 namespace {
@@ -19,11 +21,6 @@ Result<std::vector<formats::SignatureSet>> parse_files(const std::vector<std::st
   return sets;
 }
 
-std::vector<uint16_t> usual_intercepts() {
-  const auto base = base_intercepts();
-  return {base.begin(), base.end()};
-}
-
 }  // namespace
 
 Result<CompiledSet> check_files(const std::vector<std::string>& paths) {
@@ -31,12 +28,15 @@ Result<CompiledSet> check_files(const std::vector<std::string>& paths) {
   if (!sets) return tl::unexpected<Error>(sets.error());
   CompileContext context;
   context.resolve = resolve_nothing;
+  const std::vector<uint16_t> usual(base_intercepts().begin(), base_intercepts().end());
   // A signature may name services that only monitor.yaml knows.
   for (const formats::SignatureSet& set : *sets) {
     for (const formats::Signature& signature : set.signatures) {
       for (const std::string& name : signature.services) {
-        if (context.services.size() < SKEP_SERVICES_MAX)
-          context.services.push_back({name, static_cast<uint32_t>(context.services.size()), true, usual_intercepts()});
+        const bool known = std::any_of(context.services.begin(), context.services.end(),
+                                       [&](const CompiledService& service) { return service.name == name; });
+        if (!known && context.services.size() < SKEP_SERVICES_MAX)
+          context.services.push_back({name, static_cast<uint32_t>(context.services.size()), true, usual});
       }
     }
   }
@@ -61,15 +61,11 @@ Status check_for(const formats::MonitorOptions& options) {
   CompileContext context;
   context.resolve = resolve_by_stat;
   for (const formats::MonitoredService& service : options.services) {
-    std::vector<uint16_t> intercepts = usual_intercepts();
-    for (const std::string& name : service.intercept) {
-      const auto number = call_number(name);
-      if (!number) return fail("{}: intercept: no system call is named '{}'", service.name, name);
-      intercepts.push_back(*number);
-    }
+    const auto intercepts = intercepts_of(service.intercept);
+    if (!intercepts) return wrap(service.name, intercepts);
     const bool launched = !service.command.empty();
     context.services.push_back({service.name, static_cast<uint32_t>(context.services.size()), launched,
-                                launched ? intercepts : std::vector<uint16_t>{}});
+                                launched ? *intercepts : std::vector<uint16_t>{}});
   }
   if (auto compiled = compile(sets, context); !compiled) return tl::unexpected<Error>(compiled.error());
   return {};

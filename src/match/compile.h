@@ -8,17 +8,11 @@
 
 #include "base/result.h"
 #include "formats/signature_file.h"
-#include "match/fields.h"
+#include "match/stage.h"
+#include "match/values.h"
 #include "model/signature_table.h"
 
 namespace skep::match {
-
-struct CompiledService {
-  std::string name;
-  uint32_t slot = 0;
-  bool launched = true;              // adopted ones carry no seccomp filter
-  std::vector<uint16_t> intercepts;  // calls that its filter asks about
-};
 
 struct CompileContext {
   std::vector<CompiledService> services;
@@ -44,10 +38,5 @@ struct CompiledSet {
 
 // Errors: "file:line: words", one a line.
 Result<CompiledSet> compile(const std::vector<formats::SignatureSet>& sets, const CompileContext& context);
-
-// Knows every path (as an id of its text): for checking files where they need not exist.
-Result<uint64_t> resolve_nothing(const std::string& path);
-// Device and inode of the file now at `path`.
-Result<uint64_t> resolve_by_stat(const std::string& path);
 
 }  // namespace skep::match

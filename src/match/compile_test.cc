@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "match/automaton.h"
 #include "match/builtin.h"
-#include "match/syscalls.h"
+#include "match/check.h"
+#include "match/intercepts.h"
 #include "model/session.h"
 
 namespace skep::match {
@@ -137,6 +139,28 @@ TEST(CompileTest, SaysWhatCannotBeDone) {
        "'evidence' is none of: blacklist, sequence"},
       {"unknown key", "  - {signature: a, conditon: evt.type = mount}", "did you mean 'condition'?"},
       {"open parenthesis", "  - {signature: a, condition: (evt.type = mount}", "a ')' is missing"},
+      {"a call compared", "  - {signature: a, condition: evt.type < mount}", "evt.type wants = or in"},
+      {"not a call compared", "  - {signature: a, condition: evt.type >= mount}", "evt.type wants = or in"},
+      {"a call intersected", "  - {signature: a, condition: evt.type intersects mount}", "evt.type wants = or in"},
+      {"two calls at once", "  - {signature: a, on: mount, condition: evt.type = bpf}", "no call is all that it wants"},
+      {"an unknown field beside always",
+       "  - {signature: a, condition: evt.type = mount or evt.type = mount and x = 1}", "unknown field 'x'"},
+      {"a span of a blacklist", "  - {signature: a, maxspan: 10s, condition: evt.type = mount}",
+       "unknown key 'maxspan'"},
+      {"a scope of a blacklist", "  - {signature: a, by: thread, condition: evt.type = mount}", "unknown key 'by'"},
+      {"the same name again",
+       "  - {signature: a, condition: evt.type = mount}\n  - {signature: a, condition: evt.type = "
+       "bpf}",
+       "two signatures are named 'a'"},
+      {"no port", "  - {signature: a, condition: evt.type = connect and fd.rport = 70000}", "is outside 0 to 65535"},
+      {"no user", "  - {signature: a, condition: evt.type = mount and user.uid = -1}", "is outside 0 to 4294967295"},
+      {"no character", "  - {signature: a, condition: evt.type = dup2 and fd.typechar = s, action: kill}",
+       "'s' is none of: 4, 6"},
+      {"a path for a name", "  - {signature: a, condition: evt.type = execve and proc.name = /bin/sh}",
+       "say proc.exepath"},
+      {"a name for a path", "  - {signature: a, condition: evt.type = execve and proc.exepath = sh}", "a path from /"},
+      {"no bit", "  - {signature: a, condition: evt.type = mmap and evt.arg.2 intersects 0, action: kill}",
+       "nothing intersects 0"},
       {"not a network", "  - {signature: a, condition: evt.type = connect and fd.rip in (10.0.0.0/33)}",
        "is no network"},
   };
@@ -144,8 +168,45 @@ TEST(CompileTest, SaysWhatCannotBeDone) {
     const auto set = compile_text(row.text);
     ASSERT_FALSE(set) << row.description;
     EXPECT_THAT(set.error().message, HasSubstr(row.words)) << row.description;
-    EXPECT_THAT(set.error().message, HasSubstr("t.yaml:2")) << row.description;
+    EXPECT_THAT(set.error().message, testing::ContainsRegex("t.yaml:[23]")) << row.description;
   }
+}
+
+TEST(CompileTest, ANameTwiceInAllFilesIsAnError) {
+  const auto first =
+      formats::parse_signature_file("one.yaml", "signatures: [{signature: a, condition: evt.type = bpf}]");
+  const auto second =
+      formats::parse_signature_file("two.yaml", "signatures:\n  - {signature: a, condition: evt.type = mount}");
+  ASSERT_TRUE(first && second);
+  const auto set = compile({*first, *second}, context_of());
+  ASSERT_FALSE(set);
+  EXPECT_EQ(set.error().message, "two.yaml:2: a: a signature of this name is in one.yaml already");
+}
+
+TEST(CompileTest, AMistakeIsToldOnce) {
+  const auto set = compile_text("  - {signature: a, condition: 'evt.type in (mount, bpf) and user.uid = x'}");
+  ASSERT_FALSE(set);
+  EXPECT_EQ(set.error().message, "t.yaml:2: a: user.uid: 'x' is no number and no constant known here");
+}
+
+TEST(CompileTest, OneServiceNamedManyTimesLeavesRoomForOthers) {
+  const std::string path = testing::TempDir() + "/many.yaml";
+  std::string text = "signatures:\n";
+  for (int i = 0; i < 100; ++i)
+    text += fmt::format("  - {{signature: s{}, condition: evt.type = mount, services: web}}\n", i);
+  text = text.substr(0, text.find("s40")) + "last, condition: evt.type = mount, services: other}\n";
+  ASSERT_TRUE(write_file(path, text));
+  const auto set = check_files({path});
+  EXPECT_TRUE(set) << set.error().message;
+}
+
+TEST(CompileTest, EverySendIsOneCall) {
+  const auto set = compile_text("  - {signature: a, condition: 'evt.type in (sendmsg, sendmmsg)', action: deny}");
+  ASSERT_TRUE(set) << set.error().message;
+  EXPECT_THAT(fired(*set, call_of(skep_canonical_call(__NR_sendmmsg), SKEP_STAGE_HOOK)), testing::ElementsAre("a"));
+  EXPECT_EQ(skep_canonical_call(__NR_sendmsg), uint32_t{__NR_sendto});
+  EXPECT_EQ(skep_canonical_call(__NR_sendto), uint32_t{__NR_sendto});
+  EXPECT_EQ(skep_canonical_call(__NR_mount), uint32_t{__NR_mount});
 }
 
 TEST(CompileTest, AMacroThatNamesItselfIsAnError) {

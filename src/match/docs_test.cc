@@ -9,7 +9,10 @@
 #include "formats/options.h"
 #include "match/automaton.h"
 #include "match/compile.h"
+#include "match/fields.h"
+#include "match/intercepts.h"
 #include "match/syscalls.h"
+#include "model/watch_records.h"
 
 namespace skep::match {
 namespace {
@@ -25,10 +28,10 @@ std::string without_ticks(const std::string& cell) {
   return cell.starts_with('`') && cell.ends_with('`') ? cell.substr(1, cell.size() - 2) : cell;
 }
 
-Result<CompiledSet> compile_text(const std::string& text, bool with_adopted = false) {
-  const auto base = base_intercepts();
+Result<CompiledSet> compile_text(const std::string& text, bool with_adopted = false,
+                                 const std::vector<std::string>& intercepts = {}) {
   CompileContext context;
-  context.services.push_back({"web", 0, true, {base.begin(), base.end()}});
+  context.services.push_back({"web", 0, true, intercepts_of(intercepts).value()});
   if (with_adopted) context.services.push_back({"legacy", 1, false, {}});
   context.resolve = resolve_nothing;
   const auto set = formats::parse_signature_file("page.yaml", text);
@@ -113,6 +116,33 @@ TEST(SignaturePageTest, EveryFieldHasItsRowWithTypeStageAndProvenance) {
   }
 }
 
+// "`a` `b`" as its words.
+std::vector<std::string_view> ticked(const std::string& cell) {
+  std::vector<std::string_view> words;
+  for (size_t at = cell.find('`'); at != std::string::npos; at = cell.find('`', at + 1)) {
+    const size_t end = cell.find('`', at + 1);
+    words.push_back(std::string_view(cell).substr(at + 1, end - at - 1));
+    at = end;
+  }
+  return words;
+}
+
+TEST(SignaturePageTest, SaysOfWhichCallsAFieldIsKnown) {
+  constexpr char kDescriptors[] = "those whose first argument is a descriptor";
+  const auto rows = table_rows(section(page(), "Of which calls"));
+  ASSERT_EQ(rows.size(), field_calls().size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const FieldCalls& row = field_calls()[i];
+    EXPECT_EQ(ticked(rows[i].at(0)), row.fields) << i;
+    EXPECT_EQ(rows[i].at(1), stage_words(row.stages)) << i;
+    EXPECT_EQ(rows[i].at(2).starts_with("all but "), row.all_but) << i;
+    if (rows[i].at(2) != kDescriptors) {
+      EXPECT_EQ(ticked(rows[i].at(2)), row.calls) << i;
+    }
+    EXPECT_EQ(ticked(rows[i].at(3)), row.values) << i;
+  }
+}
+
 // The keys that the reader asks for, as its source has them: map.text("desc", …), choose(map, "by", …), …, "where").
 std::set<std::string> keys_of_source() {
   const std::string source = source_text("src/formats/signature_file.cc");
@@ -140,7 +170,8 @@ TEST(SignaturePageTest, EveryConditionIsJudgedWhereItsRowSays) {
   ASSERT_FALSE(rows.empty());
   for (const auto& cells : rows) {
     const auto set = compile_text("signatures:\n  - {signature: a, condition: \"" + without_ticks(cells.at(0)) +
-                                  "\", action: " + cells.at(1) + "}");
+                                      "\", action: " + cells.at(1) + "}",
+                                  false, {"connect"});
     ASSERT_TRUE(set) << cells[0] << set.error().message;
     EXPECT_EQ(stage_word(set->table->steps[0].stage), cells.at(2)) << cells[0] << " " << cells[1];
   }
@@ -194,6 +225,8 @@ TEST(SignaturePageTest, GivesTheLimitsThatHold) {
       {"networks of a list", SKEP_NETS_A_LIST_MAX},
       {"networks in all", SKEP_NETS_MAX},
       {"services", SKEP_SERVICES_MAX},
+      {"values of one `in`", formats::kListMax},
+      {"calls that a service intercepts, the usual ones with them", SKEP_INTERCEPTS_MAX},
   };
   const auto rows = table_rows(section(page(), "Limits"));
   for (const auto& [what, limit] : limits) {

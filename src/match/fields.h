@@ -1,13 +1,13 @@
-// The fields that a condition may look at: name, place in the table, type of its values, and where it is known.
+// The fields that a condition may look at: name, place in the table, type of its values, and where and of which calls
+// it is known.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
-#include <string>
 #include <string_view>
+#include <vector>
 
-#include "base/result.h"
+#include "formats/condition.h"
 
 namespace skep::match {
 
@@ -20,17 +20,24 @@ struct Field {
   uint8_t stages;      // bit n: known at skep_stage n
   uint8_t provenance;  // skep_provenance
   std::string_view help;
+  uint64_t most = UINT64_MAX;  // of numbers: the largest that it can be
+};
+
+// Of which calls a field is known at some stages, where that is not all that pass them.
+struct FieldCalls {
+  std::vector<std::string_view> fields;
+  uint8_t stages;  // bit n: at skep_stage n
+  bool all_but;    // known of all but `calls`, else of them alone; of several rows of these, of the calls of each
+  std::vector<std::string_view> calls;
+  std::vector<std::string_view> values;  // that the field can have there; none: any
 };
 
 std::span<const Field> all_fields();
 const Field* find_field(std::string_view name);
 std::string_view nearest_field(std::string_view name);
 
-// Resolves a path to skep_file_id.
-using PathResolver = std::function<Result<uint64_t>(const std::string& path)>;
-
-// A value as the table holds it (not for networks). Constants by name: PROT_EXEC, CLONE_NEWNET, AF_PACKET, ENOENT …
-Result<uint64_t> value_of(const Field& field, const std::string& text, const PathResolver& resolve);
-Result<int> errno_of(const std::string& name);
+const std::vector<FieldCalls>& field_calls();
+// Whether the field is known of `call` at `stage`, and the predicate not one that no such call can fit.
+bool can_hold(const formats::Predicate& predicate, const Field& field, uint16_t call, uint8_t stage);
 
 }  // namespace skep::match

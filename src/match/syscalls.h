@@ -1,4 +1,4 @@
-// System calls by name and number (x86-64), and the calls that every launched service has intercepted.
+// System calls by name and number (x86-64).
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,5 @@ std::span<const NamedCall> all_calls();
 std::optional<uint16_t> call_number(std::string_view name);
 std::string call_name(uint32_t number);  // "call 777" where there is none
 std::string_view nearest_call(std::string_view name);
-
-// Deciding calls: rare in a service's ordinary life, each 4-5 µs through the notifier. clone and socket only with the
-// arguments that matter (watch/seccomp_filter.h), a foreign ABI always.
-std::span<const uint16_t> base_intercepts();
 
 }  // namespace skep::match

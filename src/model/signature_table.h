@@ -24,7 +24,16 @@ enum {
   SKEP_CALL_STEPS_MAX = 48,    /* steps that one call may be a candidate for */
   SKEP_CALLS_MAX = 512,        /* x86-64 numbers, and the ones below */
   SKEP_CALL_FOREIGN_ABI = 508, /* any call through the 32-bit or x32 entry */
+  SKEP_CALL_SENDTO = 44,
+  SKEP_CALL_SENDMSG = 46,
+  SKEP_CALL_SENDMMSG = 307,
 };
+
+/* The number under which a call is compiled, judged and told: every way of sending to an address is sendto, because the
+ * network hook tells them as one. */
+static inline uint32_t skep_canonical_call(uint32_t nr) {
+  return nr == SKEP_CALL_SENDMSG || nr == SKEP_CALL_SENDMMSG ? (uint32_t)SKEP_CALL_SENDTO : nr;
+}
 
 /* When a step is judged. A call passes PRE (if it is intercepted), then HOOK or EXEC where it has one, then POST. */
 enum skep_stage {

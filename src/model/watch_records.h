@@ -52,7 +52,7 @@ struct skep_service_order {
   uint32_t envc;
   uint32_t group_file_count; /* paths in `texts`, after argv and env: programs of its app_groups */
   uint32_t intercept_count;
-  uint16_t intercepts[SKEP_INTERCEPTS_MAX]; /* calls to intercept beside watch's own list */
+  uint16_t intercepts[SKEP_INTERCEPTS_MAX]; /* calls to ask about; socket and clone: all of them, not by argument */
   uint32_t texts_bytes;
   uint32_t no_address_randomisation; /* 1: personality(ADDR_NO_RANDOMIZE) for the service */
   char name[32];

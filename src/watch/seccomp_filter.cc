@@ -55,10 +55,8 @@ std::vector<sock_filter> build_filter(std::span<const uint16_t> calls) {
       unless_skip(BPF_JEQ, __NR_clone3, 1),
       answer(SECCOMP_RET_ERRNO | ENOSYS),
   };
-  for (const uint16_t call : calls) {
-    if (call == __NR_clone || call == __NR_socket) continue;  // by their arguments, below
-    ask_about(code, call);
-  }
+  for (const uint16_t call : calls) ask_about(code, call);
+  // What match/intercepts.cc lets a signature refuse that no service has asked about whole.
   const std::vector<sock_filter> by_argument = {
       unless_skip(BPF_JEQ, __NR_clone, 4),
       load(low_half(0)),

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -104,10 +105,46 @@ int send_datagram() {
   return error;
 }
 
+int send_datagram_as_message() {
+  sockaddr_in address = test_address("10.99.0.2:9");
+  char byte = 'x';
+  iovec part{&byte, 1};
+  msghdr message{};
+  message.msg_name = &address;
+  message.msg_namelen = sizeof address;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
+  const int error = error_of(::sendmsg(fd, &message, 0));
+  ::close(fd);
+  return error;
+}
+
+// To a name that nobody has: refused by the kernel with ECONNREFUSED where nobody else does.
+int connect_unix() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path + 1, "nobody is here");
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  const int error =
+      fd < 0 ? errno : error_of(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+  ::close(fd);
+  return error;
+}
+
 int open_socket(int family, int type, int protocol) {
   const int fd = ::socket(family, type, protocol);
   const int error = error_of(fd);
   if (fd >= 0) ::close(fd);
+  return error;
+}
+
+// The kernel takes an int: what stands in the upper halves of the registers is nothing to it.
+int wide_packet_socket() {
+  constexpr long kUpper = 1L << 40;
+  const long fd = ::syscall(SYS_socket, kUpper | AF_PACKET, kUpper | SOCK_DGRAM, 0L);
+  const int error = error_of(fd);
+  if (fd >= 0) ::close(static_cast<int>(fd));
   return error;
 }
 
@@ -126,8 +163,8 @@ int io_uring() {
 }
 
 int foreign_abi() {
-  long result = 20;  // getpid, by its 32-bit number
-  asm volatile("int $0x80" : "+a"(result) : : "memory");
+  long result = 20;  // getpid, by its 32-bit number; it looks at no argument
+  asm volatile("int $0x80" : "+a"(result) : "b"(77L), "D"(0L) : "memory");
   return static_cast<int>(result) < 0 ? -static_cast<int>(result) : 0;
 }
 
@@ -158,6 +195,10 @@ const std::map<std::string, Deed>& deeds() {
       {"clone", clone_into_namespace},
       {"setns", [] { return error_of(::setns(-1, 0)); }},
       {"packet_socket", [] { return open_socket(AF_PACKET, SOCK_DGRAM, 0); }},
+      {"wide_packet_socket", wide_packet_socket},
+      {"unix_socket", [] { return open_socket(AF_UNIX, SOCK_STREAM, 0); }},
+      {"connect_unix", connect_unix},
+      {"message", send_datagram_as_message},
       {"raw_socket", [] { return open_socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP); }},
       {"io_uring", io_uring},
       {"bpf", [] { return error_of(::syscall(SYS_bpf, -1, nullptr, 0)); }},

@@ -35,6 +35,10 @@ constexpr Row kRows[] = {
     {"a child in a namespace", "plain clone", "clone errno 1", "mount_or_namespace", AlertAction::denied},
     {"another's namespace", "plain setns", "setns errno 1", "mount_or_namespace", AlertAction::denied},
     {"a packet socket", "plain packet_socket", "packet_socket errno 1", "raw_socket", AlertAction::denied},
+    {"a packet socket by its lower half", "plain wide_packet_socket", "wide_packet_socket errno 1", "raw_socket",
+     AlertAction::denied},
+    {"a Unix socket", "plain unix_socket", "unix_socket done", "", AlertAction::observed},
+    {"a message to an address", "plain message", "message errno 101", "outgoing_connection", AlertAction::denied},
     {"a raw socket", "plain raw_socket", "raw_socket errno 1", "raw_socket", AlertAction::denied},
     {"io_uring", "plain io_uring", "io_uring errno 38", "io_uring", AlertAction::denied},
     {"bpf", "plain bpf", "bpf errno 1", "kernel_interface", AlertAction::denied},
@@ -78,8 +82,8 @@ class RefusalsTest : public testing::Test {
   }
   // What is answered to one request, and the session that it was.
   std::pair<std::string, archive::SessionSummary> ask(const std::string& request) {
-    const auto said = rig_->attack(
-        {rig_->program("dialogue"), std::string(testbed::kProxyOutside) + ":90", request + "\\n"});
+    const auto said =
+        rig_->attack({rig_->program("dialogue"), std::string(testbed::kProxyOutside) + ":90", request + "\\n"});
     EXPECT_TRUE(said) << said.error().message << rig_->log("monitor");
     const auto all = rig_->sessions(++sessions_);
     EXPECT_TRUE(all) << all.error().message;
@@ -87,6 +91,12 @@ class RefusalsTest : public testing::Test {
     const std::string mark = "\"answer\":\"";
     const size_t at = said->find(mark) + mark.size();
     return {said->substr(at, said->find("\\u000a", at) - at), all->back()};
+  }
+  // In the place of all that was in force.
+  void set_signatures(const std::string& lines) {
+    ASSERT_TRUE(write_file(rig_->file("set.yaml"), "signatures:\n" + lines));
+    ASSERT_EQ(rig_->skep({"hids", "signatures", "set", rig_->file("set.yaml")}).code, 0)
+        << *read_file(rig_->file("skep.err"));
   }
   void expect(const Row& row) {
     const auto [answer, session] = ask(row.request);
@@ -118,29 +128,49 @@ TEST_F(RefusalsTest, AnAppGroupMayWhatOthersMayNot) {
 
 TEST_F(RefusalsTest, WhatIsOnlyObservedHappens) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
-  ASSERT_TRUE(write_file(rig_->file("observe.yaml"),
-                         "signatures:\n"
-                         "  - {signature: seen, condition: 'evt.type = listen and fd.l4proto = tcp', action: observe}\n"
-                         "  - {signature: ended, condition: 'evt.type = bind and fd.sport = 4444', action: kill}\n"));
-  ASSERT_EQ(rig_->skep({"hids", "signatures", "set", rig_->file("observe.yaml")}).code, 0);
+  ASSERT_NO_FATAL_FAILURE(
+      set_signatures("  - {signature: seen, condition: 'evt.type = listen and fd.l4proto = tcp', action: observe}\n"
+                     "  - {signature: ended, condition: 'evt.type = bind and fd.sport = 4444', action: kill}\n"
+                     "  - {signature: old, condition: 'evt.type = foreign_abi and evt.abi = ia32 and evt.arg.0 = 77', "
+                     "action: observe}\n"));
   expect({"observed: the listener opens", "plain listen", "listen done", "seen", AlertAction::observed});
+  expect({"observed: a 32-bit call, by its own registers", "plain foreign_abi", "foreign_abi done", "old",
+          AlertAction::observed});
   expect({"killed: the caller ends", "double_fork bind", "bind killed by 9", "ended", AlertAction::killed});
+}
+
+TEST_F(RefusalsTest, WhatAServiceInterceptsIsAskedAboutWhole) {
+  ASSERT_NO_FATAL_FAILURE(start("", ", intercept: [socket, clone, connect]"));
+  ASSERT_NO_FATAL_FAILURE(set_signatures(
+      "  - {signature: local, condition: evt.type = socket and evt.arg.0 = AF_UNIX, action: deny, errno: EACCES}\n"
+      "  - {signature: of_unix, condition: evt.type = connect and fd.typechar = u, action: deny, errno: EINVAL}\n"
+      "  - {signature: packet, condition: evt.type = socket and evt.arg.0 = AF_PACKET, action: deny}\n"));
+  expect({"any other socket", "plain bind", "bind done", "", AlertAction::observed});
+  expect({"a Unix socket", "plain unix_socket", "unix_socket errno 13", "local", AlertAction::denied});
+  expect({"a packet socket", "plain packet_socket", "packet_socket errno 1", "packet", AlertAction::denied});
+  ASSERT_EQ(rig_->skep({"hids", "signatures", "remove", "local"}).code, 0);
+  expect({"a Unix socket's connect", "plain connect_unix", "connect_unix errno 22", "of_unix", AlertAction::denied});
+}
+
+TEST_F(RefusalsTest, AMessageIsASendtoAfterTheCallToo) {
+  ASSERT_NO_FATAL_FAILURE(start("", ""));
+  ASSERT_NO_FATAL_FAILURE(set_signatures(
+      "  - {signature: sent, condition: evt.type = sendmsg and fd.l4proto = udp and evt.res = 1, action: observe}\n"));
+  expect({"by sendmsg", "plain message", "message done", "sent", AlertAction::observed});
+  expect({"by sendto", "plain datagram", "datagram done", "sent", AlertAction::observed});
 }
 
 TEST_F(RefusalsTest, ASeriesIsRefusedAtItsLastCall) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
-  ASSERT_TRUE(write_file(rig_->file("series.yaml"),
-                         "signatures:\n"
-                         "  - signature: leader_then_listener\n"
-                         "    kind: sequence\n"
-                         "    by: process\n"
-                         "    maxspan: 10s\n"
-                         "    action: deny\n"
-                         "    steps:\n"
-                         "      - {on: [setsid], where: 'evt.res > 0'}\n"
-                         "      - {on: [listen]}\n"));
-  ASSERT_EQ(rig_->skep({"hids", "signatures", "set", rig_->file("series.yaml")}).code, 0)
-      << *read_file(rig_->file("skep.err"));
+  ASSERT_NO_FATAL_FAILURE(
+      set_signatures("  - signature: leader_then_listener\n"
+                     "    kind: sequence\n"
+                     "    by: process\n"
+                     "    maxspan: 10s\n"
+                     "    action: deny\n"
+                     "    steps:\n"
+                     "      - {on: [setsid], where: 'evt.res > 0'}\n"
+                     "      - {on: [listen]}\n"));
   const Row rows[] = {
       {"its first half is nothing", "setsid bind", "bind done", "", AlertAction::observed},
       {"its last half is nothing", "plain listen", "listen done", "", AlertAction::observed},

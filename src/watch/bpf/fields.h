@@ -19,20 +19,24 @@ static __always_inline void fill_caller(struct skep_call *call, const struct ske
   set_field(call, SKEP_FIELD_IN_GROUP, (state->flags & SKEP_TASK_IN_GROUP) != 0);
 }
 
+/* As the registers held them. Those of socket are cut to what the kernel takes of them, and the seccomp filter looks at:
+ * the upper halves are the caller's to choose. */
 static __always_inline void fill_arguments(struct skep_call *call, const uint64_t *args) {
-  for (int i = 0; i < 6; ++i) call->fields[SKEP_FIELD_ARG0 + i] = args[i];
+  for (int i = 0; i < 6; ++i)
+    call->fields[SKEP_FIELD_ARG0 + i] = call->nr == K_NR_SOCKET ? (uint32_t)args[i] : args[i];
   call->has |= 0x3fu << SKEP_FIELD_ARG0;
 }
 
-static __always_inline void fill_registers(struct skep_call *call, struct pt_regs *regs) {
-  uint64_t *args = &call->fields[SKEP_FIELD_ARG0];
-  args[0] = BPF_CORE_READ(regs, di);
-  args[1] = BPF_CORE_READ(regs, si);
-  args[2] = BPF_CORE_READ(regs, dx);
-  args[3] = BPF_CORE_READ(regs, r10);
-  args[4] = BPF_CORE_READ(regs, r8);
-  args[5] = BPF_CORE_READ(regs, r9);
-  call->has |= 0x3fu << SKEP_FIELD_ARG0;
+/* `compat`: it came through the 32-bit entry. */
+static __always_inline void fill_registers(struct skep_call *call, struct pt_regs *regs, int compat) {
+  uint64_t args[6];
+  args[0] = compat ? (uint32_t)BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di);
+  args[1] = compat ? (uint32_t)BPF_CORE_READ(regs, cx) : BPF_CORE_READ(regs, si);
+  args[2] = compat ? (uint32_t)BPF_CORE_READ(regs, dx) : BPF_CORE_READ(regs, dx);
+  args[3] = compat ? (uint32_t)BPF_CORE_READ(regs, si) : BPF_CORE_READ(regs, r10);
+  args[4] = compat ? (uint32_t)BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, r8);
+  args[5] = compat ? (uint32_t)BPF_CORE_READ(regs, bp) : BPF_CORE_READ(regs, r9);
+  fill_arguments(call, args);
 }
 
 /* The number of the call that `task` is in. */

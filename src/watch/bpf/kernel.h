@@ -96,8 +96,8 @@ struct task_struct {
   unsigned long long start_boottime;
   char comm[16];
 };
-/* A call's number and arguments, x86-64. */
-struct pt_regs { unsigned long di, si, dx, r10, r8, r9, orig_ax; };
+/* A call's number and arguments: di si dx r10 r8 r9 of x86-64, bx cx dx si di bp through the 32-bit entry. */
+struct pt_regs { unsigned long di, si, dx, r10, r8, r9, bx, cx, bp, orig_ax; };
 struct sigaction { void *sa_handler; };
 struct k_sigaction { struct sigaction sa; };
 
@@ -143,6 +143,7 @@ enum {
   K_NR_CONNECT = 42,
   K_NR_BIND = 49,
   K_NR_SENDTO = 44,
+  K_NR_SOCKET = 41,
 };
 
 #endif

@@ -9,7 +9,7 @@
 /* A call through the 32-bit or x32 entry has other numbers: it is judged as one pseudo-call. */
 static __always_inline uint32_t call_number(const struct skep_notice *notice) {
   if (notice->arch != K_AUDIT_ARCH_X86_64 || notice->nr & K_X32_BIT) return SKEP_CALL_FOREIGN_ABI;
-  return (uint32_t)notice->nr;
+  return skep_canonical_call((uint32_t)notice->nr);
 }
 
 static __always_inline int judge_notice(struct skep_notice *notice, struct task_struct *task,
@@ -70,12 +70,12 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result) {
   if (!state) return 0;
   unsigned long number = BPF_CORE_READ(regs, orig_ax);
   int compat = BPF_CORE_READ(task, thread_info.status) & K_TS_COMPAT;
-  uint32_t nr = compat || number & K_X32_BIT ? SKEP_CALL_FOREIGN_ABI : (uint32_t)number;
+  uint32_t nr = compat || number & K_X32_BIT ? SKEP_CALL_FOREIGN_ABI : skep_canonical_call((uint32_t)number);
   if (!has_candidates(nr)) return 0;
   struct skep_call call = {.nr = nr, .stage = SKEP_STAGE_POST};
   struct judging j = {.call = &call, .state = state, .task = task, .leader = task->group_leader};
   fill_caller(&call, state, task);
-  fill_registers(&call, regs);
+  fill_registers(&call, regs, compat);
   set_field(&call, SKEP_FIELD_RESULT, (uint64_t)result);
   set_field(&call, SKEP_FIELD_ABI, nr != SKEP_CALL_FOREIGN_ABI ? 0 : compat ? 1 : 2);
   fill_descriptor(&call, task, call.fields[SKEP_FIELD_ARG0]);

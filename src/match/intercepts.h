@@ -1,0 +1,31 @@
+// Which calls of a launched service are asked about before they run: what a signature refuses must be among them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "formats/condition.h"
+
+namespace skep::match {
+
+// Deciding calls, rare in a service's ordinary life; each costs 4-5 µs through the notifier. Beside them every filter
+// asks about a foreign ABI, and about socket and clone by their arguments (watch/seccomp_filter.h).
+std::span<const uint16_t> base_intercepts();
+
+// The base and the calls that a service's `intercept:` names, each once, at most SKEP_INTERCEPTS_MAX. socket and clone
+// are among them where they are named: then every one is asked about. Errors: no such call; it cannot be intercepted.
+Result<std::vector<uint16_t>> intercepts_of(const std::vector<std::string>& names);
+
+// Why no service can have `call` intercepted; "" where one can.
+std::string_view why_not_intercepted(uint16_t call);
+
+// Whether every call that fits `condition` is asked about by its arguments.
+bool asked_by_arguments(uint16_t call, const formats::Disjunction& condition);
+// What of `call` is asked about where the service does not name it, for people: "AF_PACKET and SOCK_RAW"; "": nothing.
+std::string_view arguments_asked_about(uint16_t call);
+
+}  // namespace skep::match

@@ -1,0 +1,30 @@
+// The values that a condition names, as the table holds them. Errors name the value, not the field. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "match/fields.h"
+#include "model/signature_table.h"
+
+namespace skep::match {
+
+// Resolves a path to skep_file_id.
+using PathResolver = std::function<Result<uint64_t>(const std::string& path)>;
+// Knows every path (as an id of its text): for checking files where they need not exist.
+Result<uint64_t> resolve_nothing(const std::string& path);
+// Device and inode of the file now at `path`.
+Result<uint64_t> resolve_by_stat(const std::string& path);
+
+// Decimal, 0x…, 0… (octal), with a sign; or a constant by its name: PROT_EXEC, CLONE_NEWNET, AF_PACKET …
+Result<uint64_t> number_of(std::string_view text);
+Result<int> errno_of(const std::string& name);
+// A value of the field's type; of any but networks.
+Result<uint64_t> value_of(const Field& field, const std::string& text, const PathResolver& resolve);
+// "10.0.0.0/8", "fd00::/8", or an address alone.
+Result<skep_net> network_of(const std::string& text);
+
+}  // namespace skep::match
