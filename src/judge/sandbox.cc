@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <ctime>
 #include <vector>
 
 namespace skep::judge {
@@ -83,6 +84,7 @@ Status drop_privileges(const std::string& user) {
 }
 
 Status install_seccomp_list() {
+  ::tzset();  // opens /etc/localtime, which else the first line of our log would
   std::vector<sock_filter> code = build_list();
   const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
   if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 namespace skep::judge {
 namespace {
 
@@ -32,6 +34,11 @@ bool killed_by_seccomp(int status) {
 
 TEST(SandboxTest, WhatJudgeNeedsGoesOn) {
   EXPECT_EQ(status_after([] { [[maybe_unused]] const ssize_t n = ::write(2, "", 0); }), 0);
+}
+
+// The C library opens its time zone at the first time that is told.
+TEST(SandboxTest, TellingTheTimeGoesOn) {
+  EXPECT_EQ(status_after([] { format_time(now_realtime_ns()); }), 0);
 }
 
 TEST(SandboxTest, OpeningAFileEndsIt) {
