@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -119,24 +120,29 @@ void Bait::take_events(int64_t now_ns) {
 }
 
 void Bait::greet() {
-  connected_ = true;
-  log::info("bait {}: its monitor is connected", name());
   wire::Frame hello;
   hello.mutable_hello()->set_version(1);
   hello.mutable_hello()->set_name(name());
   hello.mutable_hello()->set_proxy_start(static_cast<uint64_t>(now_realtime_ns()));
   link_->send(std::move(hello));
+}
+
+// From its welcome on the monitor tells of every flow; of those that came and went before, it may have told nobody.
+void Bait::welcomed() {
+  if (connected_) return;
+  connected_ = true;
+  log::info("bait {}: its monitor is connected", name());
   for (const auto& [id, leg] : live_) {
     announce({id}, leg);
     writer_.note({id}, now_realtime_ns(), {formats::NoteKind::supervised_again, "the bait's monitor is there"});
   }
-  ever_connected_ = true;
 }
 
 void Bait::gone(const std::string& why) {
-  connected_ = false;
+  const bool supervised = std::exchange(connected_, false);
   log::warning("bait {}: its monitor is away ({}): sessions are recorded unsupervised until it is back", name(), why);
   for (const auto& [id, leg] : live_) {
+    if (!supervised) break;  // they are noted already
     writer_.note({id}, now_realtime_ns(), {formats::NoteKind::unsupervised, "the bait's monitor went away: " + why});
   }
   ports_.monitor_gone();
@@ -181,7 +187,9 @@ void Bait::take_frame(const wire::Frame& frame, int64_t now_ns) {
     if (within_rate(now_ns)) take_alert(frame.alert(), now_ns);
   } else if (frame.has_degraded()) {
     log::warning("bait {}: its monitor says: {}", name(), frame.degraded().words());
-  } else if (!frame.has_welcome() && !frame.has_flow_closed()) {
+  } else if (frame.has_welcome()) {
+    welcomed();
+  } else if (!frame.has_flow_closed()) {
     ++claims_malformed_;
   }
 }

@@ -48,6 +48,7 @@ class Bait {
   void take_alert(const wire::Alert& alert, int64_t now_ns);
   void take_pong(const wire::Pong& pong, int64_t now_ns);
   void greet();
+  void welcomed();
   void gone(const std::string& why);
   void announce(SessionId session, const LiveLeg& leg);
   bool within_rate(int64_t now_ns);
@@ -62,7 +63,6 @@ class Bait {
   std::unordered_map<uint64_t, LiveLeg> live_;
   std::unordered_map<uint64_t, Tuple> ended_unbound_;  // their ports are held back
   bool connected_ = false;
-  bool ever_connected_ = false;
   uint64_t pings_ = 0;
   int64_t last_heard_ns_ = 0;
   uint64_t monitor_lost_ = 0;
