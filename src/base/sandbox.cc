@@ -15,6 +15,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <ctime>
 #include <vector>
 
 namespace skep {
@@ -89,6 +90,7 @@ Status drop_capabilities() {
 }
 
 Status allow_only(std::span<const int> calls, OnUnlistedCall otherwise) {
+  ::tzset();  // opens /etc/localtime, which else the first line of a log would
   const uint32_t answer_to_others = otherwise == OnUnlistedCall::end_process
                                         ? uint32_t{SECCOMP_RET_KILL_PROCESS}
                                         : uint32_t{SECCOMP_RET_ERRNO} | uint32_t{EPERM};

@@ -14,10 +14,12 @@
 #include <cerrno>
 #include <thread>
 
+#include "base/clock.h"
+
 namespace skep {
 namespace {
 
-constexpr int kFew[] = {__NR_write, __NR_exit_group, __NR_exit, __NR_futex};
+constexpr int kFew[] = {__NR_write, __NR_exit_group, __NR_exit, __NR_futex, __NR_brk};
 
 // The wait status of a child that puts a short list on and then does `act`.
 template <typename Act>
@@ -39,6 +41,11 @@ bool killed_by_seccomp(int status) {
 
 TEST(SandboxTest, WhatIsListedGoesOn) {
   EXPECT_EQ(status_after([] { return static_cast<int>(::write(2, "", 0)); }), 0);
+}
+
+// The C library opens its time zone at the first time that is told.
+TEST(SandboxTest, TellingTheTimeGoesOn) {
+  EXPECT_EQ(status_after([] { return format_time(now_realtime_ns()).empty() ? 1 : 0; }), 0);
 }
 
 TEST(SandboxTest, WhatIsNotEndsTheProcess) {

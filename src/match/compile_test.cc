@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "base/file.h"
 #include "match/automaton.h"
 #include "match/builtin.h"
@@ -99,15 +101,26 @@ TEST(BuiltinTest, LeavesTheServicesOwnListenerAlone) {
 TEST(BuiltinTest, LeavesNameLookUpsAlone) {
   const CompiledSet set = builtin();
   struct Row {
+    uint32_t nr;
     uint64_t protocol, port;
+    const char* address;
     bool fires;
   };
-  for (const Row& row :
-       {Row{6, 53, true}, Row{6, 80, true}, Row{17, 53, false}, Row{17, 0, false}, Row{17, 4444, true}}) {
-    skep_call connect = call_of(__NR_connect, SKEP_STAGE_HOOK);
-    match::set(connect, SKEP_FIELD_FD_PROTO, row.protocol);
-    match::set(connect, SKEP_FIELD_FD_RPORT, row.port);
-    EXPECT_EQ(!fired(set, connect).empty(), row.fires) << row.protocol << ":" << row.port;
+  const Row rows[] = {{__NR_connect, 6, 53, "192.0.2.1", true},  {__NR_connect, 6, 80, "192.0.2.1", true},
+                      {__NR_connect, 6, 22, "0.0.0.0", true},    {__NR_connect, 17, 53, "192.0.2.1", false},
+                      {__NR_connect, 17, 0, "192.0.2.1", false}, {__NR_connect, 17, 4444, "192.0.2.1", true},
+                      {__NR_connect, 17, 22, "0.0.0.0", false},  {__NR_connect, 17, 22, "::", false},
+                      {__NR_connect, 17, 22, "127.0.0.1", true}, {__NR_connect, 17, 22, "::1", true},
+                      {__NR_sendto, 17, 22, "0.0.0.0", true},    {__NR_sendto, 17, 53, "192.0.2.1", false}};
+  for (const Row& row : rows) {
+    skep_call call = call_of(row.nr, SKEP_STAGE_HOOK);
+    match::set(call, SKEP_FIELD_FD_PROTO, row.protocol);
+    match::set(call, SKEP_FIELD_FD_RPORT, row.port);
+    call.has |= 1u << SKEP_FIELD_FD_RIP;
+    const auto endpoint = parse_endpoint(row.address);
+    ASSERT_TRUE(endpoint) << row.address;
+    std::memcpy(call.remote, endpoint->address.data(), sizeof call.remote);
+    EXPECT_EQ(!fired(set, call).empty(), row.fires) << row.nr << " " << row.protocol << ":" << row.port << row.address;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -78,10 +79,11 @@ void Bait::announce(SessionId session, const LiveLeg& leg) {
 }
 
 void Bait::leg_opened(SessionId session, const LiveLeg& leg) {
-  live_[session.value] = leg;
   const uint16_t port = leg.tuple.proxy.port;
+  LiveLeg& live = live_[session.value] = leg;
   ports_.taken(port);
-  if (!ports_.names(port)) {
+  live.joined = ports_.names(port);
+  if (!live.joined) {
     writer_.note(session, now_realtime_ns(),
                  {formats::NoteKind::unsupervised, "its source port may still mean an earlier session"});
     return;
@@ -139,25 +141,31 @@ void Bait::take_events(int64_t now_ns) {
 }
 
 void Bait::greet() {
-  connected_ = true;
   alerts_taken_ = 0;
-  log::info("bait {}: its monitor is connected", name());
   wire::Frame hello;
   hello.mutable_hello()->set_version(1);
   hello.mutable_hello()->set_name(name());
   hello.mutable_hello()->set_proxy_start(static_cast<uint64_t>(now_realtime_ns()));
   link_->send(std::move(hello));
+}
+
+// From its welcome on the monitor tells of every flow; of those that came and went before, it may have told nobody.
+void Bait::welcomed() {
+  if (connected_) return;
+  connected_ = true;
+  log::info("bait {}: its monitor is connected", name());
   for (const auto& [id, leg] : live_) {
+    if (!leg.joined) continue;
     announce({id}, leg);
     writer_.note({id}, now_realtime_ns(), {formats::NoteKind::supervised_again, "the bait's monitor is there"});
   }
-  ever_connected_ = true;
 }
 
 void Bait::gone(const std::string& why) {
-  connected_ = false;
+  const bool supervised = std::exchange(connected_, false);
   log::warning("bait {}: its monitor is away ({}): sessions are recorded unsupervised until it is back", name(), why);
   for (const auto& [id, leg] : live_) {
+    if (!supervised) break;  // they are noted already
     writer_.note({id}, now_realtime_ns(), {formats::NoteKind::unsupervised, "the bait's monitor went away: " + why});
   }
 }
@@ -202,9 +210,11 @@ void Bait::take_frame(const wire::Frame& frame, int64_t now_ns) {
     if (within_rate(alert_rate_, frame.alert().serial(), now_ns)) take_alert(frame.alert(), now_ns);
   } else if (frame.has_degraded()) {
     log::warning("bait {}: its monitor says: {}", name(), frame.degraded().words());
+  } else if (frame.has_welcome()) {
+    welcomed();
   } else if (frame.has_flow_closed()) {
     join_.flow_closed(frame.flow_closed().serial());
-  } else if (!frame.has_welcome()) {
+  } else {
     ++claims_malformed_;
   }
 }

@@ -20,6 +20,7 @@ namespace skep::proxy {
 struct LiveLeg {
   Tuple tuple;
   std::string service;
+  bool joined = true;  // false: its port may still mean an earlier session, so that nothing may be said of it
 };
 
 class Bait {
@@ -54,6 +55,7 @@ class Bait {
   bool known_already(const wire::Alert& alert);
   void take_pong(const wire::Pong& pong, int64_t now_ns);
   void greet();
+  void welcomed();
   void gone(const std::string& why);
   void forget_ended();
   void announce(SessionId session, const LiveLeg& leg);
@@ -73,7 +75,6 @@ class Bait {
   std::unordered_map<uint64_t, LiveLeg> live_;
   std::unordered_map<uint64_t, Tuple> ended_unbound_;  // their ports are held back
   bool connected_ = false;
-  bool ever_connected_ = false;
   uint64_t pings_ = 0;
   uint64_t alerts_taken_ = 0;                             // of this connection
   std::set<std::pair<uint64_t, uint32_t>> alerts_known_;  // id and pid

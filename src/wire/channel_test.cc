@@ -1,9 +1,13 @@
 #include "wire/channel.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <cstdlib>
 
+#include "wire/connection.h"
 #include "wire/keys.h"
 
 namespace skep::wire {
@@ -51,6 +55,14 @@ class ChannelTest : public testing::Test {
   Channel monitor_{monitor_context_};
 };
 std::string* ChannelTest::keys_ = nullptr;
+
+TEST_F(ChannelTest, AFrameDoesNotWaitForTheAcknowledgementOfTheLast) {
+  const Connection connection(Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), proxy_context_);
+  int on = 0;
+  socklen_t bytes = sizeof on;
+  ASSERT_EQ(::getsockopt(connection.fd(), IPPROTO_TCP, TCP_NODELAY, &on, &bytes), 0);
+  EXPECT_EQ(on, 1);
+}
 
 TEST_F(ChannelTest, CarriesFramesBothWays) {
   ASSERT_TRUE(carry(proxy_, monitor_));

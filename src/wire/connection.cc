@@ -1,5 +1,7 @@
 #include "wire/connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -10,6 +12,12 @@ namespace {
 constexpr int kReadsATurn = 16;  // of 16 KiB: one peer cannot hold up the others for longer
 
 }  // namespace
+
+Connection::Connection(Fd socket, const TlsContext& context) : socket_(std::move(socket)), channel_(context) {
+  // An alert does not wait until what was sent before it has been acknowledged.
+  const int on = 1;
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
 
 Status Connection::pump() {
   if (auto read = read_all(); !read) {

@@ -8,7 +8,7 @@ namespace skep::wire {
 
 class Connection {
  public:
-  Connection(Fd socket, const TlsContext& context) : socket_(std::move(socket)), channel_(context) {}
+  Connection(Fd socket, const TlsContext& context);
 
   // Reads all that is there and writes all that goes. An error: the connection is over, and why.
   Status pump();

@@ -132,6 +132,25 @@ int connect_unix() {
   return error;
 }
 
+template <typename Address>
+int connect_datagram(const Address& address) {
+  const int fd = ::socket(reinterpret_cast<const sockaddr&>(address).sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int error = error_of(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+  ::close(fd);
+  return error;
+}
+
+// As getaddrinfo sorts the two wildcards; nothing is sent, and they lead to this host alone.
+int sort_wildcards() {
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  v4.sin_family = AF_INET;
+  v6.sin6_family = AF_INET6;
+  v4.sin_port = v6.sin6_port = htons(22);
+  const int error = connect_datagram(v4);
+  return error != 0 ? error : connect_datagram(v6);
+}
+
 int open_socket(int family, int type, int protocol) {
   const int fd = ::socket(family, type, protocol);
   const int error = error_of(fd);
@@ -179,7 +198,10 @@ int clone_into_namespace() {
 const std::map<std::string, Deed>& deeds() {
   static const std::map<std::string, Deed> kDeeds = {
       {"nothing", [] { return 0; }},
-      {"shell", [] { return run("/bin/sh", {"sh", "-c", "exit 0"}); }},
+      {"shell",
+       [] {
+         return run("/bin/sh", {"sh", "-c", "exit 0"});
+       }},
       {"program", [] { return run("/bin/true", {"true"}); }},
       {"memfd", run_memfd},
       {"listen", listen_unbound},
@@ -187,6 +209,8 @@ const std::map<std::string, Deed>& deeds() {
       {"bind_any", [] { return bind_port(0); }},
       {"connect", connect_out},
       {"datagram", send_datagram},
+      {"datagram_connect", [] { return connect_datagram(test_address("10.99.0.2:9")); }},
+      {"sort_wildcards", sort_wildcards},
       {"ptrace", [] { return error_of(::ptrace(PTRACE_ATTACH, ::getppid(), nullptr, nullptr)); }},
       {"vm_writev", write_to_parent},
       {"module", [] { return error_of(::syscall(SYS_init_module, nullptr, 0, nullptr)); }},

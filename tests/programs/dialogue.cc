@@ -1,8 +1,9 @@
 // dialogue: many sessions that say the same things, and what was answered, each distinct answer once.
-//   dialogue --sessions N --at-once K [--mask PREFIX]… ADDRESS:PORT REQUEST…
-// Session i says REQUEST i modulo their number (\r \n \\ \xNN are bytes), ends its side, and reads to the end. Lines of
-// the answer that begin with a --mask are cut to it (a Date header). A line of JSON an answer: {"request": index,
-// "count": of sessions, "answer": …}, sorted. Exit 0: every session was answered with something.
+//   dialogue --sessions N --at-once K [--mask PREFIX]… [--keep-open] ADDRESS:PORT REQUEST…
+// Session i says REQUEST i modulo their number (\r \n \\ \xNN are bytes), ends its side (--keep-open: leaves that to
+// the server), and reads to the end. Lines of the answer that begin with a --mask are cut to it (a Date header). A line
+// of JSON an answer: {"request": index, "count": of sessions, "answer": …}, sorted. Exit 0: every session was answered
+// with something; an answer that did not come to its end says so.
 #include <algorithm>
 #include <atomic>
 #include <map>
@@ -57,13 +58,13 @@ std::string masked(const std::string& answer, const std::vector<std::string>& ma
   return text;
 }
 
-std::string converse(const sockaddr_in& address, const std::string& request) {
+std::string converse(const sockaddr_in& address, const std::string& request, bool keep_open) {
   std::string answer;
   const int fd = connect_to(address);
   if (fd < 0) return answer;
   send_all(fd, request);
-  ::shutdown(fd, SHUT_WR);
-  receive_until(fd, answer, 20'000, [](const std::string&) { return false; });
+  if (!keep_open) ::shutdown(fd, SHUT_WR);
+  if (!receive_until(fd, answer, 20'000, [](const std::string&) { return false; })) answer += "(not ended)";
   ::close(fd);
   return answer;
 }
@@ -72,6 +73,7 @@ std::string converse(const sockaddr_in& address, const std::string& request) {
 
 int main(int argc, char** argv) {
   unsigned sessions = 1, at_once = 8;
+  bool keep_open = false;
   std::vector<std::string> masks, words;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
@@ -81,6 +83,8 @@ int main(int argc, char** argv) {
       at_once = static_cast<unsigned>(std::atoi(argv[++i]));
     else if (word == "--mask")
       masks.emplace_back(argv[++i]);
+    else if (word == "--keep-open")
+      keep_open = true;
     else
       words.push_back(word);
   }
@@ -99,7 +103,7 @@ int main(int argc, char** argv) {
     speakers.emplace_back([&] {
       for (unsigned i = next++; i < sessions; i = next++) {
         const size_t which = i % requests.size();
-        const std::string answer = masked(converse(address, requests[which]), masks);
+        const std::string answer = masked(converse(address, requests[which], keep_open), masks);
         if (answer.empty()) ++silent;
         const std::lock_guard lock(taking);
         ++answers[{which, answer}];
