@@ -1,11 +1,10 @@
 // links: skep_formats
 // pcapng by round trip: whatever is written, every block's two lengths agree and the payload bytes come out again in
 // order.
-#include "formats/pcapng.h"
-
 #include <algorithm>
 
 #include "base/result.h"
+#include "formats/pcapng.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace skep;

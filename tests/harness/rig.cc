@@ -42,9 +42,8 @@ Status Rig::set_up() {
       fmt::format("listen: {}:7443\nkeys: {}\nsocket: {}\n{}\nservices:\n{}", testbed::kHoneypotAddress, file("keys"),
                   file("monitor.sock"), options_.monitor_more, options_.services_monitor);
   const std::string bait = fmt::format("baits:\n  - {{name: bait1, monitor: {}:7443}}\n", testbed::kHoneypotAddress);
-  const std::string proxy =
-      fmt::format("archive: {}\nkeys: {}\n{}\n{}services:\n{}", file("archive"), file("keys"), options_.proxy_more,
-                  options_.with_bait ? bait : "", options_.services_proxy);
+  const std::string proxy = fmt::format("archive: {}\nkeys: {}\n{}\n{}services:\n{}", file("archive"), file("keys"),
+                                        options_.proxy_more, options_.with_bait ? bait : "", options_.services_proxy);
   if (auto written = write_file(file("monitor.yaml"), monitor); !written) return written;
   return write_file(file("proxy.yaml"), proxy);
 }
