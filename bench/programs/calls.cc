@@ -1,5 +1,5 @@
-// bench_calls PORT PROGRAM [stay]: times three system calls and writes one line of JSON, nanoseconds a call, each the
-// median of several batches. `stay`: does not end afterwards, as a service.
+// bench_calls PORT PROGRAM: a service that answers its first connection with one line of JSON and ends. The line tells
+// what three system calls took just then, nanoseconds a call, each the median of several batches:
 //   unseen  getppid, which no signature looks at
 //   listen  on the service's own port: looked at before it runs, and allowed
 //   exec    fork, exec of PROGRAM (of an app group: looked at, and allowed), its end
@@ -7,9 +7,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <vector>
 
 #include "net.h"
@@ -23,8 +21,7 @@ constexpr int kExecCalls = 20;
 
 void check(bool holds, const char* what) {
   if (holds) return;
-  std::printf("{\"error\":\"%s: %s\"}\n", what, std::strerror(errno));
-  std::fflush(stdout);
+  std::perror(what);
   std::exit(1);
 }
 
@@ -41,12 +38,13 @@ double median_ns(int calls, Call call) {
   return batches[kBatches / 2];
 }
 
-int bound_socket(const char* port) {
+int listening_socket(const char* port) {
   const sockaddr_in address = test_address(std::string("127.0.0.1:") + port);
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   check(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "bind");
+  check(::listen(fd, 8) == 0, "listen");
   return fd;
 }
 
@@ -65,12 +63,12 @@ void run_program(char* program) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) return 2;
-  const int fd = bound_socket(argv[1]);
+  if (argc != 3) return 2;
+  const int fd = listening_socket(argv[1]);
+  const int asker = ::accept(fd, nullptr, nullptr);
+  check(asker >= 0, "accept");
   const double unseen = median_ns(kUnseenCalls, [] { ::syscall(SYS_getppid); });
   const double listen = median_ns(kListenCalls, [fd] { check(::listen(fd, 8) == 0, "listen"); });
   const double exec = median_ns(kExecCalls, [argv] { run_program(argv[2]); });
-  std::printf("{\"unseen\":%.1f,\"listen\":%.1f,\"exec\":%.1f}\n", unseen, listen, exec);
-  std::fflush(stdout);
-  while (argc > 3) ::pause();
+  ::dprintf(asker, "{\"unseen\":%.1f,\"listen\":%.1f,\"exec\":%.1f}\n", unseen, listen, exec);
 }
