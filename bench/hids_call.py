@@ -4,11 +4,12 @@ The same program runs with nothing attached (plain), under skep-monitor with the
 `strace -f --seccomp-bpf` that follows the four calls which the set decides on (strace): the tool that also stops just the calls
 it was asked for, in user space, and costs little on others.
 
-The pairs that mean something:
-  hids-call-unseen  getppid: supervised / strace --seccomp-bpf, which lets it pass in the kernel. What is added to `plain` stands
-                    in the information line; added time over added time means nothing where the peer adds next to nothing.
-  hids-call-listen  a call that is put before the judging program and allowed: supervised / strace, which stops it twice.
-  hids-call-exec    fork, exec of /bin/true in an app group, its end: supervised / strace.
+The pairs that mean something, all of them supervised / strace:
+  hids-call-unseen  getppid, which strace's filter lets pass in the kernel. Whole time over whole time: what the peer adds is next
+                    to nothing, and a ratio to it would be noise. The goal allows for one observer at every call's return.
+  hids-call-listen  a call that is put before the judging program, and allowed; strace stops it twice.
+  hids-call-exec    fork, exec of a program of an app group, its end. Most of it is the kernel's own work: with nothing attached
+                    0.73 of strace's time were measured, so that 0.85 is half of what strace adds.
 """
 import json
 import socket
@@ -16,12 +17,11 @@ import socket
 from lab import Failed, Goal, await_that, listens, program
 
 PORT = 8099
-CHILD = "/bin/true"
 CALLS = "execve,connect,bind,listen"
 
-GOALS = [Goal("hids-call-unseen", 1.0, "unseen", "ns a call", "supervised", "strace"),
+GOALS = [Goal("hids-call-unseen", 1.5, "unseen", "ns a call", "supervised", "strace"),
          Goal("hids-call-listen", 0.5, "listen", "ns a call", "supervised", "strace"),
-         Goal("hids-call-exec", 0.5, "exec", "ns a program", "supervised", "strace")]
+         Goal("hids-call-exec", 0.85, "exec", "ns a program", "supervised", "strace")]
 
 
 def ask():
@@ -34,10 +34,11 @@ def ask():
 
 
 def cases(lab):
-    loops = [program("bench_calls"), str(PORT), CHILD]
+    child = program("bench_nothing")
+    loops = [program("bench_calls"), str(PORT), child]
     strace = ["strace", "-f", "--seccomp-bpf", "-e", f"trace={CALLS}", "-o", "/dev/null"]
     service = (f"services:\n  - {{name: calls, command: [{', '.join(loops)}], port: {PORT}, app_groups: [child]}}\n"
-               f"app_groups: [{{name: child, programs: [{CHILD}]}}]\n")
+               f"app_groups: [{{name: child, programs: [{child}]}}]\n")
 
     def asked(started):
         with started:

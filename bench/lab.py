@@ -107,7 +107,7 @@ class Lab:
     @contextlib.contextmanager
     def started(self, command, ready):
         """A program that runs for the length of the block, which begins once `ready(what it printed)` holds."""
-        log = self.path / "started.log"
+        log = self.path / f"{pathlib.Path(command[0]).name}.log"
         with open(log, "w") as output:
             command = [program(command[0]), *map(str, command[1:])]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)

@@ -64,7 +64,7 @@ def cpu_of(process, load):
 
 
 class Proxies:
-    """Subclasses say LOAD, GOALS, and how many units of their goal the load is."""
+    """Subclasses say LOAD, GOALS, and what a second of CPU for the load is in their goal's unit."""
 
     @classmethod
     def cases(cls, lab):
@@ -73,7 +73,7 @@ class Proxies:
     @classmethod
     def with_backend(cls, lab, proxy):
         with lab.started(["bench_tcp_load", "serve", f"127.0.0.1:{BACKEND}"], lambda _: listens(BACKEND)):
-            return {"cpu": proxy(lab) * cls.US_A_UNIT}
+            return {"cpu": proxy(lab) * cls.UNIT_A_SECOND}
 
     @classmethod
     def haproxy(cls, lab):
@@ -96,11 +96,11 @@ class Proxies:
 
 class Short(Proxies):
     LOAD = (4000, 16, 1024)
-    US_A_UNIT = 1e6 / LOAD[0]
+    UNIT_A_SECOND = 1e6 / LOAD[0]
     GOALS = [Goal("proxy-short", 0.85, "cpu", "us of CPU a connection", "skep-proxy", "haproxy")]
 
 
 class Bulk(Proxies):
     LOAD = (1, 1, 256 << 20)
-    US_A_UNIT = 1e6 * (1 << 30) / LOAD[2]
-    GOALS = [Goal("proxy-bulk", 0.50, "cpu", "us of CPU a GiB", "skep-proxy", "haproxy")]
+    UNIT_A_SECOND = 1e3 * (1 << 30) / LOAD[2]
+    GOALS = [Goal("proxy-bulk", 0.50, "cpu", "ms of CPU a GiB", "skep-proxy", "haproxy")]

@@ -16,8 +16,8 @@ namespace {
 
 constexpr int kBatches = 9;
 constexpr int kUnseenCalls = 200'000;
-constexpr int kListenCalls = 300;
-constexpr int kExecCalls = 20;
+constexpr int kListenCalls = 500;
+constexpr int kExecCalls = 50;
 
 void check(bool holds, const char* what) {
   if (holds) return;
