@@ -112,8 +112,8 @@ TEST_F(RelayTest, ABaitThatIsAwayIsAnOutcome) {
 }
 
 TEST_F(RelayTest, IPv6IsRecordedAsItself) {
-  const auto done = testbed::run_to_end(
-      {"/usr/bin/env", "ip", "-n", rig_->network().proxy(), "addr", "add", "fd00:99::2/64", "dev", "lo", "nodad"});
+  const auto done = testbed::run_to_end({"/usr/bin/env", "ip", "addr", "add", "fd00:99::2/64", "dev", "lo", "nodad"},
+                                        {rig_->network().proxy(), {}, {}});
   ASSERT_TRUE(done) << done.error().message;
   auto client = connect_from(rig_->network().proxy(), "[fd00:99::2]:90");
   ASSERT_TRUE(client) << client.error().message;
