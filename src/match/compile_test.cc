@@ -116,11 +116,26 @@ TEST(BuiltinTest, LeavesNameLookUpsAlone) {
     skep_call call = call_of(row.nr, SKEP_STAGE_HOOK);
     match::set(call, SKEP_FIELD_FD_PROTO, row.protocol);
     match::set(call, SKEP_FIELD_FD_RPORT, row.port);
+    match::set(call, SKEP_FIELD_FOR_SESSION, 0);
+    if (row.nr == __NR_connect) match::set(call, SKEP_FIELD_OWN_LISTENER, 0);
     call.has |= 1u << SKEP_FIELD_FD_RIP;
     const auto endpoint = parse_endpoint(row.address);
     ASSERT_TRUE(endpoint) << row.address;
     std::memcpy(call.remote, endpoint->address.data(), sizeof call.remote);
     EXPECT_EQ(!fired(set, call).empty(), row.fires) << row.nr << " " << row.protocol << ":" << row.port << row.address;
+  }
+}
+
+TEST(BuiltinTest, LeavesAServerAloneThatWakesItself) {
+  const CompiledSet set = builtin();
+  for (const uint64_t own : {0, 1}) {
+    for (const uint64_t for_session : {0, 1}) {
+      skep_call call = call_of(__NR_connect, SKEP_STAGE_HOOK);
+      match::set(call, SKEP_FIELD_FD_PROTO, 6);
+      match::set(call, SKEP_FIELD_OWN_LISTENER, own);
+      match::set(call, SKEP_FIELD_FOR_SESSION, for_session);
+      EXPECT_EQ(fired(set, call).empty(), own == 1 && for_session == 0);
+    }
   }
 }
 

@@ -39,6 +39,8 @@ constexpr Field kFields[] = {
     {"fd.rport", SKEP_FIELD_FD_RPORT, ValueType::number, kHook, kKernel, "remote port of connect and send", kPortMost},
     {"fd.rip", SKEP_FIELD_FD_RIP, ValueType::network, kHook, kKernel,
      "remote address of connect and send, address asked for of bind: addresses and networks"},
+    {"fd.is_own_listener", SKEP_FIELD_OWN_LISTENER, ValueType::truth, kHook, kKernel,
+     "whether connect leads to a listener of the service on this very host"},
     {"fd.l4proto", SKEP_FIELD_FD_PROTO, ValueType::protocol, kPre | kHook | kPost, kKernel, "tcp, udp, icmp or raw"},
     {"proc.name", SKEP_FIELD_EXE_NAME, ValueType::name, kExec, kKernel, "own name of the file that was opened to run"},
     {"proc.exepath", SKEP_FIELD_EXE_FILE, ValueType::path, kExec, kKernel,
@@ -49,6 +51,8 @@ constexpr Field kFields[] = {
      "whether the file to run has no name on any disk (memfd, or deleted)"},
     {"proc.in_app_group", SKEP_FIELD_IN_GROUP, ValueType::truth, kAll, kKernel,
      "whether the caller runs a program of an app group"},
+    {"proc.works_for_session", SKEP_FIELD_FOR_SESSION, ValueType::truth, kAll, kKernel,
+     "whether the calling thread, or who forked it, has read from a session"},
     {"user.uid", SKEP_FIELD_UID, ValueType::number, kAll, kKernel, "effective user id of the caller", UINT32_MAX},
 };
 
@@ -120,6 +124,7 @@ const std::vector<FieldCalls>& field_calls() {
       {{"fd.l4proto"}, kHook, false, {"listen"}, {"tcp"}},
       {{"fd.l4proto"}, kHook, false, {"connect", "bind", "sendto"}, {"tcp", "udp"}},  // raw sockets pass no hook
       {{"fd.rport"}, kHook, false, {"connect", "sendto"}, {}},
+      {{"fd.is_own_listener"}, kHook, false, {"connect"}, {}},
       {{"fd.rip"}, kHook, false, {"connect", "bind", "sendto"}, {}},
       {{"evt.arg.1", "evt.arg.2", "evt.arg.3", "evt.arg.4", "evt.arg.5"}, kPre | kPost, true, {"sendto"}, {}},
       {{"evt.abi"}, kPre | kPost, false, {"foreign_abi"}, {}},

@@ -63,7 +63,9 @@ enum skep_field {
   SKEP_FIELD_UID = 17,          /* user.uid (effective) */
   SKEP_FIELD_SERVICE_PORT = 18, /* fd.is_service_port: 1 where fd.sport is one of the service's ports */
   SKEP_FIELD_IN_GROUP = 19,     /* proc.in_app_group: 1 where the calling process runs a program of an app group */
-  SKEP_FIELD_COUNT = 20,
+  SKEP_FIELD_OWN_LISTENER = 20, /* fd.is_own_listener: 1 where connect leads to a listener of the service on this host */
+  SKEP_FIELD_FOR_SESSION = 21,  /* proc.works_for_session: 1 where the calling thread bears a session's label */
+  SKEP_FIELD_COUNT = 22,
 };
 
 enum skep_operator {

@@ -1,9 +1,9 @@
 // deed_server: what an intruder does after he got in, one deed a session, done for real.
-//   deed_server ADDRESS:PORT
+//   deed_server ADDRESS:PORT [--wake]
 // A request is "HOW DEED\n". HOW: how the process that does it came to be (plain, thread, double_fork, setsid, renamed,
-// exec, thread_exec: setsid, and then an exec by another thread than the first). DEED: a row of kDeeds. The answer is "DEED done" or "DEED errno N" or "DEED killed by N": what the deed itself
-// saw. The server goes on. Nothing here does harm where it is allowed: what would change the machine is asked for with
-// arguments that the kernel refuses.
+// exec, thread_exec: setsid, and then an exec by another thread than the first). DEED: a row of kDeeds. The answer is
+// "DEED done" or "DEED errno N" or "DEED killed by N": what the deed itself saw. The server goes on. Nothing here does
+// harm where it is allowed: what would change the machine is asked for with arguments that the kernel refuses.
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/perf_event.h>
@@ -30,6 +30,8 @@
 #include "net.h"
 
 namespace {
+
+sockaddr_in own_address{};  // where it listens
 
 // 0, an errno, or minus the signal that ended the child that did it.
 using Deed = std::function<int()>;
@@ -93,6 +95,13 @@ int connect_out() {
   const sockaddr_in address = test_address("10.99.0.2:9");
   const int fd = tcp_socket();
   const int error = error_of(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+  ::close(fd);
+  return error;
+}
+
+int connect_to_self() {
+  const int fd = tcp_socket();
+  const int error = error_of(::connect(fd, reinterpret_cast<const sockaddr*>(&own_address), sizeof own_address));
   ::close(fd);
   return error;
 }
@@ -208,6 +217,7 @@ const std::map<std::string, Deed>& deeds() {
       {"bind", [] { return bind_port(4444); }},
       {"bind_any", [] { return bind_port(0); }},
       {"connect", connect_out},
+      {"connect_self", connect_to_self},
       {"datagram", send_datagram},
       {"datagram_connect", [] { return connect_datagram(test_address("10.99.0.2:9")); }},
       {"sort_wildcards", sort_wildcards},
@@ -311,6 +321,7 @@ int main(int argc, char** argv) {
     return outcome >= 0 ? outcome : 128 - outcome;
   }
   const sockaddr_in address = test_address(argc > 1 ? argv[1] : "");
+  own_address = address;
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -320,6 +331,12 @@ int main(int argc, char** argv) {
     return 1;
   }
   ::signal(SIGPIPE, SIG_IGN);
+  // As servers do that wake a process of their own: by a process that has nothing to do with any session.
+  if (argc > 2 && ::fork() == 0) {
+    std::printf("woken: errno %d\n", connect_to_self());
+    std::fflush(stdout);
+    ::_exit(0);
+  }
   for (;;) {
     const int client = ::accept(listener, nullptr, nullptr);
     if (client < 0) continue;

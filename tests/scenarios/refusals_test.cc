@@ -12,8 +12,8 @@ namespace {
 struct Row {
   const char* description;
   const char* request;
-  const char* answer;     // what the deed itself saw
-  const char* rule;       // "": harmless
+  const char* answer;  // what the deed itself saw
+  const char* rule;    // "": harmless
   AlertAction action;
 };
 
@@ -26,12 +26,15 @@ constexpr Row kRows[] = {
     {"a listener that was never bound", "plain listen", "listen errno 13", "new_listener", AlertAction::denied},
     {"a port", "plain bind", "bind errno 13", "foreign_port", AlertAction::denied},
     {"a connection", "plain connect", "connect errno 101", "outgoing_connection", AlertAction::denied},
+    {"a connection to the server itself, on behalf of a session", "plain connect_self", "connect_self errno 101",
+     "outgoing_connection", AlertAction::denied},
     {"a datagram", "plain datagram", "datagram errno 101", "outgoing_connection", AlertAction::denied},
     {"a datagram socket connected", "plain datagram_connect", "datagram_connect errno 101", "outgoing_connection",
      AlertAction::denied},
     {"getaddrinfo for where to listen", "plain sort_wildcards", "sort_wildcards done", "", AlertAction::observed},
     {"tracing", "plain ptrace", "ptrace errno 1", "foreign_process_memory", AlertAction::denied},
-    {"writing to another process", "plain vm_writev", "vm_writev errno 1", "foreign_process_memory", AlertAction::denied},
+    {"writing to another process", "plain vm_writev", "vm_writev errno 1", "foreign_process_memory",
+     AlertAction::denied},
     {"a kernel module", "plain module", "module errno 1", "kernel_module", AlertAction::denied},
     {"a mount", "plain mount", "mount errno 1", "mount_or_namespace", AlertAction::denied},
     {"a namespace", "plain unshare", "unshare errno 1", "mount_or_namespace", AlertAction::denied},
@@ -71,11 +74,12 @@ class RefusalsTest : public testing::Test {
     if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
   }
   // A rig with a deed_server behind port 90, and whatever else is wanted of the monitor.
-  void start(const std::string& monitor_more, const std::string& service_more) {
+  void start(const std::string& monitor_more, const std::string& service_more, const std::string& words = "") {
     RigOptions options;
     const Rig names(options);
-    options.services_monitor = fmt::format("  - {{name: deeds, command: [{}, \"{}:9000\"], port: 9000{}}}\n",
-                                           names.program("deed_server"), testbed::kHoneypotAddress, service_more);
+    options.services_monitor =
+        fmt::format("  - {{name: deeds, command: [{}, \"{}:9000\"{}], port: 9000{}}}\n", names.program("deed_server"),
+                    testbed::kHoneypotAddress, words, service_more);
     options.services_proxy = fmt::format("  - {{name: deeds, listen: [\"{}:90\"], bait: bait1, address: {}:9000}}\n",
                                          testbed::kProxyOutside, testbed::kHoneypotAddress);
     options.monitor_more = monitor_more;
@@ -119,6 +123,18 @@ class RefusalsTest : public testing::Test {
 TEST_F(RefusalsTest, EachDeedIsRefusedAsItsSignatureSays) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
   for (const Row& row : kRows) expect(row);
+}
+
+// Apache's prefork wakes its children so. The same connection on behalf of a session is in the table above.
+TEST_F(RefusalsTest, AServerThatWakesItselfIsLeftAlone) {
+  auto folder = testbed::Folder::make();
+  ASSERT_TRUE(folder);
+  const std::string output = folder->path() + "/output";
+  ASSERT_NO_FATAL_FAILURE(start("", ", output: " + output, ", --wake"));
+  ASSERT_TRUE(eventually([&] { return read_file(output).value_or("").find("woken") != std::string::npos; }));
+  EXPECT_EQ(*read_file(output), "woken: errno 0\n");
+  EXPECT_EQ(number_in(rig_->skep({"hids", "status"}).text, "alerts"), 0u);
+  expect({"and serves on", "plain nothing", "nothing done", "", AlertAction::observed});
 }
 
 TEST_F(RefusalsTest, AnAppGroupMayWhatOthersMayNot) {

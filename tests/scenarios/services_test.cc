@@ -293,13 +293,13 @@ LoadModule cgid_module /usr/lib/apache2/modules/mod_cgid.so
 ScriptSock {}/cgid.sock
 StartServers 2)";
 
-// A process for each session, which starts its CGI programs itself. No server is ended because it has nothing to do: to
-// wake it for that, Apache connects to its own port, which `outgoing_connection` refuses.
+// A process for each session, which starts its CGI programs itself. Servers that have nothing to do are ended: to wake
+// one for that, Apache connects to its own port.
 constexpr char kPrefork[] = R"(LoadModule mpm_prefork_module /usr/lib/apache2/modules/mod_mpm_prefork.so
 LoadModule cgi_module /usr/lib/apache2/modules/mod_cgi.so
 StartServers 2
 MinSpareServers 2
-MaxSpareServers 32)";
+MaxSpareServers 3)";
 
 class ApacheTest : public ServicesTest {
  protected:

@@ -17,6 +17,7 @@ static __always_inline void fill_caller(struct skep_call *call, const struct ske
   call->service = state->service;
   set_field(call, SKEP_FIELD_UID, BPF_CORE_READ(task, cred, euid.val));
   set_field(call, SKEP_FIELD_IN_GROUP, (state->flags & SKEP_TASK_IN_GROUP) != 0);
+  set_field(call, SKEP_FIELD_FOR_SESSION, state->label.source != SKEP_LABEL_NONE && state->label.flow.serial);
 }
 
 /* As the registers held them. Those of socket are cut to what the kernel takes of them, and the seccomp filter looks at:

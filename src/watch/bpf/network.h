@@ -8,7 +8,41 @@
 #include "watch/bpf/calls.h"
 #include "watch/bpf/flows.h"
 
-static __always_inline int judge_address(struct bpf_sock_addr *ctx, uint32_t nr, const uint8_t *address) {
+/* Whether a connection to this address ends at a listener on this host. One on all addresses is found for every address:
+ * then only those count that lead nowhere else. */
+static __always_inline int listens_here(struct bpf_sock_addr *ctx, struct bpf_sock_tuple *to, uint32_t bytes,
+                                        int leads_nowhere_else) {
+  struct bpf_sock *sk = bpf_sk_lookup_tcp(ctx, to, bytes, BPF_F_CURRENT_NETNS, 0);
+  if (!sk) return 0;
+  int bound_there = sk->src_ip4 && sk->src_ip4 == to->ipv4.daddr;
+  if (bytes == sizeof to->ipv6)
+    bound_there = sk->src_ip6[3] && sk->src_ip6[0] == to->ipv6.daddr[0] && sk->src_ip6[1] == to->ipv6.daddr[1] &&
+                  sk->src_ip6[2] == to->ipv6.daddr[2] && sk->src_ip6[3] == to->ipv6.daddr[3];
+  int listening = sk->state == K_TCP_LISTEN && (bound_there || leads_nowhere_else);
+  bpf_sk_release(sk);
+  return listening;
+}
+
+static __always_inline int listens_here_v4(struct bpf_sock_addr *ctx) {
+  struct bpf_sock_tuple to = {};
+  to.ipv4.daddr = ctx->user_ip4;
+  to.ipv4.dport = (uint16_t)ctx->user_port;
+  return listens_here(ctx, &to, sizeof to.ipv4, !to.ipv4.daddr || bpf_ntohl(to.ipv4.daddr) >> 24 == 127);
+}
+
+static __always_inline int listens_here_v6(struct bpf_sock_addr *ctx) {
+  struct bpf_sock_tuple to = {};
+  to.ipv6.daddr[0] = ctx->user_ip6[0];
+  to.ipv6.daddr[1] = ctx->user_ip6[1];
+  to.ipv6.daddr[2] = ctx->user_ip6[2];
+  to.ipv6.daddr[3] = ctx->user_ip6[3];
+  to.ipv6.dport = (uint16_t)ctx->user_port;
+  uint32_t last = bpf_ntohl(to.ipv6.daddr[3]);
+  int leads_nowhere_else = !to.ipv6.daddr[0] && !to.ipv6.daddr[1] && !to.ipv6.daddr[2] && last <= 1; /* :: and ::1 */
+  return listens_here(ctx, &to, sizeof to.ipv6, leads_nowhere_else);
+}
+
+static __always_inline int judge_address(struct bpf_sock_addr *ctx, uint32_t nr, const uint8_t *address, int v6) {
   struct task_struct *task = bpf_get_current_task_btf();
   struct skep_task *state = supervised(task);
   if (!state || !has_candidates(nr)) return 1;
@@ -24,6 +58,11 @@ static __always_inline int judge_address(struct bpf_sock_addr *ctx, uint32_t nr,
     fill_local_port(&call, port);
   else
     set_field(&call, SKEP_FIELD_FD_RPORT, port);
+  if (nr == K_NR_CONNECT) {
+    int own = ctx->protocol == K_IPPROTO_TCP && is_service_port(call.service, port);
+    if (own) own = v6 ? listens_here_v6(ctx) : listens_here_v4(ctx);
+    set_field(&call, SKEP_FIELD_OWN_LISTENER, (uint64_t)own);
+  }
   int verdict = judge_call(&j);
   if (verdict == VERDICT_KILL) bpf_send_signal(K_SIGKILL);
   if (verdict > 0) bpf_set_retval(-verdict);
@@ -33,12 +72,12 @@ static __always_inline int judge_address(struct bpf_sock_addr *ctx, uint32_t nr,
 static __always_inline int judge_v4(struct bpf_sock_addr *ctx, uint32_t nr) {
   uint8_t address[16];
   mapped_address(address, ctx->user_ip4);
-  return judge_address(ctx, nr, address);
+  return judge_address(ctx, nr, address, 0);
 }
 
 static __always_inline int judge_v6(struct bpf_sock_addr *ctx, uint32_t nr) {
   uint32_t address[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
-  return judge_address(ctx, nr, (const uint8_t *)address);
+  return judge_address(ctx, nr, (const uint8_t *)address, 1);
 }
 
 SEC("cgroup/connect4") int on_connect4(struct bpf_sock_addr *ctx) { return judge_v4(ctx, K_NR_CONNECT); }
