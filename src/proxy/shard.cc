@@ -421,17 +421,24 @@ void Shard::watch_side(uint32_t index, Side side) {
   slot.writes[at] = write;
 }
 
+// What is due now; what need not be looked at in every turn is looked at every kTickMs.
 void Shard::tick(int64_t now) {
-  writer_->tick();
   for (const auto& bait : baits_) bait->take_events(now);
-  if (now - last_heartbeat_ns_ >= options_.heartbeat_ms * kMillisecond) {
-    last_heartbeat_ns_ = now;
-    for (const auto& bait : baits_) bait->heartbeat(now);
-  }
   for (const uint32_t index : std::exchange(waiting_for_port_, {})) {
     connect(index);
     if (slots_[index].used) watch(index);
   }
+  if (now - last_tick_ns_ < kTickMs * kMillisecond) return;
+  last_tick_ns_ = now;
+  writer_->tick();
+  if (now - last_heartbeat_ns_ >= options_.heartbeat_ms * kMillisecond) {
+    last_heartbeat_ns_ = now;
+    for (const auto& bait : baits_) bait->heartbeat(now);
+  }
+  end_overdue(now);
+}
+
+void Shard::end_overdue(int64_t now) {
   std::vector<uint32_t> slots;
   for (const auto& [id, index] : live_) slots.push_back(index);
   for (const uint32_t index : slots) {

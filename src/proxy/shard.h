@@ -72,6 +72,7 @@ class Shard {
   void watch(uint32_t index);
   void watch_side(uint32_t index, Side side);
   void tick(int64_t now_ns);
+  void end_overdue(int64_t now_ns);
   void alert(SessionId session, Alert alert);
   Bait* bait_of(size_t service);
 
@@ -92,6 +93,7 @@ class Shard {
   Fd reserve_;  // closed to let one more connection in, when descriptors have run out
   bool stopping_ = false;
   int64_t stop_deadline_ns_ = 0;
+  int64_t last_tick_ns_ = 0;
   int64_t last_heartbeat_ns_ = 0;
   uint64_t sessions_total_ = 0;
   uint64_t sessions_refused_ = 0;
