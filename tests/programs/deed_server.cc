@@ -204,9 +204,17 @@ int clone_into_namespace() {
   return error;
 }
 
+int handle_signal() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  ::sigaction(SIGUSR1, &action, nullptr);
+  return error_of(::raise(SIGUSR1));
+}
+
 const std::map<std::string, Deed>& deeds() {
   static const std::map<std::string, Deed> kDeeds = {
       {"nothing", [] { return 0; }},
+      {"signal", handle_signal},
       {"shell",
        [] {
          return run("/bin/sh", {"sh", "-c", "exit 0"});

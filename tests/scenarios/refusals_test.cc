@@ -19,6 +19,7 @@ struct Row {
 
 constexpr Row kRows[] = {
     {"an ordinary request", "plain nothing", "nothing done", "", AlertAction::observed},
+    {"a signal and its handler", "plain signal", "signal done", "", AlertAction::observed},
     {"a port of the kernel's choice, not listened on", "plain bind_any", "bind_any done", "", AlertAction::observed},
     {"a shell", "plain shell", "shell killed by 9", "shell_started", AlertAction::killed},
     {"any other program", "plain program", "program killed by 9", "unlisted_program", AlertAction::killed},
@@ -123,6 +124,24 @@ class RefusalsTest : public testing::Test {
 TEST_F(RefusalsTest, EachDeedIsRefusedAsItsSignatureSays) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
   for (const Row& row : kRows) expect(row);
+}
+
+TEST_F(RefusalsTest, AnAdoptedServiceLivesOnAndItsDeedsEndTheirProcesses) {
+  ASSERT_NO_FATAL_FAILURE(start("", ""));
+  const unsigned pid = number_in(rig_->skep({"hids", "services", "list"}).text, "pid");
+  ASSERT_EQ(rig_->skep({"hids", "services", "remove", "deeds"}).code, 0);
+  ASSERT_TRUE(write_file(rig_->file("adopt.yaml"), fmt::format("- {{name: deeds, pid: {}, port: 9000}}\n", pid)));
+  ASSERT_EQ(rig_->skep({"hids", "services", "add", rig_->file("adopt.yaml")}).code, 0)
+      << *read_file(rig_->file("skep.err"));
+  const Row rows[] = {
+      {"an ordinary request", "plain nothing", "nothing done", "", AlertAction::observed},
+      {"a signal and its handler", "plain signal", "signal done", "", AlertAction::observed},
+      {"a shell", "plain shell", "shell killed by 9", "shell_started", AlertAction::killed},
+      {"a connection", "plain connect", "connect errno 101", "outgoing_connection", AlertAction::denied},
+      {"a listener", "double_fork listen", "listen killed by 9", "new_listener", AlertAction::killed},
+      {"a 32-bit call", "double_fork foreign_abi", "foreign_abi killed by 9", "foreign_abi", AlertAction::killed},
+  };
+  for (const Row& row : rows) expect(row);
 }
 
 // Apache's prefork wakes its children so. The same connection on behalf of a session is in the table above.

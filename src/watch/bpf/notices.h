@@ -62,16 +62,18 @@ int mark(struct skep_mark *request) {
   return 0;
 }
 
-/* After a call has returned, with its result. Costs every thread of the host one storage look-up. */
+/* After a call has returned, with its result. It costs every thread of the host a look into the table; whose thread it is
+ * is only asked where a signature looks at the call. */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_return, struct pt_regs *regs, long result) {
   struct task_struct *task = bpf_get_current_task_btf();
-  struct skep_task *state = supervised(task);
-  if (!state) return 0;
-  unsigned long number = BPF_CORE_READ(regs, orig_ax);
-  int compat = BPF_CORE_READ(task, thread_info.status) & K_TS_COMPAT;
+  unsigned long number = regs->orig_ax;
+  if ((long)number < 0) return 0; /* the return from a signal's handler: it has no number any more */
+  int compat = task->thread_info.status & K_TS_COMPAT;
   uint32_t nr = compat || number & K_X32_BIT ? SKEP_CALL_FOREIGN_ABI : skep_canonical_call((uint32_t)number);
   if (!has_candidates(nr)) return 0;
+  struct skep_task *state = supervised(task);
+  if (!state) return 0;
   struct skep_call call = {.nr = nr, .stage = SKEP_STAGE_POST};
   struct judging j = {.call = &call, .state = state, .task = task, .leader = task->group_leader};
   fill_caller(&call, state, task);
