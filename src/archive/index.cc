@@ -1,6 +1,9 @@
 #include "archive/index.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "formats/event_codec.h"
 
@@ -133,6 +136,8 @@ SessionSummary read_row(sqlite3_stmt* s) {
 Result<Index> Index::open(const std::string& folder, bool writable) {
   sqlite3* db = nullptr;
   const std::string path = folder + "/index.sqlite";
+  if (!writable && ::access(path.c_str(), F_OK) != 0 && errno == ENOENT)
+    return fail("there is no archive in {} ({} is missing)", folder, path);
   const int flags = writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   const int opened = sqlite3_open_v2(path.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   Index index(db);

@@ -75,6 +75,8 @@ Status Demo::set_up() {
   auto folder = testbed::Folder::make(options_.keep);
   if (!folder) return tl::unexpected<Error>(folder.error());
   folder_.emplace(std::move(*folder));
+  if (::access((folder_->path() + "/keys").c_str(), F_OK) == 0)
+    return fail("{}: an earlier demo is kept there: name another folder", folder_->path());
   auto network = testbed::Network::make();
   if (!network) return tl::unexpected<Error>(network.error());
   network_.emplace(std::move(*network));
