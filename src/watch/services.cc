@@ -70,6 +70,8 @@ bool same_command(const skep_service_order& a, const skep_service_order& b) {
   return a.argc == b.argc && a.envc == b.envc && a.texts_bytes == b.texts_bytes &&
          std::memcmp(a.texts, b.texts, a.texts_bytes) == 0 && field(a.user) == field(b.user) &&
          field(a.workdir) == field(b.workdir) && field(a.output) == field(b.output) && field(a.name) == field(b.name) &&
+         a.intercept_count == b.intercept_count &&
+         std::equal(a.intercepts, a.intercepts + a.intercept_count, b.intercepts) &&
          a.no_address_randomisation == b.no_address_randomisation;
 }
 

@@ -33,17 +33,6 @@ std::string unescaped(const std::string& text) {
   return bytes;
 }
 
-std::string escaped(const std::string& bytes) {
-  std::string text;
-  for (const char c : bytes) {
-    char code[8];
-    std::snprintf(code, sizeof code, c < 0x20 || c >= 0x7f || c == '"' || c == '\\' ? "\\u%04x" : "%c",
-                  static_cast<unsigned char>(c));
-    text += code;
-  }
-  return text;
-}
-
 std::string masked(const std::string& answer, const std::vector<std::string>& masks) {
   std::string text;
   for (size_t at = 0; at < answer.size();) {

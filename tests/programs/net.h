@@ -63,3 +63,15 @@ bool receive_until(int fd, std::string& to, int timeout_ms, Enough enough) {
   }
   return true;
 }
+
+// As a JSON string holds it.
+inline std::string escaped(const std::string& bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    char code[8];
+    std::snprintf(code, sizeof code, c < 0x20 || c >= 0x7f || c == '"' || c == '\\' ? "\\u%04x" : "%c",
+                  static_cast<unsigned char>(c));
+    text += code;
+  }
+  return text;
+}

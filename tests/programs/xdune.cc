@@ -44,17 +44,6 @@ bool usable(uint64_t address) {
   return true;
 }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    char code[8];
-    std::snprintf(code, sizeof code, c < 0x20 || c >= 0x7f || c == '"' || c == '\\' ? "\\u%04x" : "%c",
-                  static_cast<unsigned char>(c));
-    out += code;
-  }
-  return out;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
