@@ -178,7 +178,9 @@ TEST_F(PatientRelayTest, RestsWhileALegThatHasFinishedWaitsForTheOther) {
   EXPECT_EQ(receive_all(client_).text, "");
   send_text(client_, std::string(24'000'000, 'x'));
   ::shutdown(client_.get(), SHUT_WR);
-  ASSERT_TRUE(eventually([&] { return rig_->skep({"session", "list", "--json"}).text.find("24000000") != std::string::npos; }));
+  ASSERT_TRUE(eventually([&] {
+    return rig_->skep({"session", "list", "--json"}).text.find("24000000") != std::string::npos;
+  }));
   const auto ticks = [&] {
     const auto stat = read_file(fmt::format("/proc/{}/stat", rig_->proxy()->pid()));
     const auto words = split(std::string_view(*stat).substr(stat->rfind(')') + 2), ' ');
@@ -201,10 +203,12 @@ TEST_F(RelayTest, AnOperatorFollowsAndCutsALiveSession) {
     id = text.substr(text.find("\"id\":\"") + 6, text.find("\",", text.find("\"id\":\"")) - text.find("\"id\":\"") - 6);
     return true;
   })) << "an open session is listed";
-  auto follower = testbed::Process::start({rig_->program("skep"), "session", "follow", id, "--archive", rig_->file("archive")},
-                                          {{}, rig_->file("follow.err"), rig_->file("follow.out")});
+  auto follower =
+      testbed::Process::start({rig_->program("skep"), "session", "follow", id, "--archive", rig_->file("archive")},
+                              {{}, rig_->file("follow.err"), rig_->file("follow.out")});
   ASSERT_TRUE(follower);
-  ASSERT_TRUE(eventually([&] { return read_file(rig_->file("follow.out")).value_or("").find("live bytes") != std::string::npos; }));
+  ASSERT_TRUE(eventually(
+      [&] { return read_file(rig_->file("follow.out")).value_or("").find("live bytes") != std::string::npos; }));
   ASSERT_EQ(rig_->skep({"session", "cut", id}).code, 0);
   EXPECT_TRUE(receive_all(client_).reset);
   EXPECT_TRUE(receive_all(bait_).reset);

@@ -44,9 +44,9 @@ TEST_F(RuntimeTest, SignaturesComeAndGoUnderARunningService) {
   EXPECT_TRUE(tagged());
   ASSERT_EQ(rig_->skep({"hids", "signatures", "remove", "shell_started", "unlisted_program"}).code, 0);
   EXPECT_FALSE(tagged()) << "what was removed is not in force";
-  ASSERT_TRUE(write_file(
-      rig_->file("mine.yaml"),
-      "signatures:\n  - {signature: mine, condition: 'evt.type = execve and proc.name in (sh, dash)', action: deny}\n"));
+  ASSERT_TRUE(write_file(rig_->file("mine.yaml"),
+                         "signatures:\n  - {signature: mine, condition: 'evt.type = execve and proc.name in (sh, "
+                         "dash)', action: deny}\n"));
   ASSERT_EQ(rig_->skep({"hids", "signatures", "add", rig_->file("mine.yaml")}).code, 0);
   EXPECT_TRUE(tagged()) << "what was added is";
   EXPECT_EQ(service_pid(), pid) << "the service was not restarted";
