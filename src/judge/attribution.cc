@@ -10,6 +10,10 @@ uint8_t root_source(const skep_label& label) {
   return label.source == SKEP_LABEL_FORK ? label.inherited : label.source;
 }
 
+void add(std::vector<uint64_t>& serials, uint64_t serial) {
+  if (serial != 0 && std::find(serials.begin(), serials.end(), serial) == serials.end()) serials.push_back(serial);
+}
+
 bool certain(const skep_label& label) {
   return root_source(label) == SKEP_LABEL_RECV && label.ambiguous == 0;
 }
@@ -60,19 +64,22 @@ Attributed Attribution::with_answer(const skep_alert_record& record, const skep_
   return {record, {}, Confidence::none, {record.label.flow.serial, answered.serial}};
 }
 
+// What the process may be working for: the flows that it serves. A thread without a label may act for one that has
+// ended, as well.
+std::vector<uint64_t> Attribution::candidates_of(uint32_t pid, const skep_label& label) const {
+  std::vector<uint64_t> candidates = flows_.served_by(pid);
+  if (root_source(label) != SKEP_LABEL_NONE) return candidates;
+  for (const uint64_t serial : flows_.formerly_served_by(pid)) add(candidates, serial);
+  return candidates;
+}
+
 Attributed Attribution::without_answer(const skep_alert_record& record) const {
-  // The process whose thread read, or would have: the violator's own, or the one that it descends from.
-  std::vector<uint64_t> candidates = flows_.served_by(record.pid);
-  if (candidates.empty()) candidates = flows_.served_by(record.parent);
-  const uint64_t labelled = record.label.flow.serial;
-  if (labelled != 0 && root_source(record.label) != SKEP_LABEL_NONE &&
-      std::find(candidates.begin(), candidates.end(), labelled) == candidates.end()) {
-    candidates.push_back(labelled);
-  }
+  std::vector<uint64_t> candidates = candidates_of(record.pid, record.label);
+  if (candidates.empty()) candidates = candidates_of(record.parent, record.label);
+  // Also where the label was answered already: a thread may act after its answer.
+  add(candidates, record.label.flow.serial);
   if (candidates.size() != 1) return {record, {}, Confidence::none, std::move(candidates)};
-  const auto open = flows_.all().find(candidates[0]);
-  const skep_flow flow = open != flows_.all().end() ? open->second.flow : record.label.flow;
-  return {record, flow, Confidence::handoff, {}};
+  return {record, flows_.find(candidates[0]).value_or(record.label.flow), Confidence::handoff, {}};
 }
 
 }  // namespace skep::judge

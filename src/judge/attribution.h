@@ -7,8 +7,9 @@
 //   had read from several that waited (or its parent) the next answer, if to the same flow  confirmed, else none
 //   woken by a thread that had read (or its parent)   the next answer                       confirmed;
 //                                                     no answer: the only flow it can be    handoff, else none
-//   none                                              the next answer                       handoff;
-//                                                     no answer: the only flow it can be    handoff, else none
+//   none, or answered already                         the next answer                       handoff;
+//                                                     no answer: the only flow that the     handoff, else none
+//                                                     process has ever served
 #pragma once
 
 #include <cstdint>
@@ -48,6 +49,7 @@ class Attribution {
     skep_alert_record alert;
     int64_t deadline_ns;
   };
+  std::vector<uint64_t> candidates_of(uint32_t pid, const skep_label& label) const;
   Attributed without_answer(const skep_alert_record& record) const;
   Attributed with_answer(const skep_alert_record& record, const skep_flow& answered) const;
 

@@ -97,6 +97,45 @@ TEST_F(AttributionTest, WithoutAnAnswerSeveralFlowsAreASet) {
   EXPECT_THAT(decided[0].candidates, testing::ElementsAre(7, 9));
 }
 
+TEST_F(AttributionTest, AThreadThatActsAfterItsAnswerMayMeanWhatItAnswered) {
+  flows_.served(flow_of(9), 100);
+  attribution_.alert(alert_of(1, SKEP_LABEL_NONE, 7), 0);  // 7 has ended, 9 alone is open
+  const auto decided = attribution_.expired(kConfirmWaitNs);
+  ASSERT_EQ(decided.size(), 1u);
+  EXPECT_EQ(decided[0].confidence, Confidence::none);
+  EXPECT_THAT(decided[0].candidates, testing::UnorderedElementsAre(7, 9));
+}
+
+TEST_F(AttributionTest, AThreadWithoutALabelMayActForASessionThatHasEnded) {
+  flows_.served(flow_of(7), 100);
+  flows_.closed(7);
+  flows_.served(flow_of(9), 100);
+  attribution_.alert(alert_of(1, SKEP_LABEL_NONE, 0), 0);
+  const auto decided = attribution_.expired(kConfirmWaitNs);
+  ASSERT_EQ(decided.size(), 1u);
+  EXPECT_THAT(decided[0].candidates, testing::UnorderedElementsAre(7, 9));
+}
+
+TEST_F(AttributionTest, TheOnlyFlowThatAProcessEverServedIsAHandoff) {
+  flows_.served(flow_of(7), 100);
+  attribution_.alert(alert_of(1, SKEP_LABEL_NONE, 0), 0);
+  const auto decided = attribution_.expired(kConfirmWaitNs);
+  ASSERT_EQ(decided.size(), 1u);
+  EXPECT_EQ(decided[0].flow.serial, 7u);
+  EXPECT_EQ(decided[0].confidence, Confidence::handoff);
+}
+
+TEST_F(AttributionTest, OneThatHasEndedIsTheWholeFlowAllTheSame) {
+  skep_flow flow = flow_of(7);
+  flow.remote_port = 40000;
+  flows_.served(flow, 100);
+  flows_.closed(7);
+  attribution_.alert(alert_of(1, SKEP_LABEL_NONE, 0), 0);
+  const auto decided = attribution_.expired(kConfirmWaitNs);
+  ASSERT_EQ(decided.size(), 1u);
+  EXPECT_EQ(decided[0].flow.remote_port, 40000) << "the proxy holds the 4-tuple against the one it knows";
+}
+
 TEST_F(AttributionTest, TheBoundDecidesTheOldestEarly) {
   for (uint64_t id = 0; id < kHeldMax; ++id)
     ASSERT_TRUE(attribution_.alert(alert_of(id + 1, SKEP_LABEL_NONE, 0), 0).empty());

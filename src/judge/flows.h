@@ -1,9 +1,13 @@
-// The flows that the kernel told of: open ones, by serial, and who serves them. Pure; bounded.
+// The flows that the kernel told of: open ones, by serial, who serves them, and the last ones that a process has
+// served. Pure; bounded.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "model/kernel_event.h"
@@ -13,6 +17,8 @@ namespace skep::judge {
 class Flows {
  public:
   static constexpr size_t kOpenMax = 65536;
+  static constexpr size_t kPastMax = 8;  // of one process
+  static constexpr size_t kPastProcessesMax = 4096;
 
   // Each returns whether it is news.
   bool opened(const skep_flow& flow);
@@ -27,10 +33,18 @@ class Flows {
   const std::map<uint64_t, Open>& all() const { return open_; }
   // Open flows that this process serves.
   std::vector<uint64_t> served_by(uint32_t pid) const;
+  // The last ones that it served and that have closed, the latest last; also when the process itself has ended.
+  std::vector<uint64_t> formerly_served_by(uint32_t pid) const;
+  // Open, or remembered.
+  std::optional<skep_flow> find(uint64_t serial) const;
   uint64_t refused() const { return refused_; }
 
  private:
+  void remember(uint32_t pid, const skep_flow& flow);
+
   std::map<uint64_t, Open> open_;
+  std::unordered_map<uint32_t, std::deque<skep_flow>> past_;
+  std::deque<uint32_t> past_order_;
   uint64_t refused_ = 0;
 };
 
