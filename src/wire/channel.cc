@@ -3,7 +3,7 @@
 namespace skep::wire {
 
 Status Channel::receive(ByteView ciphertext) {
-  const Status received = tls_.receive(ciphertext);
+  Status received = tls_.receive(ciphertext);
   // What came before an end or an error counts.
   reader_.feed(tls_.take_plain());
   while (true) {
