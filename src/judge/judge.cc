@@ -180,7 +180,7 @@ class Judge {
     pong.set_number(ping.number());
     pong.set_sent_ns(ping.sent_ns());
     pong.set_kernel_lost(kernel_.alerts_dropped + kernel_.telemetry_dropped);
-    pong.set_messages_dropped(unsent_ + outbox_.alerts_lost());
+    pong.set_messages_dropped(unsent_ + outbox_.lost());
     send(frame);
   }
 
@@ -224,7 +224,7 @@ class Judge {
         .field("killed", kernel_.killed);
     json.field("kernel_records_lost", kernel_.alerts_dropped + kernel_.telemetry_dropped)
         .field("kernel_helper_failures", kernel_.helper_failures);
-    json.field("notices", answer ? answer->notices : 0).field("messages_unsent", unsent_ + outbox_.alerts_lost());
+    json.field("notices", answer ? answer->notices : 0).field("messages_unsent", unsent_ + outbox_.lost());
     json.field("malformed_records", court_.counters().malformed_records)
         .field("malformed_frames", control_.counters().malformed);
     json.field("stale_frames", control_.counters().stale).field("missing_frames", control_.counters().missing);

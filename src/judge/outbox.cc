@@ -1,19 +1,26 @@
 #include "judge/outbox.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace skep::judge {
 
 void Outbox::put(wire::Frame frame) {
   if (!connected_ && !frame.has_alert()) return;
+  if (waiting_.size() >= kFramesMax && !frame.has_alert()) {
+    ++lost_;
+    return;
+  }
   waiting_.push_back(std::move(frame));
-  if (!connected_) keep_within(waiting_);
+  keep_within(connected_ ? kFramesMax : kAlertsMax);
 }
 
-void Outbox::keep_within(std::deque<wire::Frame>& alerts) {
-  while (alerts.size() > kAlertsMax) {
-    alerts.pop_front();
-    ++alerts_lost_;
+void Outbox::keep_within(size_t most) {
+  while (waiting_.size() > most) {
+    const auto news =
+        std::find_if(waiting_.begin(), waiting_.end(), [](const wire::Frame& frame) { return !frame.has_alert(); });
+    waiting_.erase(news != waiting_.end() ? news : waiting_.begin());
+    ++lost_;
   }
 }
 
@@ -29,7 +36,7 @@ void Outbox::peer_gone() {
     if (frame.has_alert()) alerts.push_back(std::move(frame));
   }
   waiting_ = std::move(alerts);
-  keep_within(waiting_);
+  keep_within(kAlertsMax);
 }
 
 void Outbox::sent() {

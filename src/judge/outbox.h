@@ -11,7 +11,10 @@ namespace skep::judge {
 
 class Outbox {
  public:
-  static constexpr size_t kAlertsMax = 10'000;  // waiting, and as many under way; beyond it the oldest goes, counted
+  // Waiting, all kinds together; alerts under way; alerts that wait for a proxy to come. Beyond a bound the oldest
+  // goes, news before an alert, and is counted.
+  static constexpr size_t kFramesMax = 20'000;
+  static constexpr size_t kAlertsMax = 10'000;
 
   void put(wire::Frame frame);
 
@@ -25,17 +28,17 @@ class Outbox {
   // The proxy has so many alerts of this connection.
   void acknowledged(uint64_t alerts);
 
-  uint64_t alerts_lost() const { return alerts_lost_; }
+  uint64_t lost() const { return lost_; }
   size_t under_way() const { return under_way_.size(); }
 
  private:
-  void keep_within(std::deque<wire::Frame>& alerts);
+  void keep_within(size_t most);
 
   bool connected_ = false;
   std::deque<wire::Frame> waiting_;
   std::deque<wire::Frame> under_way_;  // alerts
   uint64_t acknowledged_ = 0;          // alerts of this connection
-  uint64_t alerts_lost_ = 0;
+  uint64_t lost_ = 0;
 };
 
 }  // namespace skep::judge

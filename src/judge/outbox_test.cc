@@ -80,9 +80,22 @@ TEST(OutboxTest, AFullChannelHoldsAnAlertBackAndDropsNews) {
 TEST(OutboxTest, BeyondItsBoundTheOldestAlertGoesAndIsCounted) {
   Outbox outbox;
   for (uint64_t id = 1; id <= Outbox::kAlertsMax + 2; ++id) outbox.put(alert(id));
-  EXPECT_EQ(outbox.alerts_lost(), 2u);
+  EXPECT_EQ(outbox.lost(), 2u);
   outbox.peer_came();
   EXPECT_EQ(send_all(outbox).front(), 3u);
+}
+
+TEST(OutboxTest, AProxyThatDoesNotReadCostsNewsFirst) {
+  Outbox outbox;
+  outbox.peer_came();
+  outbox.put(alert(1));
+  for (size_t i = 0; i < Outbox::kFramesMax + 10; ++i) outbox.put(news());
+  EXPECT_EQ(outbox.lost(), 11u);
+  outbox.put(alert(2));
+  EXPECT_EQ(outbox.lost(), 12u) << "news goes for an alert";
+  const auto sent = send_all(outbox);
+  EXPECT_EQ(sent.front(), 1u);
+  EXPECT_EQ(sent.back(), 2u);
 }
 
 }  // namespace
