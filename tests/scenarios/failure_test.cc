@@ -2,7 +2,7 @@
 // word.
 #include <signal.h>
 
-#include <thread>
+#include <algorithm>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -34,6 +34,39 @@ class FailureTest : public testing::Test {
                                           {rig_->network().attacker(), rig_->file("load.err"), rig_->file("load.out")});
     return std::move(*client);
   }
+  // Twelve at a time, for some seconds; returns once it is well under way.
+  testbed::Process traffic() {
+    auto client = testbed::Process::start(
+        {rig_->program("dialogue"), "--sessions", "1200", "--at-once", "12",
+         std::string(testbed::kProxyOutside) + ":90", "HOLD 20 GOOD a\\n", "HOLD 5 GOOD bb\\n", "GOOD ccc\\n"},
+        {rig_->network().attacker(), rig_->file("traffic.err"), rig_->file("traffic.out")});
+    EXPECT_TRUE(eventually([&] {
+      const std::string listed = rig_->skep({"session", "list"}).text;
+      return std::count(listed.begin(), listed.end(), '\n') > 100;
+    }));
+    EXPECT_TRUE(client->running()) << "the traffic goes on";
+    return std::move(*client);
+  }
+  // Every session has an end, and of every one lies in the archive what its summary says.
+  void expect_every_log_whole() {
+    const auto all = rig_->sessions(100, 60'000);
+    ASSERT_TRUE(all) << all.error().message;
+    auto reader = archive::Reader::open(rig_->file("archive"));
+    ASSERT_TRUE(reader);
+    for (const archive::SessionSummary& session : *all) {
+      uint64_t bytes[2] = {0, 0};
+      const auto read = reader->for_each(session, {}, [&](const formats::Record& record) {
+        if (record.type == formats::RecordType::data)
+          bytes[static_cast<size_t>(record.direction)] += record.payload.size();
+      });
+      EXPECT_TRUE(read) << read.error().message;
+      EXPECT_EQ(bytes[0], session.bytes_in) << to_string(session.id);
+      EXPECT_EQ(bytes[1], session.bytes_out) << to_string(session.id);
+      EXPECT_LE(session.forwarded_in, session.bytes_in);
+      EXPECT_NE(session.end_ns, 0);
+      EXPECT_EQ(session.session_class, SessionClass::harmless) << to_string(session.id);
+    }
+  }
   // Pid of a child of skep-monitor by its name; 0: there is none.
   pid_t child_named(const std::string& name) {
     auto process = testbed::Process::start({"pgrep", "-P", std::to_string(rig_->monitor()->pid()), "-x", name},
@@ -61,7 +94,7 @@ class FailureTest : public testing::Test {
 };
 
 TEST_F(FailureTest, AJudgeThatIsKilledComesBackAndKnowsWhatIsLive) {
-  testbed::Process client = load(60);
+  testbed::Process client = traffic();
   const pid_t judge = child_named("skep-judge");
   ASSERT_GT(judge, 0);
   ::kill(judge, SIGKILL);
@@ -69,6 +102,7 @@ TEST_F(FailureTest, AJudgeThatIsKilledComesBackAndKnowsWhatIsLive) {
   const auto ended = client.await_end(60'000);
   ASSERT_TRUE(ended && *ended == 0) << "every session was answered all the same";
   ASSERT_TRUE(eventually([&] { return child_named("skep-judge") > 0 && monitor_connected(); }));
+  expect_every_log_whole();
   EXPECT_TRUE(tagged()) << rig_->log("monitor");
 }
 
@@ -95,7 +129,7 @@ TEST_F(FailureTest, AMonitorThatFallsSilentTellsItsAlertsWhenItIsBack) {
     EXPECT_TRUE(session.unsupervised) << to_string(session.id);
     const bool was_bad = session.bytes_in == std::string("HOLD 10 BAD the-one\n").size();
     attacks += session.session_class == SessionClass::attack ? 1 : 0;
-    if (!was_bad) EXPECT_EQ(session.session_class, SessionClass::harmless) << to_string(session.id);
+    EXPECT_TRUE(was_bad || session.session_class == SessionClass::harmless) << to_string(session.id);
   }
   EXPECT_EQ(attacks, 1u);
   EXPECT_TRUE(tagged());
@@ -142,47 +176,39 @@ TEST_F(FailureTest, StrangersAtTheControlChannelAreTurnedAwayAndCounted) {
 TEST_F(FailureTest, AServiceDoesNotOutliveItsWatch) {
   const pid_t service = child_named("model_server");
   ASSERT_GT(service, 0);
+  testbed::Process client = traffic();
   ::kill(rig_->monitor()->pid(), SIGKILL);
   EXPECT_TRUE(eventually([&] { return ::kill(service, 0) != 0; })) << "the guard ends it";
+  EXPECT_TRUE(client.await_end(60'000)) << "nobody is left hanging";
   ASSERT_TRUE(rig_->await_log("proxy", "its monitor is away"));
   EXPECT_NE(rig_->skep({"status"}).text.find("monitor-away"), std::string::npos);
   // Started again, it is whole again.
   ASSERT_TRUE(rig_->start_monitor());
   ASSERT_TRUE(eventually([&] { return monitor_connected(); }));
+  expect_every_log_whole();
   EXPECT_TRUE(tagged());
 }
 
 TEST_F(FailureTest, AProxyThatIsKilledLosesNothingThatItRecorded) {
-  testbed::Process client = load(60);
-  ASSERT_TRUE(eventually([&] { return rig_->skep({"session", "list"}).text.size() > 200; }));
+  testbed::Process client = traffic();
   ::kill(rig_->proxy()->pid(), SIGKILL);
-  [[maybe_unused]] const auto ended = client.await_end(60'000);
+  EXPECT_TRUE(client.await_end(60'000)) << "nobody is left hanging";
   const auto restarted = rig_->start_proxy();
   ASSERT_TRUE(restarted) << restarted.error().message;
-  const auto all = rig_->sessions(1);
-  ASSERT_TRUE(all);
-  auto reader = archive::Reader::open(rig_->file("archive"));
-  ASSERT_TRUE(reader);
-  for (const archive::SessionSummary& session : *all) {
-    uint64_t bytes = 0;
-    const auto read = reader->for_each(session, {}, [&](const formats::Record& record) {
-      if (record.type == formats::RecordType::data && record.direction == Direction::to_bait)
-        bytes += record.payload.size();
-    });
-    EXPECT_TRUE(read) << read.error().message;
-    EXPECT_EQ(bytes, session.bytes_in) << to_string(session.id);
-    EXPECT_NE(session.end_ns, 0);
-  }
+  expect_every_log_whole();
   ASSERT_TRUE(eventually([&] { return monitor_connected(); }));
   EXPECT_TRUE(tagged());
 }
 
 TEST_F(FailureTest, ALinkThatIsCutIsSaidAndMended) {
+  testbed::Process client = traffic();
   ASSERT_TRUE(rig_->network().set_link(false));
   ASSERT_TRUE(rig_->await_log("proxy", "its monitor is away", 30'000)) << rig_->log("proxy");
   EXPECT_NE(rig_->skep({"status"}).text.find("monitor-away"), std::string::npos);
   ASSERT_TRUE(rig_->network().set_link(true));
   ASSERT_TRUE(eventually([&] { return monitor_connected(); }, 30'000));
+  EXPECT_TRUE(client.await_end(60'000)) << "nobody is left hanging";
+  expect_every_log_whole();
   EXPECT_TRUE(tagged());
 }
 
