@@ -37,7 +37,10 @@ std::vector<Attributed> Attribution::alert(const skep_alert_record& record, int6
 std::optional<Attributed> Attribution::confirmed(const skep_confirm_record& record) {
   const auto held = std::find_if(held_.begin(), held_.end(), [&](const Held& h) { return h.alert.id == record.alert; });
   if (held == held_.end()) return std::nullopt;
-  Attributed decided = with_answer(held->alert, record.flow);
+  // What was read after the deed cannot have been what it was done for.
+  const bool too_late =
+      record.read_ns > held->alert.head.time_ns && record.flow.serial != held->alert.label.flow.serial;
+  Attributed decided = too_late ? without_answer(held->alert) : with_answer(held->alert, record.flow);
   held_.erase(held);
   return decided;
 }

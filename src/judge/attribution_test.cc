@@ -77,6 +77,18 @@ TEST_F(AttributionTest, APoolWorkersAnswerSaysWhoseWorkItWas) {
   EXPECT_EQ(decided->confidence, Confidence::confirmed);
 }
 
+TEST_F(AttributionTest, AnAnswerToWhatWasReadAfterTheDeedSaysNothing) {
+  auto record = alert_of(1, SKEP_LABEL_NONE, 7);  // it had answered 7
+  record.head.time_ns = 100;
+  attribution_.alert(record, 0);
+  auto answer = answer_of(1, 8);
+  answer.read_ns = 101;
+  const auto decided = attribution_.confirmed(answer);
+  ASSERT_TRUE(decided);
+  EXPECT_EQ(decided->flow.serial, 7u);
+  EXPECT_EQ(decided->confidence, Confidence::handoff);
+}
+
 TEST_F(AttributionTest, WithoutAnAnswerTheOnlyFlowItCanBeIsAHandoff) {
   flows_.served(flow_of(7), 100);
   attribution_.alert(alert_of(1, SKEP_LABEL_WAKE, 7), 0);

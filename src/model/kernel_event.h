@@ -152,6 +152,7 @@ struct skep_confirm_record {
   struct skep_record head;
   uint64_t alert; /* id */
   struct skep_flow flow;
+  uint64_t read_ns; /* when the flow was last read before this answer */
   uint32_t tid;
   uint32_t pad;
 };
@@ -174,6 +175,6 @@ SKEP_STATIC_ASSERT(sizeof(struct skep_label) == 80, "skep_label");
 SKEP_STATIC_ASSERT(sizeof(struct skep_record) == 24, "skep_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_flow_record) == 104, "skep_flow_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_process_record) == 24 + 24 + 24 + 80 + 16 + 8 + 512, "skep_process_record");
-SKEP_STATIC_ASSERT(sizeof(struct skep_confirm_record) == 96, "skep_confirm_record");
+SKEP_STATIC_ASSERT(sizeof(struct skep_confirm_record) == 104, "skep_confirm_record");
 
 #endif

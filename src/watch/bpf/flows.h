@@ -47,7 +47,7 @@ static __always_inline void flow_opened(struct sock *sk) {
     return;
   }
   fill_flow(&state->flow, sk, *service);
-  state->bytes_in = state->bytes_out = 0;
+  state->bytes_in = state->bytes_out = state->read_ns = 0;
   state->reader_pid = state->unanswered = 0;
   emit_flow(state, SKEP_FLOW_OPENED);
 }
@@ -83,6 +83,7 @@ int BPF_PROG(on_receive, struct sock *sk, int bytes, int flags) {
   }
   flow->bytes_in += (uint32_t)bytes;
   stamp(&state->label, flow, (uint32_t)who);
+  flow->read_ns = state->label.since_ns;
   if (!flow->unanswered) {
     flow->unanswered = 1;
     if (bpf_map_update_elem(&unanswered, &flow->flow.serial, &kZero, BPF_ANY)) COUNT(helper_failures);
@@ -99,6 +100,7 @@ static __always_inline void confirm(const struct skep_flow_state *flow, uint32_t
   if (record) {
     record->alert = *alert;
     record->flow = flow->flow;
+    record->read_ns = flow->read_ns;
     record->tid = tid;
     record->pad = 0;
     bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);

@@ -36,6 +36,7 @@ struct skep_flow_state {
   struct skep_flow flow;
   uint64_t bytes_in;
   uint64_t bytes_out;
+  uint64_t read_ns;    /* last */
   uint32_t reader_pid; /* who read from it first; 0: nobody yet */
   uint32_t unanswered; /* it was read since it was last written */
 };
