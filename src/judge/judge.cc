@@ -117,8 +117,8 @@ class Judge {
           static_cast<int>(std::clamp<int64_t>((*deadline - now_monotonic_ns()) / kMillisecond + 1, 0, timeout_ms));
     }
     ::poll(fds, std::size(fds), timeout_ms);
-    // A moment for what follows at once: a connection is three records, and to be woken for each would cost the host more
-    // than all that is done with them. Verdicts do not wait for it.
+    // A moment for what follows at once: a connection is three records, and to be woken for each would cost the host
+    // more than all that is done with them. Verdicts do not wait for it.
     if ((fds[0].revents | fds[1].revents) != 0) ::nanosleep(&kGather, nullptr);
     if (fds[2].revents != 0) watch_.pump();
     for (const skep_service_state& state : watch_.take_states()) enforcement_.services().note(state);
