@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -53,6 +56,18 @@ Status read_iterator(bpf_link* link, const std::function<void(const skep_record*
 
 }  // namespace
 
+JudgedReturns judged_returns(const skep_table& table) {
+  JudgedReturns calls{};
+  for (uint32_t nr = 0; nr < SKEP_CALLS_MAX; ++nr) {
+    const skep_run& run = table.calls[nr];
+    const uint16_t* const steps = table.by_call + run.first;
+    const bool judged = std::any_of(steps, steps + run.count,
+                                    [&](uint16_t step) { return table.steps[step].stage == SKEP_STAGE_POST; });
+    if (judged) calls[nr / 64] |= uint64_t{1} << nr % 64;
+  }
+  return calls;
+}
+
 Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root) {
   libbpf_set_print(log_libbpf);
   std::unique_ptr<Kernel> kernel(new Kernel());
@@ -71,9 +86,8 @@ Status Kernel::attach(const std::string& cgroup_root) {
   const Fd cgroup(::open(cgroup_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!cgroup) return fail_errno("open " + cgroup_root);
   auto& progs = programs_->progs;
-  bpf_program* const traced[] = {progs.on_socket_state, progs.on_receive, progs.on_send,
-                                 progs.on_fork,         progs.on_exec,    progs.on_signal,
-                                 progs.on_exit,         progs.on_waking,  progs.on_return};
+  bpf_program* const traced[] = {progs.on_socket_state, progs.on_receive, progs.on_send, progs.on_fork,
+                                 progs.on_exec,         progs.on_signal,  progs.on_exit, progs.on_waking};
   for (bpf_program* program : traced) {
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return fail_errno(std::string("attach ") + bpf_program__name(program));
@@ -97,12 +111,36 @@ Status Kernel::attach(const std::string& cgroup_root) {
 
 Kernel::~Kernel() {
   for (bpf_link* link : links_) bpf_link__destroy(link);
+  bpf_link__destroy(returns_);
   bpf_link__destroy(process_iterator_);
   bpf_link__destroy(flow_iterator_);
   if (programs_ != nullptr) supervisor__destroy(programs_);
 }
 
 Status Kernel::set_table(const skep_table& table) {
+  const JudgedReturns calls = judged_returns(table);
+  if (auto watched = watch_returns(calls); !watched) return watched;
+  if (auto swapped = swap_table(table); !swapped) return swapped;
+  leave_returns(calls);
+  return {};
+}
+
+// Adds `calls` to those that are watched now.
+Status Kernel::watch_returns(const JudgedReturns& calls) {
+  for (size_t i = 0; i < calls.size(); ++i) std::atomic_ref(programs_->bss->judged_returns[i]).fetch_or(calls[i]);
+  if (returns_ != nullptr || calls == JudgedReturns{}) return {};
+  returns_ = bpf_program__attach(programs_->progs.on_return);
+  if (returns_ == nullptr) return fail_errno("attach on_return");
+  return {};
+}
+
+// Watches `calls` alone.
+void Kernel::leave_returns(const JudgedReturns& calls) {
+  for (size_t i = 0; i < calls.size(); ++i) std::atomic_ref(programs_->bss->judged_returns[i]).store(calls[i]);
+  if (calls == JudgedReturns{}) bpf_link__destroy(std::exchange(returns_, nullptr));
+}
+
+Status Kernel::swap_table(const skep_table& table) {
   Fd fresh(bpf_map_create(BPF_MAP_TYPE_ARRAY, "skep_table", sizeof(uint32_t), sizeof table, 1, nullptr));
   if (!fresh) return fail_errno("make a map for the signature table");
   if (bpf_map_update_elem(fresh.get(), &kZero, &table, BPF_ANY) != 0) return fail_errno("fill the signature table");

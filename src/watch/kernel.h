@@ -2,6 +2,7 @@
 // notifier calls from its own. Closing it detaches everything.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,13 +25,18 @@ struct ServiceMark {
   uint32_t epoch = 0;
 };
 
+// Bit n: call n is judged after it has returned.
+using JudgedReturns = std::array<uint64_t, SKEP_CALLS_MAX / 64>;
+JudgedReturns judged_returns(const skep_table& table);
+
 class Kernel {
  public:
   // Loads and attaches all programs, the network hooks at `cgroup_root` (a cgroup v2 directory).
   static Result<std::unique_ptr<Kernel>> load(const std::string& cgroup_root);
   ~Kernel();
 
-  // `table` must be valid (skep_table_valid). Returns when no program uses the former table any more.
+  // `table` must be valid (skep_table_valid). Returns when no program uses the former table any more. No call goes
+  // unjudged meanwhile: returns are watched for before the table that judges them is in force.
   Status set_table(const skep_table& table);
 
   // The slot's tasks are supervised from here on. `netns` is the inode of the service's network namespace.
@@ -55,9 +61,14 @@ class Kernel {
  private:
   Kernel() = default;
   Status attach(const std::string& cgroup_root);
+  Status swap_table(const skep_table& table);
+  Status watch_returns(const JudgedReturns& calls);
+  void leave_returns(const JudgedReturns& calls);
 
   supervisor* programs_ = nullptr;
   std::vector<bpf_link*> links_;
+  bpf_link* returns_ =
+      nullptr;  // on_return: it slows every call of the host, so it is only there while a step needs it
   bpf_link* process_iterator_ = nullptr;
   bpf_link* flow_iterator_ = nullptr;
   Fd table_;  // the inner map in force

@@ -198,6 +198,24 @@ TEST_F(RefusalsTest, AMessageIsASendtoAfterTheCallToo) {
   expect({"by sendto", "plain datagram", "datagram done", "sent", AlertAction::observed});
 }
 
+// The kernel program that sees returns comes and goes with the signatures that need it.
+TEST_F(RefusalsTest, ReturnsAreJudgedWheneverASetJudgesThem) {
+  ASSERT_NO_FATAL_FAILURE(start("", ""));
+  const std::string returned =
+      "  - {signature: sent, condition: evt.type = sendmsg and fd.l4proto = udp and evt.res = 1, action: observe}\n";
+  const std::string before = "  - {signature: listens, condition: evt.type = listen, action: deny}\n";
+  for (int turn = 0; turn < 2; ++turn) {
+    ASSERT_NO_FATAL_FAILURE(set_signatures(returned));
+    expect({"a set that judges a return", "plain message", "message done", "sent", AlertAction::observed});
+    ASSERT_NO_FATAL_FAILURE(set_signatures(before));
+    expect({"a set that judges none", "plain message", "message done", "", AlertAction::observed});
+    expect({"what it judges", "plain listen", "listen errno 1", "listens", AlertAction::denied});
+  }
+  ASSERT_NO_FATAL_FAILURE(set_signatures(returned + before));
+  expect({"both: a return", "plain message", "message done", "sent", AlertAction::observed});
+  expect({"both: a call before it runs", "plain listen", "listen errno 1", "listens", AlertAction::denied});
+}
+
 TEST_F(RefusalsTest, ASeriesIsRefusedAtItsLastCall) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
   ASSERT_NO_FATAL_FAILURE(

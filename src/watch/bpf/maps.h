@@ -130,6 +130,11 @@ uint64_t last_alert;
 uint64_t alerts_seq;
 uint64_t telemetry_seq;
 
+/* Bit n: a step of the table in force judges call n after it has returned. Read at every call's return on this host, so it has
+ * cache lines that nothing else writes to. The loader sets it: new bits before the table takes its place, old ones away after. */
+uint64_t judged_returns[SKEP_CALLS_MAX / 64] __attribute__((aligned(128)));
+uint64_t after_judged_returns __attribute__((aligned(128))); /* keeps what follows off those lines */
+
 static const uint32_t kZero = 0;
 
 static __always_inline struct skep_counters *counter(void) { return bpf_map_lookup_elem(&counters, &kZero); }
