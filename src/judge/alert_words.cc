@@ -58,6 +58,14 @@ size_t argument_count(uint32_t call) {
       {__NR_connect, 3},
       {__NR_bind, 3},
       {__NR_dup2, 2},
+      {__NR_mprotect, 3},
+      {__NR_pkey_mprotect, 4},
+      {__NR_io_uring_register, 4},
+      {__NR_pidfd_getfd, 3},
+      {__NR_open_by_handle_at, 3},
+      {__NR_add_key, 5},
+      {__NR_request_key, 4},
+      {__NR_keyctl, 5},
   };
   for (const auto& [number, count] : kCounts) {
     if (number == call) return count;

@@ -2,6 +2,7 @@
 
 #include <asm/unistd_64.h>
 #include <linux/sched.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -15,11 +16,39 @@ namespace skep::match {
 namespace {
 
 constexpr uint16_t kBase[] = {
-    __NR_execve,           __NR_execveat,       __NR_listen,       __NR_ptrace,          __NR_process_vm_writev,
-    __NR_memfd_create,     __NR_init_module,    __NR_finit_module, __NR_delete_module,   __NR_mount,
-    __NR_umount2,          __NR_pivot_root,     __NR_move_mount,   __NR_open_tree,       __NR_fsopen,
-    __NR_fsmount,          __NR_mount_setattr,  __NR_unshare,      __NR_setns,           __NR_bpf,
-    __NR_userfaultfd,      __NR_io_uring_setup, __NR_kexec_load,   __NR_kexec_file_load, __NR_perf_event_open,
+    __NR_execve,
+    __NR_execveat,
+    __NR_listen,
+    __NR_ptrace,
+    __NR_process_vm_writev,
+    __NR_memfd_create,
+    __NR_init_module,
+    __NR_finit_module,
+    __NR_delete_module,
+    __NR_mount,
+    __NR_umount2,
+    __NR_pivot_root,
+    __NR_move_mount,
+    __NR_open_tree,
+    __NR_fsopen,
+    __NR_fsmount,
+    __NR_mount_setattr,
+    __NR_unshare,
+    __NR_setns,
+    __NR_bpf,
+    __NR_userfaultfd,
+    __NR_io_uring_setup,
+    __NR_kexec_load,
+    __NR_kexec_file_load,
+    __NR_perf_event_open,
+    __NR_io_uring_enter,
+    __NR_io_uring_register,
+    __NR_pidfd_getfd,
+    __NR_process_vm_readv,
+    __NR_open_by_handle_at,
+    __NR_add_key,
+    __NR_request_key,
+    __NR_keyctl,
     SKEP_CALL_FOREIGN_ABI,
 };
 
@@ -33,53 +62,48 @@ constexpr struct {
     {SKEP_CALL_SENDTO, "a service's filter is itself handed over by sendmsg"},
 };
 
-// The tests of watch/seccomp_filter.cc, which looks at the lower half of the register.
 constexpr uint32_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
                                      CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME;
 constexpr uint32_t kSocketTypeMask = 0xf;
+constexpr uint32_t kWhole = ~0u;
 
-bool is_packet(uint64_t value) {
-  return value == AF_PACKET;
-}
-bool is_raw(uint64_t value) {
-  return value <= UINT32_MAX && (value & kSocketTypeMask) == SOCK_RAW;
-}
-bool has_namespace_flag(uint64_t value) {
-  return (value & kNamespaceFlags) != 0;
-}
-bool within_namespace_flags(uint64_t value) {
-  return value != 0 && (value & ~uint64_t{kNamespaceFlags}) == 0;
+const std::vector<ArgumentTest>& tests() {
+  static const std::vector<ArgumentTest> kTests = {
+      {__NR_socket, "AF_PACKET", {{0, kWhole, AF_PACKET}}},
+      {__NR_socket, "SOCK_RAW", {{1, kSocketTypeMask, SOCK_RAW}}},
+      {__NR_clone, "the CLONE_NEW flags", {{0, kNamespaceFlags, {}}}},
+      {__NR_mprotect, "PROT_EXEC", {{2, PROT_EXEC, {}}}},
+      {__NR_pkey_mprotect, "PROT_EXEC", {{2, PROT_EXEC, {}}}},
+      {__NR_mmap, "PROT_EXEC with MAP_ANONYMOUS", {{2, PROT_EXEC, {}}, {3, MAP_ANONYMOUS, {}}}},
+  };
+  return kTests;
 }
 
-constexpr struct {
-  uint16_t call;
-  std::string_view field;
-  bool intersects;  // else = and in
-  bool (*asked)(uint64_t value);
-} kByArgument[] = {
-    {__NR_socket, "evt.arg.0", false, is_packet},
-    {__NR_socket, "evt.arg.1", false, is_raw},
-    {__NR_clone, "evt.arg.0", false, has_namespace_flag},
-    {__NR_clone, "evt.arg.0", true, within_namespace_flags},
-};
+bool passes(const ArgumentCheck& check, uint64_t value) {
+  const uint32_t masked = static_cast<uint32_t>(value) & check.mask;
+  return check.value ? value <= UINT32_MAX && masked == *check.value : masked != 0;
+}
 
-constexpr struct {
-  uint16_t call;
-  std::string_view words;
-} kAskedAbout[] = {{__NR_socket, "AF_PACKET and SOCK_RAW"}, {__NR_clone, "the CLONE_NEW flags"}};
-
-// Does the predicate hold for such calls alone that are asked about?
-bool implies_asking(uint16_t call, const formats::Predicate& predicate) {
+// Does the predicate hold for such registers alone that pass?
+bool implies(const formats::Predicate& predicate, const ArgumentCheck& check) {
   using formats::Comparison;
   if (predicate.negated || predicate.comparison == Comparison::less || predicate.comparison == Comparison::greater)
     return false;
+  if (predicate.field != fmt::format("evt.arg.{}", check.argument)) return false;
   const bool intersects = predicate.comparison == Comparison::intersects;
-  return std::any_of(std::begin(kByArgument), std::end(kByArgument), [&](const auto& row) {
-    return row.call == call && row.field == predicate.field && row.intersects == intersects &&
-           std::all_of(predicate.values.begin(), predicate.values.end(), [&](const std::string& text) {
-             const auto value = number_of(text);
-             return value && row.asked(*value);
-           });
+  if (intersects && check.value) return false;
+  return std::all_of(predicate.values.begin(), predicate.values.end(), [&](const std::string& text) {
+    const auto value = number_of(text);
+    if (!value) return false;
+    // Whatever has a bit of `value` has one of the mask, if no other bit is asked for.
+    return intersects ? *value != 0 && (*value & ~uint64_t{check.mask}) == 0 : passes(check, *value);
+  });
+}
+
+bool implies_asking(const formats::Conjunction& all, const ArgumentTest& test) {
+  return std::all_of(test.all.begin(), test.all.end(), [&](const ArgumentCheck& check) {
+    return std::any_of(all.begin(), all.end(),
+                       [&](const formats::Predicate& predicate) { return implies(predicate, check); });
   });
 }
 
@@ -87,6 +111,10 @@ bool implies_asking(uint16_t call, const formats::Predicate& predicate) {
 
 std::span<const uint16_t> base_intercepts() {
   return kBase;
+}
+
+std::span<const ArgumentTest> argument_tests() {
+  return tests();
 }
 
 Result<std::vector<uint16_t>> intercepts_of(const std::vector<std::string>& names) {
@@ -116,15 +144,17 @@ std::string_view why_not_intercepted(uint16_t call) {
 
 bool asked_by_arguments(uint16_t call, const formats::Disjunction& condition) {
   return !condition.empty() && std::all_of(condition.begin(), condition.end(), [&](const formats::Conjunction& all) {
-    return std::any_of(all.begin(), all.end(),
-                       [&](const formats::Predicate& predicate) { return implies_asking(call, predicate); });
+    return std::any_of(tests().begin(), tests().end(),
+                       [&](const ArgumentTest& test) { return test.call == call && implies_asking(all, test); });
   });
 }
 
-std::string_view arguments_asked_about(uint16_t call) {
-  const auto* const row =
-      std::find_if(std::begin(kAskedAbout), std::end(kAskedAbout), [&](const auto& each) { return each.call == call; });
-  return row == std::end(kAskedAbout) ? std::string_view{} : row->words;
+std::string arguments_asked_about(uint16_t call) {
+  std::string words;
+  for (const ArgumentTest& test : tests()) {
+    if (test.call == call) words += (words.empty() ? "" : " and ") + std::string(test.words);
+  }
+  return words;
 }
 
 }  // namespace skep::match

@@ -71,7 +71,7 @@ std::string words_for_unasked(uint16_t call) {
   const std::string name = call_name(call);
   if (const std::string_view why = why_not_intercepted(call); !why.empty())
     return fmt::format("{} cannot be intercepted: {}", name, why);
-  const std::string_view arguments = arguments_asked_about(call);
+  const std::string arguments = arguments_asked_about(call);
   const std::string unasked = arguments.empty() ? "the service does not intercept it"
                                                 : fmt::format("the service only intercepts it for {}", arguments);
   return fmt::format("{}; add `intercept: [{}]` to the service and start it anew", unasked, name);

@@ -101,6 +101,36 @@ TEST(StageTest, SocketAndCloneAreRefusedByArgumentOrWhereAllAreAskedAbout) {
   for (const Row& row : rows) expect(row);
 }
 
+TEST(StageTest, WhatMakesMemoryAProgramIsRefusedByItsArguments) {
+  const Row rows[] = {
+      {"evt.type in (mprotect, pkey_mprotect) and evt.arg.2 intersects PROT_EXEC", "deny", {}, SKEP_STAGE_PRE},
+      {"evt.type = mprotect and evt.arg.2 in (5, 7)", "deny", {}, SKEP_STAGE_PRE},
+      {"evt.type = mprotect and evt.arg.2 intersects PROT_WRITE", "deny", {}, -1, "only intercepts it for PROT_EXEC"},
+      {"evt.type = mprotect and evt.arg.2 intersects 6", "deny", {}, -1, "add `intercept: [mprotect]`"},
+      {"evt.type = mprotect and evt.arg.2 in (5, 3)", "deny", {}, -1, "add `intercept: [mprotect]`"},
+      {"evt.type = mprotect and evt.arg.1 intersects PROT_EXEC", "deny", {}, -1, "add `intercept: [mprotect]`"},
+      {"evt.type = mprotect and not evt.arg.2 intersects PROT_EXEC", "deny", {}, -1, "add `intercept: [mprotect]`"},
+      {"evt.type = mmap and evt.arg.2 intersects PROT_EXEC and evt.arg.3 intersects MAP_ANONYMOUS",
+       "deny",
+       {},
+       SKEP_STAGE_PRE},
+      {"evt.type = mmap and evt.arg.2 = 7 and evt.arg.3 in (0x22, 0x20022)", "deny", {}, SKEP_STAGE_PRE},
+      {"evt.type = mmap and evt.arg.2 intersects PROT_EXEC",
+       "deny",
+       {},
+       -1,
+       "only intercepts it for PROT_EXEC with MAP_ANONYMOUS; add `intercept: [mmap]`"},
+      {"evt.type = mmap and evt.arg.2 intersects PROT_EXEC and evt.arg.3 intersects 0x22",
+       "deny",
+       {},
+       -1,
+       "add `intercept: [mmap]`"},
+      {"evt.type = mmap and evt.arg.2 intersects PROT_EXEC", "deny", {"mmap"}, SKEP_STAGE_PRE},
+      {"evt.type = mmap and evt.arg.2 intersects PROT_EXEC", "kill", {}, SKEP_STAGE_POST},
+  };
+  for (const Row& row : rows) expect(row);
+}
+
 TEST(StageTest, WhatCanNeverBeSeenDoesNotLoad) {
   const Row rows[] = {
       {"evt.type = mount and fd.typechar = 4", "observe", {}, -1, "fd.typechar is not known where mount is judged"},

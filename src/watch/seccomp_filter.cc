@@ -2,22 +2,19 @@
 
 #include <asm/unistd_64.h>
 #include <linux/audit.h>
-#include <linux/sched.h>
 #include <linux/seccomp.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 
+#include "match/intercepts.h"
+
 namespace skep::watch {
 namespace {
 
-constexpr uint32_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-                                     CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME;
 constexpr uint32_t kX32Bit = 0x40000000;
-constexpr uint32_t kSocketTypeMask = 0xf;
 
 constexpr uint32_t kArch = offsetof(seccomp_data, arch);
 constexpr uint32_t kNumber = offsetof(seccomp_data, nr);
@@ -42,6 +39,39 @@ void ask_about(std::vector<sock_filter>& code, uint32_t number) {
   code.push_back(answer(SECCOMP_RET_USER_NOTIF));
 }
 
+void append(std::vector<sock_filter>& code, const std::vector<sock_filter>& more) {
+  code.insert(code.end(), more.begin(), more.end());
+}
+
+// "If the register passes", else over `rest` instructions more.
+std::vector<sock_filter> passes_else_skip(const match::ArgumentCheck& check, size_t rest) {
+  const auto over = static_cast<uint8_t>(rest);
+  if (!check.value) return {load(low_half(check.argument)), unless_skip(BPF_JSET, check.mask, over)};
+  return {load(low_half(check.argument)), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, check.mask),
+          unless_skip(BPF_JEQ, *check.value, over)};
+}
+
+// Built from its end, so that each jump knows how far it goes.
+std::vector<sock_filter> ask_if_all_pass(const match::ArgumentTest& test) {
+  std::vector<sock_filter> code = {answer(SECCOMP_RET_USER_NOTIF)};
+  for (auto check = test.all.rbegin(); check != test.all.rend(); ++check) {
+    std::vector<sock_filter> before = passes_else_skip(*check, code.size());
+    append(before, code);
+    code = std::move(before);
+  }
+  return code;
+}
+
+// What match/intercepts.h lets a signature refuse of a call that no service asks about whole: its own tests, then "let
+// it run".
+void ask_by_arguments(std::vector<sock_filter>& code, std::span<const match::ArgumentTest> tests) {
+  std::vector<sock_filter> body;
+  for (const match::ArgumentTest& test : tests) append(body, ask_if_all_pass(test));
+  body.push_back(answer(SECCOMP_RET_ALLOW));
+  code.push_back(unless_skip(BPF_JEQ, tests.front().call, static_cast<uint8_t>(body.size())));
+  append(code, body);
+}
+
 }  // namespace
 
 std::vector<sock_filter> build_filter(std::span<const uint16_t> calls) {
@@ -56,24 +86,14 @@ std::vector<sock_filter> build_filter(std::span<const uint16_t> calls) {
       answer(SECCOMP_RET_ERRNO | ENOSYS),
   };
   for (const uint16_t call : calls) ask_about(code, call);
-  // What match/intercepts.cc lets a signature refuse that no service has asked about whole.
-  const std::vector<sock_filter> by_argument = {
-      unless_skip(BPF_JEQ, __NR_clone, 4),
-      load(low_half(0)),
-      unless_skip(BPF_JSET, kNamespaceFlags, 1),
-      answer(SECCOMP_RET_USER_NOTIF),
-      answer(SECCOMP_RET_ALLOW),
-      unless_skip(BPF_JEQ, __NR_socket, 7),
-      load(low_half(0)),
-      unless_skip(BPF_JEQ, AF_PACKET, 1),
-      answer(SECCOMP_RET_USER_NOTIF),
-      load(low_half(1)),
-      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kSocketTypeMask),
-      unless_skip(BPF_JEQ, SOCK_RAW, 1),
-      answer(SECCOMP_RET_USER_NOTIF),
-      answer(SECCOMP_RET_ALLOW),
-  };
-  code.insert(code.end(), by_argument.begin(), by_argument.end());
+  std::span<const match::ArgumentTest> rest = match::argument_tests();
+  while (!rest.empty()) {
+    size_t same = 1;
+    while (same < rest.size() && rest[same].call == rest[0].call) ++same;
+    ask_by_arguments(code, rest.first(same));
+    rest = rest.subspan(same);
+  }
+  code.push_back(answer(SECCOMP_RET_ALLOW));
   return code;
 }
 

@@ -13,9 +13,9 @@
 
 namespace skep::watch {
 
-// Besides every one of `calls`: clone with a CLONE_NEW* flag, socket(AF_PACKET), socket(…, SOCK_RAW) and every call
-// through a foreign ABI go to the notifier; clone3 gets ENOSYS, because its flags lie in user memory where no filter
-// can look (libc then uses clone).
+// Besides every one of `calls`: those that pass a test of match/intercepts.h by their arguments, and every call through
+// a foreign ABI, go to the notifier; clone3 gets ENOSYS, because its flags lie in user memory where no filter can look
+// (libc then uses clone).
 std::vector<sock_filter> build_filter(std::span<const uint16_t> calls);
 
 // Installs it for the calling thread and what it will start; needs CAP_SYS_ADMIN, so that set-user-id programs stay

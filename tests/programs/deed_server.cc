@@ -196,6 +196,16 @@ int foreign_abi() {
   return static_cast<int>(result) < 0 ? -static_cast<int>(result) : 0;
 }
 
+// Memory that a program could be written to, from the first or made so later; nothing is.
+int executable_memory(bool at_once) {
+  void* page =
+      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE | (at_once ? PROT_EXEC : 0), MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) return errno;
+  const int error = at_once ? 0 : error_of(::mprotect(page, 4096, PROT_READ | PROT_EXEC));
+  ::munmap(page, 4096);
+  return error;
+}
+
 int clone_into_namespace() {
   const long pid = ::syscall(SYS_clone, CLONE_NEWUTS | SIGCHLD, nullptr, nullptr, nullptr, 0);
   if (pid == 0) ::_exit(0);
@@ -247,6 +257,10 @@ const std::map<std::string, Deed>& deeds() {
       {"perf", [] { return error_of(::syscall(SYS_perf_event_open, nullptr, 0, -1, -1, 0)); }},
       {"userfaultfd", [] { return error_of(::syscall(SYS_userfaultfd, ~0)); }},
       {"foreign_abi", foreign_abi},
+      {"mmap_exec", [] { return executable_memory(true); }},
+      {"mprotect_exec", [] { return executable_memory(false); }},
+      {"pidfd_getfd", [] { return error_of(::syscall(SYS_pidfd_getfd, -1, 0, 0)); }},
+      {"io_uring_enter", [] { return error_of(::syscall(SYS_io_uring_enter, -1, 0, 0, 0, nullptr, 0)); }},
   };
   return kDeeds;
 }

@@ -48,6 +48,9 @@ constexpr Row kRows[] = {
     {"a message to an address", "plain message", "message errno 101", "outgoing_connection", AlertAction::denied},
     {"a raw socket", "plain raw_socket", "raw_socket errno 1", "raw_socket", AlertAction::denied},
     {"io_uring", "plain io_uring", "io_uring errno 38", "io_uring", AlertAction::denied},
+    {"a ring that somebody else set up", "plain io_uring_enter", "io_uring_enter errno 38", "io_uring",
+     AlertAction::denied},
+    {"another's descriptor", "plain pidfd_getfd", "pidfd_getfd errno 1", "foreign_process_memory", AlertAction::denied},
     {"bpf", "plain bpf", "bpf errno 1", "kernel_interface", AlertAction::denied},
     {"perf", "plain perf", "perf errno 1", "kernel_interface", AlertAction::denied},
     {"userfaultfd", "plain userfaultfd", "userfaultfd errno 1", "kernel_interface", AlertAction::denied},
@@ -188,6 +191,18 @@ TEST_F(RefusalsTest, WhatAServiceInterceptsIsAskedAboutWhole) {
   expect({"a packet socket", "plain packet_socket", "packet_socket errno 1", "packet", AlertAction::denied});
   ASSERT_EQ(rig_->skep({"hids", "signatures", "remove", "local"}).code, 0);
   expect({"a Unix socket's connect", "plain connect_unix", "connect_unix errno 22", "of_unix", AlertAction::denied});
+}
+
+TEST_F(RefusalsTest, MemoryThatWouldBecomeAProgramIsAskedAboutByItsArguments) {
+  ASSERT_NO_FATAL_FAILURE(start("", ""));
+  ASSERT_NO_FATAL_FAILURE(set_signatures(
+      "  - {signature: made, action: deny, errno: EACCES,\n"
+      "     condition: 'evt.type in (mprotect, pkey_mprotect) and evt.arg.2 intersects PROT_EXEC'}\n"
+      "  - {signature: mapped, action: deny, condition: 'evt.type = mmap and evt.arg.2 intersects PROT_EXEC and "
+      "evt.arg.3 intersects MAP_ANONYMOUS'}\n"));
+  expect({"made so later", "plain mprotect_exec", "mprotect_exec errno 13", "made", AlertAction::denied});
+  expect({"from the first", "plain mmap_exec", "mmap_exec errno 1", "mapped", AlertAction::denied});
+  expect({"what a loader does with a program's files", "exec nothing", "nothing done", "", AlertAction::observed});
 }
 
 TEST_F(RefusalsTest, AMessageIsASendtoAfterTheCallToo) {
