@@ -14,6 +14,7 @@ namespace skep::archive {
 class Reader {
  public:
   static Result<Reader> open(const std::string& folder);
+  const std::string& folder() const { return folder_; }
 
   Result<std::vector<SessionSummary>> list(const Filter& filter) const { return index_.select(filter); }
   // Errors: the archive cannot be read; nullopt: there is no such session.
@@ -25,7 +26,8 @@ class Reader {
                   const std::function<void(const formats::Record&)>& take);
 
  private:
-  Reader(const std::string& folder, Index index) : index_(std::move(index)), segments_(folder) {}
+  Reader(const std::string& folder, Index index) : folder_(folder), index_(std::move(index)), segments_(folder) {}
+  std::string folder_;
   Index index_;
   SegmentReader segments_;
 };

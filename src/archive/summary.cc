@@ -68,6 +68,8 @@ void apply(SessionSummary& summary, const formats::Record& record, const formats
       break;
     case RecordType::half_closed:
     case RecordType::process:
+    case RecordType::file:
+    case RecordType::crash:
       break;
   }
 }

@@ -41,6 +41,7 @@ Result<std::unique_ptr<Writer>> Writer::open(const std::string& folder, const Wr
   auto lock = take_lock(folder);
   if (!lock) return tl::unexpected<Error>(lock.error());
   std::unique_ptr<Writer> writer(new Writer(folder, options, std::move(*lock)));
+  if (auto stands = writer->evidence_.begin(); !stands) return tl::unexpected<Error>(stands.error());
   if (auto recovered = writer->recover(); !recovered) return tl::unexpected<Error>(recovered.error());
   writer->index_thread_ = std::thread([raw = writer.get()] { raw->feed_index(); });
   return writer;
@@ -184,6 +185,15 @@ bool Writer::alert(SessionId id, int64_t time_ns, const Alert& alert) {
 bool Writer::note(SessionId id, int64_t time_ns, const formats::NoteEvent& event) {
   const Bytes payload = formats::encode(event);
   return append({id, RecordType::note, Direction::to_bait, time_ns, 0, {}, payload});
+}
+
+bool Writer::file(SessionId id, int64_t time_ns, const formats::FileEvent& event) {
+  const Bytes payload = formats::encode(event);
+  return append({id, RecordType::file, Direction::to_bait, time_ns, 0, {}, payload});
+}
+bool Writer::crash(SessionId id, int64_t time_ns, const formats::CrashEvent& event) {
+  const Bytes payload = formats::encode(event);
+  return append({id, RecordType::crash, Direction::to_bait, time_ns, 0, {}, payload});
 }
 
 bool Writer::closed(SessionId id, int64_t time_ns, const formats::ClosedEvent& event) {

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "archive/evidence_store.h"
 #include "archive/index.h"
 #include "archive/summary.h"
 #include "base/bounded_queue.h"
@@ -47,6 +48,8 @@ class Writer {
   bool process(SessionId id, int64_t time_ns, const formats::ProcessEvent& event);
   bool alert(SessionId id, int64_t time_ns, const Alert& alert);
   bool note(SessionId id, int64_t time_ns, const formats::NoteEvent& event);
+  bool file(SessionId id, int64_t time_ns, const formats::FileEvent& event);
+  bool crash(SessionId id, int64_t time_ns, const formats::CrashEvent& event);
   bool closed(SessionId id, int64_t time_ns, const formats::ClosedEvent& event);
 
   // Sessions that a crash had left open: over, but alerts on them may still be on their way.
@@ -54,6 +57,8 @@ class Writer {
   // Feeds the index; call it about every 100 ms.
   void tick();
   const Health& health() const { return health_; }
+  // Where the copies of files lie that alerts concern.
+  EvidenceStore& evidence() { return evidence_; }
   // Class of a session that this writer still remembers.
   SessionClass class_of(SessionId id) const;
 
@@ -66,7 +71,7 @@ class Writer {
   static constexpr size_t kClosedMax = 65536;  // remembered for alerts that come after the end
 
   Writer(std::string folder, const WriterOptions& options, Fd lock)
-      : folder_(std::move(folder)), options_(options), lock_(std::move(lock)) {}
+      : folder_(std::move(folder)), options_(options), lock_(std::move(lock)), evidence_(folder_) {}
   Status recover();
   Status begin_segment(int64_t time_ns);
   bool append(formats::Record record);
@@ -78,6 +83,7 @@ class Writer {
   const std::string folder_;
   const WriterOptions options_;
   Fd lock_;
+  EvidenceStore evidence_;
   Fd segment_;
   uint32_t segment_number_ = 0;
   uint64_t segment_offset_ = 0;

@@ -5,10 +5,12 @@
 
 #include <cerrno>
 
+#include "archive/evidence_store.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/session_evidence.h"
 #include "cli/session_text.h"
 #include "formats/community_id.h"
 #include "formats/event_codec.h"
@@ -137,12 +139,33 @@ Status export_pcapng(archive::Reader& reader, const archive::SessionSummary& ses
       fmt::format("community id {} outside, {} inside", formats::community_id(session.client, session.entrance),
                   formats::community_id(session.leg, session.bait))};
   for (const Alert& alert : session.alerts) comments.push_back(alert_comment(alert));
+  const auto evidence = evidence_of(reader, session);
+  if (!evidence) return tl::unexpected<Error>(evidence.error());
+  for (const formats::FileEvent& kept : evidence->files) comments.push_back("skep file " + file_text(kept));
   writer.begin(comments);
   Packets packets(writer, session);
   if (auto read = reader.for_each(session, {}, [&](const formats::Record& record) { packets.take(record); }); !read)
     return read;
   return file->status();
 }
+
+namespace {
+
+// Beside the streams: the stored copies, by their SHA-256. Never executable: they are attackers' programs.
+Status export_files(archive::Reader& reader, const archive::SessionSummary& session, const std::string& folder) {
+  const auto evidence = evidence_of(reader, session);
+  if (!evidence) return tl::unexpected<Error>(evidence.error());
+  for (const formats::FileEvent& file : evidence->files) {
+    if (file.state != formats::FileState::stored) continue;
+    if (auto made = make_directories(folder); !made) return made;
+    const auto content = read_file(archive::evidence_path(reader.folder(), file.sha256));
+    if (!content) return tl::unexpected<Error>(content.error());
+    if (auto written = write_file(folder + "/" + file.sha256, *content, 0440); !written) return written;
+  }
+  return {};
+}
+
+}  // namespace
 
 Status export_raw(archive::Reader& reader, const archive::SessionSummary& session, const std::string& folder) {
   if (auto made = make_directories(folder); !made) return made;
@@ -156,7 +179,8 @@ Status export_raw(archive::Reader& reader, const archive::SessionSummary& sessio
   });
   if (!read) return read;
   if (auto whole = in->status(); !whole) return whole;
-  return out->status();
+  if (auto whole = out->status(); !whole) return whole;
+  return export_files(reader, session, base + ".files");
 }
 
 std::string record_text(const formats::Record& record) {
@@ -190,6 +214,14 @@ std::string record_text(const formats::Record& record) {
     case RecordType::note:
       if (const auto event = formats::decode<formats::NoteEvent>(record.payload))
         return fmt::format("{} note: {}\n", time, printable(event->words));
+      break;
+    case RecordType::file:
+      if (const auto event = formats::decode<formats::FileEvent>(record.payload))
+        return fmt::format("{} file {}\n", time, file_text(*event));
+      break;
+    case RecordType::crash:
+      if (const auto event = formats::decode<formats::CrashEvent>(record.payload))
+        return fmt::format("{} crash {}\n{}", time, crash_text(event->state), crash_details(event->state));
       break;
     case RecordType::closed:
       if (const auto event = formats::decode<formats::ClosedEvent>(record.payload))

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/session_evidence.h"
 #include "formats/community_id.h"
 #include "formats/event_codec.h"
 
@@ -16,8 +17,10 @@ using formats::RecordType;
 constexpr size_t kBytesBefore = 192;
 constexpr size_t kBytesAfter = 64;
 
-void alert_fields(JsonWriter& json, const Alert& alert) {
+// `evidence`: nullptr where the session's records are not read.
+void alert_fields(JsonWriter& json, const Alert& alert, const SessionEvidence* evidence) {
   json.begin_object()
+      .field("id", alert.id)
       .field("rule", alert.rule)
       .field("pid", alert.pid)
       .field("exe", alert.exe)
@@ -29,6 +32,13 @@ void alert_fields(JsonWriter& json, const Alert& alert) {
       .field("arguments", alert.arguments)
       .field("provenance", alert.provenance);
   json.field("priority", alert.priority).field("description", alert.description).field("crash", alert.crash);
+  if (evidence != nullptr) {
+    if (const formats::FileEvent* file = evidence->file_of(alert); file != nullptr) exe_json(json, *file);
+    if (const auto crash = evidence->crashes.find(alert.id); crash != evidence->crashes.end()) {
+      json.key("crash_state");
+      crash_json(json, crash->second.state);
+    }
+  }
   json.key("steps").begin_array();
   for (const std::string& step : alert.steps) json.value(step);
   json.end_array().key("lineage").begin_array();
@@ -43,7 +53,7 @@ void alert_fields(JsonWriter& json, const Alert& alert) {
   json.end_array().end_object();
 }
 
-void summary_fields(JsonWriter& json, const SessionSummary& session) {
+void summary_fields(JsonWriter& json, const SessionSummary& session, const SessionEvidence* evidence) {
   json.field("id", to_string(session.id))
       .field("service", session.service)
       .field("class", to_string(session.session_class));
@@ -75,13 +85,14 @@ void summary_fields(JsonWriter& json, const SessionSummary& session) {
       .field("alerts_total", session.alerts_total)
       .key("alerts")
       .begin_array();
-  for (const Alert& alert : session.alerts) alert_fields(json, alert);
+  for (const Alert& alert : session.alerts) alert_fields(json, alert, evidence);
   json.end_array();
 }
 
 std::string_view type_name(RecordType type) {
-  static constexpr std::string_view kNames[] = {"",       "opened",  "connected", "data", "half-closed",
-                                                "served", "process", "alert",     "note", "closed"};
+  static constexpr std::string_view kNames[] = {"",        "opened", "connected", "data",   "half-closed", "served",
+                                                "process", "alert",  "note",      "closed", "file",        "crash"};
+  static_assert(std::size(kNames) == static_cast<size_t>(formats::kLastRecordType) + 1);
   return kNames[static_cast<size_t>(type)];
 }
 
@@ -110,7 +121,14 @@ void record_fields(JsonWriter& json, const formats::Record& record) {
     json.field("words", note->words);
   } else if (const auto alert = formats::decode<Alert>(record.payload); record.type == RecordType::alert && alert) {
     json.key("alert");
-    alert_fields(json, *alert);
+    alert_fields(json, *alert, nullptr);
+  } else if (const auto file = formats::decode<formats::FileEvent>(record.payload);
+             record.type == RecordType::file && file) {
+    json.field("text", file_text(*file));
+  } else if (const auto crash = formats::decode<formats::CrashEvent>(record.payload);
+             record.type == RecordType::crash && crash) {
+    json.key("crash_state");
+    crash_json(json, crash->state);
   }
   json.end_object();
 }
@@ -147,7 +165,7 @@ std::string process_tree(const Alert& alert) {
 
 // `before`: the alert told just before, or none; what is the same as there is not told twice.
 std::string alert_story(archive::Reader& reader, const SessionSummary& session, const Alert& alert,
-                        const Alert* before) {
+                        const SessionEvidence& evidence, const Alert* before) {
   std::string text =
       fmt::format("\n{} {}: {}\n", format_time(alert.time_ns), printable(alert.rule), printable(alert.description));
   text +=
@@ -158,6 +176,10 @@ std::string alert_story(archive::Reader& reader, const SessionSummary& session, 
     text += fmt::format("  call: {} {} (from: {})\n", printable(alert.syscall), printable(alert.arguments),
                         printable(alert.provenance));
   for (const std::string& step : alert.steps) text += fmt::format("  step: {}\n", printable(step));
+  if (const formats::FileEvent* file = evidence.file_of(alert); file != nullptr)
+    text += fmt::format("  file: {}\n", file_text(*file));
+  if (const auto crash = evidence.crashes.find(alert.id); crash != evidence.crashes.end())
+    text += fmt::format("  crash: {}\n{}", crash_text(crash->second.state), crash_details(crash->second.state));
   const std::string tree = process_tree(alert);
   if (before == nullptr || process_tree(*before) != tree) text += "\n  processes, from the service's first:\n" + tree;
   if (before != nullptr && before->stream_offset == alert.stream_offset) return text;
@@ -186,14 +208,17 @@ std::string hex_dump(ByteView bytes, uint64_t offset) {
 std::string summary_json(const SessionSummary& session) {
   JsonWriter json;
   json.begin_object();
-  summary_fields(json, session);
+  summary_fields(json, session, nullptr);
   return json.end_object().take();
 }
 
 Result<std::string> session_json(archive::Reader& reader, const SessionSummary& session) {
+  const auto evidence = evidence_of(reader, session);
+  if (!evidence) return tl::unexpected<Error>(evidence.error());
   JsonWriter json;
   json.begin_object();
-  summary_fields(json, session);
+  summary_fields(json, session, &*evidence);
+  files_json(json, *evidence);
   json.key("events").begin_array();
   if (auto read = reader.for_each(session, {}, [&](const formats::Record& record) { record_fields(json, record); });
       !read)
@@ -229,9 +254,11 @@ Result<std::string> story(archive::Reader& reader, const SessionSummary& session
       session.bytes_in, session.bytes_out, to_string(session.bait), session.leg.port, session.served_by_pid);
   if (session.unsupervised) text += "  part of it was not supervised: the monitor was away\n";
   if (session.incomplete) text += "  its log is not complete: records were lost\n";
+  const auto evidence = evidence_of(reader, session);
+  if (!evidence) return tl::unexpected<Error>(evidence.error());
   const Alert* before = nullptr;
   for (const Alert& alert : session.alerts) {
-    text += alert_story(reader, session, alert, before);
+    text += alert_story(reader, session, alert, *evidence, before);
     before = &alert;
   }
   if (session.alerts_total > session.alerts.size())

@@ -79,7 +79,7 @@ TEST_F(SegmentPageTest, EveryRecordTypeHasItsRow) {
   // The enumeration as its header has it: "  opened = 1,  // OpenedEvent".
   const std::string header = source_text("src/formats/segment.h");
   const auto rows = table_rows(section(source_text(kPage), "Payloads"));
-  for (int type = 1; type <= static_cast<int>(RecordType::closed); ++type) {
+  for (int type = 1; type <= static_cast<int>(kLastRecordType); ++type) {
     const size_t row = static_cast<size_t>(type - 1);
     ASSERT_GT(rows.size(), row);
     EXPECT_EQ(rows[row].at(0), std::to_string(type));

@@ -101,6 +101,32 @@ void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ClosedEv
   f.number(e.forwarded_out);
 }
 template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, FileEvent> {
+  f.number(e.alert);
+  f.number(e.pid);
+  f.text(e.path);
+  f.number(e.device);
+  f.number(e.inode);
+  f.number(e.bytes);
+  f.number(e.copied);
+  f.text(e.sha256);
+  f.number(e.state);
+  f.text(e.why);
+}
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, CrashEvent> {
+  f.number(e.alert);
+  f.number(e.state.pid);
+  f.number(e.state.tid);
+  f.text(e.state.comm);
+  f.number(e.state.signal);
+  f.number(e.state.code);
+  f.number(e.state.address);
+  f.list(e.state.registers, [&](auto& value) { f.number(value); });
+  f.text(e.state.code_bytes);
+  f.text(e.state.stack);
+}
+template <typename F, typename E>
 void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ProcessInfo> {
   f.number(e.pid);
   f.number(e.parent);
@@ -154,6 +180,16 @@ bool in_range(const ProcessEvent& event) {
 bool in_range(const NoteEvent& event) {
   return event.kind >= NoteKind::unsupervised && event.kind <= NoteKind::other;
 }
+bool is_sha256(const std::string& text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+// The name of a file in the archive is made of its sha256.
+bool in_range(const FileEvent& event) {
+  return event.state <= FileState::not_stored && (event.sha256.empty() || is_sha256(event.sha256));
+}
+bool in_range(const CrashEvent& event) {
+  return event.state.registers.size() <= std::size(kRegisterNames);
+}
 bool in_range(const ClosedEvent& event) {
   return event.reason <= EndReason::crash_recovered;
 }
@@ -178,6 +214,12 @@ Bytes encode(const ProcessEvent& event) {
 Bytes encode(const NoteEvent& event) {
   return encode_any(event);
 }
+Bytes encode(const FileEvent& event) {
+  return encode_any(event);
+}
+Bytes encode(const CrashEvent& event) {
+  return encode_any(event);
+}
 Bytes encode(const ClosedEvent& event) {
   return encode_any(event);
 }
@@ -199,6 +241,8 @@ template std::optional<ConnectedEvent> decode(ByteView);
 template std::optional<ServedEvent> decode(ByteView);
 template std::optional<ProcessEvent> decode(ByteView);
 template std::optional<NoteEvent> decode(ByteView);
+template std::optional<FileEvent> decode(ByteView);
+template std::optional<CrashEvent> decode(ByteView);
 template std::optional<ClosedEvent> decode(ByteView);
 template std::optional<Alert> decode(ByteView);
 

@@ -13,6 +13,8 @@ Bytes encode(const ConnectedEvent& event);
 Bytes encode(const ServedEvent& event);
 Bytes encode(const ProcessEvent& event);
 Bytes encode(const NoteEvent& event);
+Bytes encode(const FileEvent& event);
+Bytes encode(const CrashEvent& event);
 Bytes encode(const ClosedEvent& event);
 Bytes encode(const Alert& alert);
 

@@ -73,7 +73,7 @@ DecodedRecord decode_record(ByteView bytes) {
     decoded.problem = RecordProblem::torn;
     return decoded;
   }
-  const bool known = type >= 1 && type <= static_cast<uint8_t>(RecordType::closed) && direction <= 1;
+  const bool known = type >= 1 && type <= static_cast<uint8_t>(kLastRecordType) && direction <= 1;
   if (magic != kRecordMagic || payload_bytes > kPayloadBytesMax || !known) {
     decoded.problem = RecordProblem::damaged;
     return decoded;

@@ -32,7 +32,10 @@ enum class RecordType : uint8_t {
   alert = 7,        // model Alert
   note = 8,         // NoteEvent: what must be said of the log itself (unsupervised, bytes lost to a full disk …)
   closed = 9,       // ClosedEvent
+  file = 10,        // FileEvent: a file that an alert concerns, and what became of its copy
+  crash = 11,       // CrashEvent: what a crash alert's process was doing
 };
+constexpr RecordType kLastRecordType = RecordType::crash;
 
 struct OpenedEvent {
   std::string service;
@@ -67,6 +70,24 @@ enum class NoteKind : uint8_t {
 struct NoteEvent {
   NoteKind kind = NoteKind::other;
   std::string words;
+};
+enum class FileState : uint8_t { coming = 0, stored = 1, not_stored = 2 };
+// Of one file there is one record when it is told of, and where a copy comes another when that has come or never will.
+struct FileEvent {
+  uint64_t alert = 0;  // its id
+  uint32_t pid = 0;    // of the alert
+  std::string path;    // as it was named to the kernel
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint64_t bytes = 0;   // its size
+  uint64_t copied = 0;  // bytes of the copy: fewer than `bytes` where it is the file's beginning
+  std::string sha256;   // of the copy, hexadecimal; empty: there is none
+  FileState state = FileState::coming;
+  std::string why;  // what is lacking, or else must be said of it
+};
+struct CrashEvent {
+  uint64_t alert = 0;
+  CrashState state;
 };
 struct ClosedEvent {
   EndReason reason = EndReason::open;

@@ -116,27 +116,6 @@ std::string exe_of(uint32_t pid, const ProcessTable& processes) {
   return info == nullptr ? "" : info->exe.empty() ? info->comm : info->exe;
 }
 
-std::string_view signal_name(uint32_t signal) {
-  switch (signal) {
-    case 4:
-      return "SIGILL";
-    case 5:
-      return "SIGTRAP";
-    case 6:
-      return "SIGABRT";
-    case 7:
-      return "SIGBUS";
-    case 8:
-      return "SIGFPE";
-    case 11:
-      return "SIGSEGV";
-    case 31:
-      return "SIGSYS";
-    default:
-      return "a signal";
-  }
-}
-
 }  // namespace
 
 uint64_t to_realtime_ns(uint64_t boot_ns) {
@@ -205,6 +184,22 @@ wire::Alert crash_message(const skep_process_record& record, const ProcessTable&
   message.set_serial(record.label.flow.serial);
   fill_tuple(record.label.flow, *message.mutable_flow());
   return message;
+}
+
+void fill_crash_state(const skep_crash_record& record, wire::CrashState& state) {
+  state.set_pid(record.pid);
+  state.set_tid(record.tid);
+  state.set_comm(record.comm, ::strnlen(record.comm, sizeof record.comm));
+  state.set_signal(record.signal);
+  state.set_code(record.code);
+  state.set_address(record.address);
+  for (const uint64_t value : record.registers) state.add_registers(value);
+  state.set_code_bytes(record.code_at, std::min<size_t>(record.code_bytes, sizeof record.code_at));
+  state.set_stack(record.stack_at, std::min<size_t>(record.stack_bytes, sizeof record.stack_at));
+}
+
+bool is_exec_call(uint32_t call) {
+  return call == __NR_execve || call == __NR_execveat;
 }
 
 }  // namespace skep::judge

@@ -16,6 +16,10 @@ wire::Alert alert_message(const Attributed& attributed, const match::SignatureIn
 // A serving process ended by a crash signal: evidence against its session, not yet an alert on it.
 wire::Alert crash_message(const skep_process_record& record, const ProcessTable& processes, const std::string& service);
 
+// Where its process was when the signal came.
+void fill_crash_state(const skep_crash_record& record, wire::CrashState& state);
+
+bool is_exec_call(uint32_t call);
 void fill_tuple(const skep_flow& flow, wire::FlowTuple& tuple);
 uint64_t to_realtime_ns(uint64_t boot_ns);
 

@@ -33,6 +33,7 @@ void Courtroom::take_record(ByteView bytes, int64_t now_ns) {
   const auto* const process = as<skep_process_record>(bytes);
   const auto* const alert = as<skep_alert_record>(bytes);
   const auto* const confirm = as<skep_confirm_record>(bytes);
+  const auto* const crash = as<skep_crash_record>(bytes);
   switch (head.type) {
     case SKEP_FLOW_OPENED:
     case SKEP_FLOW_SERVED:
@@ -48,12 +49,16 @@ void Courtroom::take_record(ByteView bytes, int64_t now_ns) {
       break;
     case SKEP_ALERT:
       if (alert == nullptr) break;
+      open_exhibit(*alert, now_ns);
       for (const Attributed& decided : attribution_.alert(*alert, now_ns)) tell(decided);
       return;
     case SKEP_CONFIRM:
       if (confirm == nullptr) break;
       if (const auto decided = attribution_.confirmed(*confirm)) tell(*decided);
       return;
+    case SKEP_CRASH:
+      if (crash != nullptr) return take_crash(*crash);
+      break;
     default:
       break;
   }
@@ -127,12 +132,42 @@ void Courtroom::take_exit(const skep_process_record& record) {
     if (record.label.source != SKEP_LABEL_NONE && record.label.flow.serial != 0) {
       wire::Frame frame;
       *frame.mutable_alert() = crash_message(record, processes_, service);
+      const auto crash = crashes_.find(record.pid);
+      if (crash != crashes_.end() && crash->second.start_ns == record.start_ns)
+        fill_crash_state(crash->second, *frame.mutable_alert()->mutable_crash_state());
       outbox_.put(std::move(frame));
     } else {
       log::warning("service {}: process {} was ended by signal {} and served no session", service, record.pid, signal);
     }
   }
+  crashes_.erase(record.pid);
   processes_.exited(record.pid);
+}
+
+void Courtroom::take_crash(const skep_crash_record& record) {
+  if (crashes_.size() >= kCrashesMax) crashes_.erase(crashes_.begin());
+  crashes_[record.pid] = record;
+}
+
+// Asked for at once, not when it is decided whose the alert is: a process that was ended is soon gone.
+void Courtroom::open_exhibit(const skep_alert_record& alert, int64_t now_ns) {
+  Exhibits::Subject subject;
+  subject.alert = alert.id;
+  subject.pid = alert.pid;
+  subject.service = alert.service;
+  subject.running = !is_exec_call(alert.call);
+  if (subject.running) {
+    const ProcessInfo* const info = processes_.find(alert.pid);
+    if (info != nullptr) subject.path = info->exe;
+    const ProcessTable::FileId program = processes_.program_of(alert.pid);
+    subject.device = program.device;
+    subject.inode = program.inode;
+  } else {
+    subject.path.assign(alert.path, std::min<size_t>(alert.path_bytes, sizeof alert.path));
+    subject.device = alert.exe_device;
+    subject.inode = alert.exe_inode;
+  }
+  exhibits_.open(subject, now_ns);
 }
 
 void Courtroom::tell(const Attributed& attributed) {
@@ -146,6 +181,7 @@ void Courtroom::tell(const Attributed& attributed) {
                alert.arguments(), alert.pid(), alert.service(), to_string(static_cast<AlertAction>(alert.action())),
                alert.serial(), to_string(attributed.confidence));
   outbox_.put(std::move(frame));
+  exhibits_.told(record.id);
 }
 
 std::vector<wire::Frame> Courtroom::introduction() const {

@@ -2,11 +2,13 @@
 // frames, puts frames into the outbox; does no I/O and asks nobody the time but to put boot time into words.
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "base/bytes.h"
 #include "judge/attribution.h"
 #include "judge/enforcement.h"
+#include "judge/exhibits.h"
 #include "judge/flows.h"
 #include "judge/outbox.h"
 #include "judge/process_table.h"
@@ -23,7 +25,8 @@ struct CourtCounters {
 
 class Courtroom {
  public:
-  Courtroom(const Enforcement& enforcement, Outbox& outbox) : enforcement_(enforcement), outbox_(outbox) {}
+  Courtroom(const Enforcement& enforcement, Outbox& outbox, Exhibits& exhibits)
+      : enforcement_(enforcement), outbox_(outbox), exhibits_(exhibits) {}
 
   void take_record(ByteView record, int64_t now_monotonic_ns);
   void take_time(int64_t now_monotonic_ns);
@@ -40,15 +43,20 @@ class Courtroom {
   void take_flow(const skep_flow_record& record);
   void take_process(const skep_process_record& record);
   void take_exit(const skep_process_record& record);
+  void take_crash(const skep_crash_record& record);
+  void open_exhibit(const skep_alert_record& alert, int64_t now_ns);
   void tell(const Attributed& attributed);
   void tell_process(const skep_process_record& record, wire::ProcessEvent::Kind kind);
   wire::Frame opened_frame(const skep_flow& flow) const;
 
   const Enforcement& enforcement_;
   Outbox& outbox_;
+  Exhibits& exhibits_;
   Flows flows_;
   ProcessTable processes_;
   Attribution attribution_{flows_};
+  static constexpr size_t kCrashesMax = 1024;      // signals seen whose process has not ended yet
+  std::map<uint32_t, skep_crash_record> crashes_;  // by pid
   CourtCounters counters_;
 };
 

@@ -66,7 +66,8 @@ class Judge {
         wire::LocalServer local)
       : watch_(watch),
         enforcement_(enforcement),
-        court_(enforcement, outbox_),
+        exhibits_(outbox_, [&watch](const skep_file_order& order) { return watch.ask_file(order); }),
+        court_(enforcement, outbox_, exhibits_),
         alerts_(std::move(alerts)),
         telemetry_(std::move(telemetry)),
         control_(std::move(control)),
@@ -94,8 +95,11 @@ class Judge {
       const int64_t now = now_monotonic_ns();
       take_kernel(now);
       court_.take_time(now);
+      for (FileAnswer& answer : watch_.take_files()) exhibits_.answered(std::move(answer));
+      exhibits_.step(now);
       for (const wire::ControlEvent& event : control_.step(now)) take_event(event);
       tell_proxy();
+      give_piece();
       local_.step(now, [this](const wire::LocalRequest& request) {
         return answer_local(request, enforcement_, [this] { return status(); });
       });
@@ -116,7 +120,7 @@ class Judge {
       timeout_ms =
           static_cast<int>(std::clamp<int64_t>((*deadline - now_monotonic_ns()) / kMillisecond + 1, 0, timeout_ms));
     }
-    ::poll(fds, std::size(fds), timeout_ms);
+    ::poll(fds, std::size(fds), exhibits_.busy() ? 0 : timeout_ms);
     // A moment for what follows at once: a connection is three records, and to be woken for each would cost the host
     // more than all that is done with them. Verdicts do not wait for it.
     if ((fds[0].revents | fds[1].revents) != 0) ::nanosleep(&kGather, nullptr);
@@ -142,6 +146,7 @@ class Judge {
     } else if (const auto* gone = std::get_if<wire::PeerGone>(&event)) {
       log::warning("the proxy is gone: {}", gone->why);
       outbox_.peer_gone();
+      exhibits_.peer_gone();
     } else {
       take_frame(std::get<wire::Frame>(event));
     }
@@ -152,6 +157,10 @@ class Judge {
       greet(frame.hello());
     } else if (frame.has_ping()) {
       answer_ping(frame.ping());
+    } else if (frame.has_file_wanted()) {
+      exhibits_.wanted(frame.file_wanted());
+    } else if (frame.has_file_taken()) {
+      exhibits_.taken(frame.file_taken().sha256());
     } else if (frame.has_session_opened()) {
       ++sessions_announced_;
     } else if (!frame.has_session_closed()) {
@@ -201,6 +210,13 @@ class Judge {
     }
   }
 
+  // A piece of a file in a turn, and only where nothing else waits: alerts go first.
+  void give_piece() {
+    if (outbox_.next() != nullptr) return;
+    const auto piece = exhibits_.next_piece();
+    if (piece && control_.send(*piece)) exhibits_.sent();
+  }
+
   void send(const wire::Frame& frame) {
     if (!control_.send(frame)) ++unsent_;
   }
@@ -230,6 +246,7 @@ class Judge {
     json.field("kernel_records_lost", kernel_.alerts_dropped + kernel_.telemetry_dropped)
         .field("kernel_helper_failures", kernel_.helper_failures);
     json.field("notices", answer ? answer->notices : 0).field("messages_unsent", unsent_ + outbox_.lost());
+    json.field("programs_missed", answer ? answer->programs_missed : 0).field("files_missed", exhibits_.missed());
     json.field("malformed_records", court_.counters().malformed_records)
         .field("malformed_frames", control_.counters().malformed);
     json.field("stale_frames", control_.counters().stale).field("missing_frames", control_.counters().missing);
@@ -244,6 +261,7 @@ class Judge {
   WatchLink& watch_;
   Enforcement& enforcement_;
   Outbox outbox_;
+  Exhibits exhibits_;
   Courtroom court_;
   Ring alerts_;
   Ring telemetry_;

@@ -4,10 +4,17 @@
 #include <utility>
 
 namespace skep::judge {
+namespace {
+
+bool must_arrive(const wire::Frame& frame) {
+  return frame.has_alert() || frame.has_file_found();
+}
+
+}  // namespace
 
 void Outbox::put(wire::Frame frame) {
-  if (!connected_ && !frame.has_alert()) return;
-  if (waiting_.size() >= kFramesMax && !frame.has_alert()) {
+  if (!connected_ && !must_arrive(frame)) return;
+  if (waiting_.size() >= kFramesMax && !must_arrive(frame)) {
     ++lost_;
     return;
   }
@@ -18,7 +25,7 @@ void Outbox::put(wire::Frame frame) {
 void Outbox::keep_within(size_t most) {
   while (waiting_.size() > most) {
     const auto news =
-        std::find_if(waiting_.begin(), waiting_.end(), [](const wire::Frame& frame) { return !frame.has_alert(); });
+        std::find_if(waiting_.begin(), waiting_.end(), [](const wire::Frame& frame) { return !must_arrive(frame); });
     waiting_.erase(news != waiting_.end() ? news : waiting_.begin());
     ++lost_;
   }
@@ -33,14 +40,14 @@ void Outbox::peer_gone() {
   connected_ = false;
   std::deque<wire::Frame> alerts = std::exchange(under_way_, {});
   for (wire::Frame& frame : waiting_) {
-    if (frame.has_alert()) alerts.push_back(std::move(frame));
+    if (must_arrive(frame)) alerts.push_back(std::move(frame));
   }
   waiting_ = std::move(alerts);
   keep_within(kAlertsMax);
 }
 
 void Outbox::sent() {
-  if (waiting_.front().has_alert()) {
+  if (must_arrive(waiting_.front())) {
     under_way_.push_back(std::move(waiting_.front()));
     if (under_way_.size() > kAlertsMax) {
       // It was sent, and most likely arrived: it only cannot be sent again.
@@ -52,7 +59,7 @@ void Outbox::sent() {
 }
 
 bool Outbox::refused() {
-  if (waiting_.front().has_alert()) return false;
+  if (must_arrive(waiting_.front())) return false;
   waiting_.pop_front();
   return true;
 }

@@ -1,5 +1,6 @@
-// Outbox: what the proxy is to be told. Alerts stay here until the proxy has said that it has them: a connection that
-// is cut takes none of them along. All else is news of the moment: told while there is a proxy, else left aside.
+// Outbox: what the proxy is to be told. Alerts, and the files that they concern, stay here until the proxy has said
+// that it has them: a connection that is cut takes none of them along. All else is news of the moment: told while there
+// is a proxy, else left aside.
 #pragma once
 
 #include <cstdint>

@@ -43,7 +43,7 @@ void ProcessTable::forked(const skep_process_record& record) {
     }
     ++live_;
   }
-  Entry entry{info_of(record), false};
+  Entry entry{info_of(record), false, program_of(record.parent)};
   // Until it runs a program of its own it runs its parent's.
   if (const ProcessInfo* parent = find(record.parent); parent != nullptr) {
     entry.info.exe = parent->exe;
@@ -61,6 +61,12 @@ void ProcessTable::executed(const skep_process_record& record) {
   info.args = arguments_text(record.args, std::min<size_t>(record.args_bytes, sizeof record.args));
   info.comm.assign(record.comm, ::strnlen(record.comm, sizeof record.comm));
   info.uid = record.uid;
+  found->second.program = {record.exe_device, record.exe_inode};
+}
+
+ProcessTable::FileId ProcessTable::program_of(uint32_t pid) const {
+  const auto found = entries_.find(pid);
+  return found == entries_.end() ? FileId{} : found->second.program;
 }
 
 void ProcessTable::exited(uint32_t pid) {

@@ -24,6 +24,12 @@ class ProcessTable {
   // From the service's root down to `pid`; what is not known is left out.
   std::vector<ProcessInfo> lineage(uint32_t pid) const;
   const ProcessInfo* find(uint32_t pid) const;
+  // Device and inode of the program that it runs; zeroes: not known.
+  struct FileId {
+    uint64_t device = 0;
+    uint64_t inode = 0;
+  };
+  FileId program_of(uint32_t pid) const;
   size_t live() const { return live_; }
   uint64_t refused() const { return refused_; }
 
@@ -31,6 +37,7 @@ class ProcessTable {
   struct Entry {
     ProcessInfo info;
     bool dead = false;
+    FileId program;
   };
   std::unordered_map<uint32_t, Entry> entries_;
   std::deque<uint32_t> dead_;

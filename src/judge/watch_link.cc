@@ -13,14 +13,33 @@ namespace skep::judge {
 namespace {
 
 constexpr int kAnswerTimeoutMs = 15'000;
-constexpr size_t kPacketBytesMax = std::max(
-    {sizeof(skep_answer), sizeof(skep_snapshot_record), sizeof(skep_counters_answer), sizeof(skep_service_state)});
+constexpr size_t kPacketBytesMax =
+    std::max({sizeof(skep_answer), sizeof(skep_snapshot_record), sizeof(skep_counters_answer),
+              sizeof(skep_service_state), sizeof(skep_file_answer)});
 
 template <typename Record>
 Record copy_of(const char* packet) {
   Record record;
   std::memcpy(&record, packet, sizeof record);
   return record;
+}
+
+ssize_t receive_packet(int socket, char (&packet)[kPacketBytesMax], Fd& descriptor) {
+  iovec part{packet, sizeof packet};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  const cmsghdr* header = got < 0 ? nullptr : CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    descriptor = Fd(fd);
+  }
+  return got;
 }
 
 }  // namespace
@@ -57,12 +76,18 @@ bool WatchLink::receive(int timeout_ms) {
   pollfd wait{socket_.get(), POLLIN, 0};
   if (::poll(&wait, 1, timeout_ms) <= 0) return false;
   alignas(8) char packet[kPacketBytesMax];
-  const ssize_t got = ::recv(socket_.get(), packet, sizeof packet, 0);
+  Fd descriptor;
+  const ssize_t got = receive_packet(socket_.get(), packet, descriptor);
   if (got < 0 && errno == EINTR) return true;
   if (got < static_cast<ssize_t>(sizeof(skep_watch_head))) {
     gone_ = true;
     return false;
   }
+  take(packet, std::move(descriptor));
+  return true;
+}
+
+void WatchLink::take(const char* packet, Fd descriptor) {
   switch (copy_of<skep_watch_head>(packet).type) {
     case SKEP_DONE:
     case SKEP_REFUSED:
@@ -77,10 +102,12 @@ bool WatchLink::receive(int timeout_ms) {
     case SKEP_COUNTERS:
       counters_ = copy_of<skep_counters_answer>(packet);
       break;
+    case SKEP_FILE:
+      files_.push_back({copy_of<skep_file_answer>(packet), std::move(descriptor)});
+      break;
     default:
       break;
   }
-  return true;
 }
 
 void WatchLink::pump() {
@@ -96,6 +123,13 @@ Status WatchLink::set_service(skep_service_order service) {
 }
 Status WatchLink::seal() {
   return order(SKEP_SEAL, skep_watch_head{});
+}
+
+uint32_t WatchLink::ask_file(skep_file_order order) {
+  order.head = {SKEP_GET_FILE, ++last_ticket_};
+  // A watch that is gone gives no answer, which the asker has a time for.
+  [[maybe_unused]] const ssize_t sent = ::send(socket_.get(), &order, sizeof order, MSG_NOSIGNAL);
+  return last_ticket_;
 }
 
 Status WatchLink::remove_service(const std::string& name) {

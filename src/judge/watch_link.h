@@ -12,6 +12,11 @@
 
 namespace skep::judge {
 
+struct FileAnswer {
+  skep_file_answer facts{};
+  Fd content;  // where facts.outcome is SKEP_FILE_COPIED
+};
+
 class WatchLink {
  public:
   explicit WatchLink(Fd socket) : socket_(std::move(socket)) {}
@@ -25,6 +30,9 @@ class WatchLink {
   Result<skep_counters_answer> counters();
   // Every live process and flow, as SKEP_FORK and SKEP_FLOW_OPENED records.
   Result<std::vector<skep_snapshot_record>> snapshot();
+  // Without waiting; the answer is among take_files() later, with this ticket.
+  uint32_t ask_file(skep_file_order order);
+  std::vector<FileAnswer> take_files() { return std::exchange(files_, {}); }
   // Reads what has come unasked.
   void pump();
   std::vector<skep_service_state> take_states() { return std::exchange(states_, {}); }
@@ -35,12 +43,14 @@ class WatchLink {
   Status await(uint32_t ticket);
   // One packet; false where none is there within `timeout_ms`, or watch is gone.
   bool receive(int timeout_ms);
+  void take(const char* packet, Fd descriptor);
 
   Fd socket_;
   bool gone_ = false;
   uint32_t last_ticket_ = 0;
   std::vector<skep_service_state> states_;
   std::vector<skep_snapshot_record> snapshot_;
+  std::vector<FileAnswer> files_;
   skep_counters_answer counters_{};
   std::deque<skep_answer> answers_;
 };

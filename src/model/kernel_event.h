@@ -27,6 +27,13 @@ enum skep_record_type {
   SKEP_EXIT = 6,        /* skep_process_record with `status`; a crash carries its label and goes to `alerts` */
   SKEP_ALERT = 7,       /* skep_alert_record */
   SKEP_CONFIRM = 8,     /* skep_confirm_record: the answer after an alert whose session was not certain */
+  SKEP_CRASH = 12,      /* skep_crash_record: a signal that will end the process; its SKEP_EXIT follows */
+};
+
+enum {
+  SKEP_REGISTERS = 18,
+  SKEP_CODE_BYTES = 32,
+  SKEP_STACK_BYTES = 64,
 };
 
 /* How a thread came to its label, surest first. */
@@ -157,6 +164,25 @@ struct skep_confirm_record {
   uint32_t pad;
 };
 
+/* Where a thread was when a signal that it does not handle reached it. */
+struct skep_crash_record {
+  struct skep_record head;
+  uint32_t service;
+  uint32_t pid;
+  uint32_t tid;
+  uint32_t signal;
+  int32_t code;         /* si_code */
+  uint32_t code_bytes;  /* as many of `code_at` and `stack_at` as could be read without waiting: all or none */
+  uint32_t stack_bytes;
+  uint32_t pad;
+  uint64_t start_ns;
+  uint64_t address;     /* si_addr */
+  uint64_t registers[SKEP_REGISTERS]; /* rip rsp rflags rax rbx rcx rdx rsi rdi rbp r8 … r15 */
+  char comm[SKEP_NAME_BYTES];
+  uint8_t code_at[SKEP_CODE_BYTES];   /* user memory at rip */
+  uint8_t stack_at[SKEP_STACK_BYTES]; /* … and at rsp */
+};
+
 /* Counters of one CPU or of the whole host, never reset. What could not be done is counted here and shown by `status`.
  */
 struct skep_counters {
@@ -175,6 +201,7 @@ SKEP_STATIC_ASSERT(sizeof(struct skep_label) == 80, "skep_label");
 SKEP_STATIC_ASSERT(sizeof(struct skep_record) == 24, "skep_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_flow_record) == 104, "skep_flow_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_process_record) == 24 + 24 + 24 + 80 + 16 + 8 + 512, "skep_process_record");
+SKEP_STATIC_ASSERT(sizeof(struct skep_crash_record) == 24 + 32 + 16 + 144 + 16 + 96, "skep_crash_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_confirm_record) == 104, "skep_confirm_record");
 
 #endif

@@ -133,6 +133,27 @@ std::string_view name_of(const std::string_view (&names)[N], E value) {
 }
 }  // namespace
 
+std::string_view signal_name(uint32_t signal) {
+  switch (signal) {
+    case 4:
+      return "SIGILL";
+    case 5:
+      return "SIGTRAP";
+    case 6:
+      return "SIGABRT";
+    case 7:
+      return "SIGBUS";
+    case 8:
+      return "SIGFPE";
+    case 11:
+      return "SIGSEGV";
+    case 31:
+      return "SIGSYS";
+    default:
+      return "a signal";
+  }
+}
+
 std::string_view to_string(SessionClass value) {
   return name_of(kClasses, value);
 }

@@ -74,6 +74,22 @@ struct ProcessInfo {
   std::string comm;
 };
 
+// Where a process was when a signal ended it. Registers in the order of kRegisterNames.
+struct CrashState {
+  uint32_t pid = 0;
+  uint32_t tid = 0;
+  std::string comm;  // the thread's
+  uint32_t signal = 0;
+  int32_t code = 0;      // si_code
+  uint64_t address = 0;  // that it could not reach (SIGSEGV, SIGBUS), or where it was (SIGILL, SIGFPE)
+  std::vector<uint64_t> registers;
+  std::string code_bytes;  // the first bytes at rip, as far as they could be read
+  std::string stack;       // … and at rsp
+};
+inline constexpr std::string_view kRegisterNames[] = {"rip", "rsp", "rflags", "rax", "rbx", "rcx", "rdx", "rsi", "rdi",
+                                                      "rbp", "r8",  "r9",     "r10", "r11", "r12", "r13", "r14", "r15"};
+std::string_view signal_name(uint32_t signal);  // "SIGSEGV"; "a signal" where it has no name here
+
 // A violation, as the monitor tells it and as the session's log keeps it.
 struct Alert {
   uint64_t id = 0;      // the monitor's own
@@ -89,11 +105,12 @@ struct Alert {
   std::string provenance;  // "register", "kernel", "user"
   AlertAction action = AlertAction::observed;
   Confidence confidence = Confidence::none;
-  bool crash = false;                // raises the class to suspect, not to attack
-  uint64_t stream_offset = 0;        // bytes of the session the service had read
-  std::vector<std::string> steps;    // "2026-…Z pid 4242 dup2" of a sequence, in order
-  std::vector<ProcessInfo> lineage;  // from the service's root to the violator
-  std::vector<uint64_t> candidates;  // flow serials, where the session is not certain
+  bool crash = false;                     // raises the class to suspect, not to attack
+  uint64_t stream_offset = 0;             // bytes of the session the service had read
+  std::vector<std::string> steps;         // "2026-…Z pid 4242 dup2" of a sequence, in order
+  std::vector<ProcessInfo> lineage;       // from the service's root to the violator
+  std::vector<uint64_t> candidates;       // flow serials, where the session is not certain
+  std::optional<CrashState> crash_state;  // in the session's log it is a record of its own
 };
 
 }  // namespace skep

@@ -14,6 +14,7 @@ enum {
   SKEP_GROUP_FILES_MAX = 64,
   SKEP_INTERCEPTS_MAX = 64,
   SKEP_TEXT_BYTES = 512,
+  SKEP_FILE_BYTES_MAX = 8 << 20, /* of a file that is evidence: its beginning, where it is longer */
 };
 
 enum skep_watch_type {
@@ -27,6 +28,7 @@ enum skep_watch_type {
   SKEP_SEAL = 7, /* head only, sent before the first byte from outside is read. From here on a command is launched
                     only if a SET_SERVICE before the seal was the same to the byte: a judge that has been taken over
                     cannot have programs of its own started. Adopting, ports, groups and removal stay possible. */
+  SKEP_GET_FILE = 8, /* skep_file_order: no answer at once, but SKEP_FILE with its ticket later */
   /* watch to judge */
   SKEP_DONE = 32,            /* skep_answer: what was asked is in force */
   SKEP_REFUSED = 33,         /* skep_answer: it is not; the text says why */
@@ -34,6 +36,7 @@ enum skep_watch_type {
   SKEP_SNAPSHOT_END = 35,
   SKEP_COUNTERS = 36,      /* skep_counters_answer */
   SKEP_SERVICE_STATE = 37, /* skep_service_state: unasked, when it changes */
+  SKEP_FILE = 38,          /* skep_file_answer; with a descriptor (SCM_RIGHTS) where it is SKEP_FILE_COPIED */
 };
 
 struct skep_watch_head {
@@ -92,7 +95,42 @@ struct skep_counters_answer {
   struct skep_counters counters;
   uint64_t notices; /* seccomp notifications answered */
   uint64_t notices_denied;
+  uint64_t programs_missed; /* about to run, and not looked at: too slow, or too many at a time */
   uint64_t programs_ns; /* run time of all BPF programs, where bpf_stats is on */
+};
+
+/* Evidence: the program that a process was about to run when seccomp stopped it, or that it runs. */
+struct skep_file_order {
+  struct skep_watch_head head;
+  uint32_t pid; /* the process */
+  uint32_t service;
+  uint64_t device; /* of the file that the kernel opened, if that is known: preferred among those that are held */
+  uint64_t inode;
+  uint32_t running; /* 1: what it runs (/proc/PID/exe); 0: what it was about to run */
+  uint32_t pad;
+};
+
+enum skep_file_outcome {
+  SKEP_FILE_COPIED = 0,     /* the descriptor: a sealed memfd with the first SKEP_FILE_BYTES_MAX bytes */
+  SKEP_FILE_SAME = 1,       /* unchanged since it was copied for this judge */
+  SKEP_FILE_NOT_HELD = 2,   /* nobody was asked before it ran, or that is too long ago; the process has ended */
+  SKEP_FILE_NO_FILE = 3,    /* no regular file: nothing of it is read */
+  SKEP_FILE_UNREADABLE = 4, /* `error` */
+  SKEP_FILE_TOO_SLOW = 5,   /* it gave its bytes too slowly */
+  SKEP_FILE_BUSY = 6,       /* too many at a time */
+};
+
+struct skep_file_answer {
+  struct skep_watch_head head;
+  uint32_t outcome; /* skep_file_outcome */
+  int32_t error;    /* errno or 0 */
+  uint64_t device;  /* of the file that watch found; 0: none */
+  uint64_t inode;
+  uint64_t bytes;      /* its size */
+  uint64_t changed_ns; /* when it was last changed, by its file system */
+  uint64_t copied;     /* bytes in the descriptor */
+  uint32_t own;        /* 1: the service's own program, or one of its app groups' */
+  uint32_t pad;
 };
 
 struct skep_snapshot_record {

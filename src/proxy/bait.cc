@@ -33,6 +33,20 @@ void fill(wire::FlowTuple& to, const Tuple& tuple) {
   to.set_local_port(tuple.bait.port);
 }
 
+CrashState crash_of(const wire::CrashState& from) {
+  CrashState state;
+  state.pid = from.pid();
+  state.tid = from.tid();
+  state.comm = from.comm();
+  state.signal = from.signal();
+  state.code = from.code();
+  state.address = from.address();
+  state.registers.assign(from.registers().begin(), from.registers().end());
+  state.code_bytes = from.code_bytes();
+  state.stack = from.stack();
+  return state;
+}
+
 Alert alert_of(const wire::Alert& from) {
   Alert alert;
   alert.id = from.id();
@@ -56,6 +70,7 @@ Alert alert_of(const wire::Alert& from) {
     alert.lineage.push_back({process.pid(), process.parent(), process.uid(), static_cast<int64_t>(process.start_ns()),
                              process.exe(), process.args(), process.comm()});
   }
+  if (from.has_crash_state()) alert.crash_state = crash_of(from.crash_state());
   return alert;
 }
 
@@ -67,7 +82,8 @@ Bait::Bait(formats::BaitOptions options, uint16_t first_port, uint16_t last_port
       link_(std::move(link)),
       writer_(writer),
       on_alert_(std::move(on_alert)),
-      ports_(first_port, last_port) {}
+      ports_(first_port, last_port),
+      files_(writer, [this](wire::Frame frame) { link_->send(std::move(frame)); }) {}
 
 void Bait::announce(SessionId session, const LiveLeg& leg) {
   wire::Frame frame;
@@ -138,6 +154,7 @@ void Bait::take_events(int64_t now_ns) {
     }
   }
   deliver(join_.take_ready(now_ns));
+  files_.step(now_ns);
 }
 
 void Bait::greet() {
@@ -153,6 +170,7 @@ void Bait::greet() {
 void Bait::welcomed() {
   if (connected_) return;
   connected_ = true;
+  files_.monitor_came(now_monotonic_ns());
   log::info("bait {}: its monitor is connected", name());
   for (const auto& [id, leg] : live_) {
     if (!leg.joined) continue;
@@ -163,6 +181,7 @@ void Bait::welcomed() {
 
 void Bait::gone(const std::string& why) {
   const bool supervised = std::exchange(connected_, false);
+  files_.monitor_gone(now_monotonic_ns());
   log::warning("bait {}: its monitor is away ({}): sessions are recorded unsupervised until it is back", name(), why);
   for (const auto& [id, leg] : live_) {
     if (!supervised) break;  // they are noted already
@@ -208,6 +227,11 @@ void Bait::take_frame(const wire::Frame& frame, int64_t now_ns) {
   } else if (frame.has_alert()) {
     ++alerts_taken_;
     if (within_rate(alert_rate_, frame.alert().serial(), now_ns)) take_alert(frame.alert(), now_ns);
+  } else if (frame.has_file_found()) {
+    ++alerts_taken_;
+    if (within_rate(file_rate_, 0, now_ns)) files_.found(frame.file_found(), now_ns);
+  } else if (frame.has_file_chunk()) {
+    files_.piece(frame.file_chunk(), now_ns);
   } else if (frame.has_degraded()) {
     log::warning("bait {}: its monitor says: {}", name(), frame.degraded().words());
   } else if (frame.has_welcome()) {
@@ -262,7 +286,10 @@ void Bait::take_alert(const wire::Alert& alert, int64_t now_ns) {
 }
 
 void Bait::deliver(const std::vector<Join::Delivered>& delivered) {
-  for (const Join::Delivered& each : delivered) on_alert_(each.session, each.alert);
+  for (const Join::Delivered& each : delivered) {
+    on_alert_(each.session, each.alert);
+    files_.alert_delivered(each.alert, each.session);
+  }
 }
 
 void Bait::take_pong(const wire::Pong& pong, int64_t) {
@@ -297,6 +324,8 @@ std::string Bait::status_json() const {
       .field("alerts_contradictory", join_.counters().alerts_contradictory)
       .field("flows_dropped", join_.counters().flows_dropped)
       .field("queue_refused", link_->refused());
+  json.field("files_refused", files_.refused())
+      .field("files_under_way", static_cast<unsigned long>(files_.under_way()));
   return json.end_object().take();
 }
 

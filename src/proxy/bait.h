@@ -12,6 +12,7 @@
 #include "archive/writer.h"
 #include "formats/options.h"
 #include "proxy/control_link.h"
+#include "proxy/file_intake.h"
 #include "proxy/join.h"
 #include "proxy/ports.h"
 
@@ -72,11 +73,12 @@ class Bait {
   const OnAlert on_alert_;
   SourcePorts ports_;
   Join join_;
+  FileIntake files_;
   std::unordered_map<uint64_t, LiveLeg> live_;
   std::unordered_map<uint64_t, Tuple> ended_unbound_;  // their ports are held back
   bool connected_ = false;
   uint64_t pings_ = 0;
-  uint64_t alerts_taken_ = 0;                             // of this connection
+  uint64_t alerts_taken_ = 0;                             // of this connection; files too
   std::set<std::pair<uint64_t, uint32_t>> alerts_known_;  // id and pid
   std::deque<std::pair<uint64_t, uint32_t>> alerts_order_;
   int64_t last_heard_ns_ = 0;
@@ -85,6 +87,7 @@ class Bait {
   uint64_t claims_over_rate_ = 0;
   Rate process_rate_;
   Rate alert_rate_;
+  Rate file_rate_;
 };
 
 }  // namespace skep::proxy

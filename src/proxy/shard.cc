@@ -461,6 +461,7 @@ void Shard::alert(SessionId session, Alert alert) {
   const AlertAction done = alert.action;
   if (cut) alert.action = AlertAction::cut;
   writer_->alert(session, now_realtime_ns(), alert);
+  if (alert.crash_state) writer_->crash(session, now_realtime_ns(), {alert.id, *alert.crash_state});
   log::warning("session {}: {} {} {} by pid {}, {} ({})", to_string(session), alert.rule, alert.syscall,
                alert.arguments, alert.pid, to_string(alert.action), to_string(alert.confidence));
   if (!cut) return;

@@ -210,6 +210,12 @@ Status Kernel::allow_program(uint32_t slot, uint64_t file, skep_program_kind kin
   return {};
 }
 
+bool Kernel::is_allowed(uint32_t slot, uint64_t file) const {
+  const skep_program_key key{file, slot, 0};
+  uint32_t value = 0;
+  return bpf_map_lookup_elem(bpf_map__fd(programs_->maps.programs), &key, &value) == 0;
+}
+
 Status Kernel::forget_programs(uint32_t slot) {
   const int map = bpf_map__fd(programs_->maps.programs);
   std::vector<skep_program_key> mine;

@@ -46,6 +46,7 @@ class Kernel {
   Status close_service(uint32_t slot);
   Status allow_program(uint32_t slot, uint64_t file, skep_program_kind kind);
   Status forget_programs(uint32_t slot);
+  bool is_allowed(uint32_t slot, uint64_t file) const;
 
   // False where there is no such task.
   Result<bool> mark(pid_t tid, ServiceMark service, uint32_t flags);

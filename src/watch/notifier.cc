@@ -1,5 +1,6 @@
 #include "watch/notifier.h"
 
+#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -16,12 +17,19 @@ namespace skep::watch {
 namespace {
 
 constexpr int kKill = -1;
+constexpr int kExpiryMs = 1000;
 
 skep_notice question_of(const seccomp_notif& notice) {
   skep_notice question{};
   question.tid = notice.pid;
   question.arch = notice.data.arch;
   question.nr = notice.data.nr;
+  for (size_t i = 0; i < std::size(question.args); ++i) question.args[i] = notice.data.args[i];
+  return question;
+}
+
+ExecQuestion exec_of(const seccomp_notif& notice) {
+  ExecQuestion question{static_cast<pid_t>(notice.pid), notice.data.nr, {}};
   for (size_t i = 0; i < std::size(question.args); ++i) question.args[i] = notice.data.args[i];
   return question;
 }
@@ -71,7 +79,7 @@ Status Notifier::serve(Fd notices) {
 void Notifier::run() {
   while (true) {
     epoll_event events[16];
-    const int count = ::epoll_wait(epoll_.get(), events, std::size(events), -1);
+    const int count = ::epoll_wait(epoll_.get(), events, std::size(events), copier_.expire() ? kExpiryMs : -1);
     if (count < 0 && errno != EINTR) {
       log::error("the notifier cannot wait: {}", std::strerror(errno));
       return;
@@ -91,6 +99,7 @@ void Notifier::run() {
 void Notifier::answer_one(int notices) {
   seccomp_notif notice{};
   if (::ioctl(notices, SECCOMP_IOCTL_NOTIF_RECV, &notice) != 0) return;  // the caller has died meanwhile
+  if (notice.data.arch == AUDIT_ARCH_X86_64 && is_exec(notice.data.nr)) copier_.look(exec_of(notice));
   const int verdict = kernel_.decide(question_of(notice));
   ++answered_;
   if (verdict != 0) ++refused_;

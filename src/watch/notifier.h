@@ -1,5 +1,6 @@
 // The notifier: a thread that answers seccomp's questions. It holds no opinion: each question goes to the kernel
-// program `decide`, which runs the automata over the caller's own state, and the answer is passed on.
+// program `decide`, which runs the automata over the caller's own state, and the answer is passed on. Before an exec is
+// answered, `copier` may look at what is to run.
 #pragma once
 
 #include <atomic>
@@ -8,13 +9,14 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "watch/copier.h"
 #include "watch/kernel.h"
 
 namespace skep::watch {
 
 class Notifier {
  public:
-  explicit Notifier(const Kernel& kernel) : kernel_(kernel) {}
+  Notifier(const Kernel& kernel, Copier& copier) : kernel_(kernel), copier_(copier) {}
   ~Notifier();
 
   Status start();
@@ -28,6 +30,7 @@ class Notifier {
   void answer_one(int notices);
 
   const Kernel& kernel_;
+  Copier& copier_;
   Fd epoll_;
   Fd stop_;
   std::thread thread_;

@@ -23,6 +23,25 @@ void send_record(int socket, const Record& record, size_t bytes = sizeof(Record)
   }
 }
 
+void send_with_descriptor(int socket, const skep_file_answer& answer, const Fd& content) {
+  if (!content) return send_record(socket, answer);
+  iovec part{const_cast<skep_file_answer*>(&answer), sizeof answer};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  const int fd = content.get();
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  if (::sendmsg(socket, &message, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+    log::warning("a copy for the judge could not be sent: {}", std::strerror(errno));
+}
+
 skep_answer answer_of(uint32_t ticket, const Status& status) {
   skep_answer answer{};
   answer.head = {status ? uint32_t{SKEP_DONE} : uint32_t{SKEP_REFUSED}, ticket};
@@ -49,6 +68,10 @@ Orders::Outcome Orders::take_one(int socket) {
   }
   std::memcpy(&head, packet, sizeof head);
   if (head.type == SKEP_STOP) return Outcome::stop;
+  if (head.type == SKEP_GET_FILE && bytes == sizeof(skep_file_order)) {
+    copier_.copy(*reinterpret_cast<const skep_file_order*>(packet));
+    return Outcome::done;  // tell_copies has the answer, once there is one
+  }
   const Status obeyed = obey(head, packet, bytes, socket);
   send_record(socket, answer_of(head.ticket, obeyed));
   tell_changes(socket);
@@ -113,8 +136,18 @@ Status Orders::send_counters(int socket, uint32_t ticket) {
   packet.counters = *counters;
   packet.notices = notifier_.answered();
   packet.notices_denied = notifier_.refused();
+  packet.programs_missed = copier_.missed();
   send_record(socket, packet);
   return {};
+}
+
+void Orders::tell_copies(int socket) {
+  for (FileCopy& copy : copier_.take_done()) {
+    copy.answer.head.type = SKEP_FILE;
+    if (copy.answer.inode != 0)
+      copy.answer.own = kernel_.is_allowed(copy.service, skep_file_id(copy.answer.device, copy.answer.inode)) ? 1 : 0;
+    if (socket >= 0) send_with_descriptor(socket, copy.answer, copy.content);
+  }
 }
 
 void Orders::tell_changes(int socket) {

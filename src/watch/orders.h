@@ -14,14 +14,16 @@ namespace skep::watch {
 
 class Orders {
  public:
-  Orders(Kernel& kernel, Services& services, const Notifier& notifier, int table_memory)
-      : kernel_(kernel), services_(services), notifier_(notifier), table_memory_(table_memory) {}
+  Orders(Kernel& kernel, Services& services, const Notifier& notifier, Copier& copier, int table_memory)
+      : kernel_(kernel), services_(services), notifier_(notifier), copier_(copier), table_memory_(table_memory) {}
 
   enum class Outcome { done, closed, stop };
   // Takes one packet from `socket` and answers it there.
   Outcome take_one(int socket);
   // Tells what has changed without being asked.
   void tell_changes(int socket);
+  // Hands over the copies that are made.
+  void tell_copies(int socket);
   bool sealed() const { return sealed_; }
 
  private:
@@ -33,6 +35,7 @@ class Orders {
   Kernel& kernel_;
   Services& services_;
   const Notifier& notifier_;
+  Copier& copier_;
   const int table_memory_;
   bool sealed_ = false;
 };

@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "model/signature_table.h"
 #include "watch/cgroup.h"
+#include "watch/copier.h"
 #include "watch/guard.h"
 #include "watch/kernel.h"
 #include "watch/notifier.h"
@@ -69,9 +70,9 @@ class Watch {
         group_(std::move(group)),
         table_memory_(std::move(table_memory)),
         judge_(judge),
-        notifier_(*kernel_),
+        notifier_(*kernel_, copier_),
         services_(*kernel_, notifier_, group_),
-        orders_(*kernel_, services_, notifier_, table_memory_.get()) {}
+        orders_(*kernel_, services_, notifier_, copier_, table_memory_.get()) {}
 
   Result<int> run() {
     const sigset_t set = handled_signals();
@@ -106,6 +107,7 @@ class Watch {
     judge_pid_ = pid;
     judge_socket_ = std::move(ours);
     judge_restart_ns_.reset();
+    copier_.begin_judge();
     return {};
   }
 
@@ -125,10 +127,11 @@ class Watch {
     if (judge_restart_ns_ && *judge_restart_ns_ <= now) restart_judge();
     if (judge_restart_ns_ && (!next || *judge_restart_ns_ < *next)) next = judge_restart_ns_;
     const int timeout = next ? static_cast<int>(std::max<int64_t>(0, (*next - now) / kMillisecond + 1)) : -1;
-    pollfd waits[] = {{signals_.get(), POLLIN, 0}, {judge_socket_.get(), POLLIN, 0}};
+    pollfd waits[] = {{signals_.get(), POLLIN, 0}, {judge_socket_.get(), POLLIN, 0}, {copier_.done_fd(), POLLIN, 0}};
     if (::poll(waits, std::size(waits), timeout) <= 0) return;
     if (waits[0].revents != 0) take_signals();
     if (waits[1].revents != 0 && judge_socket_) take_order();
+    if (waits[2].revents != 0) orders_.tell_copies(judge_socket_.get());
   }
 
   void take_order() {
@@ -220,6 +223,7 @@ class Watch {
   Cgroup group_;
   Fd table_memory_;
   const std::function<int(JudgePipes)>& judge_;
+  Copier copier_;
   Notifier notifier_;
   Services services_;
   Orders orders_;

@@ -76,6 +76,9 @@ TEST(ControlChannelPageTest, GivesTheLimitsThatHold) {
       {"steps of an alert", kStepsMax},
       {"candidates of an alert", kCandidatesMax},
       {"services of a welcome", kServicesMax},
+      {"bytes of a file's copy", kFileBytesMax},
+      {"bytes of a piece", kChunkBytesMax},
+      {"registers of a crash", kRegistersMax},
   };
   const auto rows = table_rows(section(page(), "Limits"));
   for (const auto& [what, limit] : limits) {

@@ -7,6 +7,7 @@ namespace {
 
 constexpr size_t kLengthBytes = 4;
 constexpr size_t kAddressBytes = 16;
+constexpr size_t kSha256Bytes = 32;
 
 bool fits(const std::string& text) {
   return text.size() <= kTextBytesMax;
@@ -21,6 +22,11 @@ bool valid(const Process& process) {
   return fits(process.exe()) && fits(process.args()) && fits(process.comm());
 }
 
+bool valid(const CrashState& state) {
+  return fits(state.comm()) && state.registers_size() <= kRegistersMax && fits(state.code_bytes()) &&
+         fits(state.stack());
+}
+
 bool valid(const Alert& alert) {
   for (const std::string* text : {&alert.rule(), &alert.priority(), &alert.description(), &alert.exe(),
                                   &alert.syscall(), &alert.arguments(), &alert.provenance(), &alert.service()}) {
@@ -31,10 +37,22 @@ bool valid(const Alert& alert) {
   for (const Process& process : alert.lineage()) {
     if (!valid(process)) return false;
   }
+  if (alert.has_crash_state() && !valid(alert.crash_state())) return false;
   for (const std::string& step : alert.steps()) {
     if (!fits(step)) return false;
   }
   return (alert.serial() == 0 || valid(alert.flow())) && alert.action() <= 3 && alert.confidence() <= 4;
+}
+
+bool valid(const FileFound& file) {
+  const bool copied = file.sha256().size() == kSha256Bytes;
+  return fits(file.path()) && fits(file.why()) && file.copied() <= kFileBytesMax &&
+         (copied || (file.sha256().empty() && !file.offered() && file.copied() == 0));
+}
+
+bool valid(const FileChunk& chunk) {
+  return chunk.sha256().size() == kSha256Bytes && chunk.content().size() <= kChunkBytesMax &&
+         chunk.offset() <= kFileBytesMax;
 }
 
 bool valid(const Frame& frame) {
@@ -52,6 +70,14 @@ bool valid(const Frame& frame) {
       return fits(frame.process().exe()) && frame.process().kind() >= 0 && frame.process().kind() <= 2;
     case Frame::kAlert:
       return valid(frame.alert());
+    case Frame::kFileWanted:
+      return frame.file_wanted().sha256().size() == kSha256Bytes;
+    case Frame::kFileTaken:
+      return frame.file_taken().sha256().size() == kSha256Bytes;
+    case Frame::kFileFound:
+      return valid(frame.file_found());
+    case Frame::kFileChunk:
+      return valid(frame.file_chunk());
     case Frame::kDegraded:
       return fits(frame.degraded().words()) && fits(frame.degraded().state());
     case Frame::BODY_NOT_SET:

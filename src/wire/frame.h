@@ -21,6 +21,9 @@ constexpr int kLineageMax = 64;
 constexpr int kStepsMax = 16;
 constexpr int kCandidatesMax = 256;
 constexpr int kServicesMax = 64;
+constexpr int kRegistersMax = 18;
+constexpr size_t kChunkBytesMax = 48 * 1024;         // of a copied file
+constexpr uint64_t kFileBytesMax = 8 * 1024 * 1024;  // of its copy
 
 class FrameReader {
  public:

@@ -97,12 +97,19 @@ struct task_struct {
   char comm[16];
 };
 /* A call's number and arguments: di si dx r10 r8 r9 of x86-64, bx cx dx si di bp through the 32-bit entry. */
-struct pt_regs { unsigned long di, si, dx, r10, r8, r9, bx, cx, bp, orig_ax; };
+struct pt_regs {
+  unsigned long di, si, dx, r10, r8, r9, bx, cx, bp, orig_ax;
+  unsigned long ax, r11, r12, r13, r14, r15, ip, sp, flags;
+};
 struct sigaction { void *sa_handler; };
 struct k_sigaction { struct sigaction sa; };
 
 struct seq_file;
-struct kernel_siginfo;
+union __sifields { struct { void *_addr; } _sigfault; };
+struct kernel_siginfo {
+  int si_code;
+  union __sifields _sifields;
+};
 struct bpf_iter_meta { struct seq_file *seq; };
 struct bpf_iter__task {
   struct bpf_iter_meta *meta;

@@ -58,6 +58,50 @@ static __always_inline int is_crash(int signal) {
   return signal > 0 && signal < 32 && ((1u << signal) & ((1u << 4) | (1u << 5) | (1u << 6) | (1u << 7) | (1u << 8) | (1u << 11) | (1u << 31)));
 }
 
+static __always_inline void fill_registers_at(uint64_t *to, struct pt_regs *regs) {
+  to[0] = BPF_CORE_READ(regs, ip);
+  to[1] = BPF_CORE_READ(regs, sp);
+  to[2] = BPF_CORE_READ(regs, flags);
+  to[3] = BPF_CORE_READ(regs, ax);
+  to[4] = BPF_CORE_READ(regs, bx);
+  to[5] = BPF_CORE_READ(regs, cx);
+  to[6] = BPF_CORE_READ(regs, dx);
+  to[7] = BPF_CORE_READ(regs, si);
+  to[8] = BPF_CORE_READ(regs, di);
+  to[9] = BPF_CORE_READ(regs, bp);
+  to[10] = BPF_CORE_READ(regs, r8);
+  to[11] = BPF_CORE_READ(regs, r9);
+  to[12] = BPF_CORE_READ(regs, r10);
+  to[13] = BPF_CORE_READ(regs, r11);
+  to[14] = BPF_CORE_READ(regs, r12);
+  to[15] = BPF_CORE_READ(regs, r13);
+  to[16] = BPF_CORE_READ(regs, r14);
+  to[17] = BPF_CORE_READ(regs, r15);
+}
+
+/* Evidence: where `task`, which is current, was. User memory as far as it is there; no verdict hangs on it. */
+static __always_inline void emit_crash(struct task_struct *task, const struct skep_task *state, int signal,
+                                       struct kernel_siginfo *info) {
+  struct skep_crash_record *record = RESERVE(alerts, record, SKEP_CRASH);
+  if (!record) return;
+  record->service = state->service;
+  record->pid = (uint32_t)task->tgid;
+  record->tid = (uint32_t)task->pid;
+  record->signal = (uint32_t)signal;
+  record->code = BPF_CORE_READ(info, si_code);
+  record->pad = 0;
+  record->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+  record->address = (uint64_t)BPF_CORE_READ(info, _sifields._sigfault._addr);
+  fill_registers_at(record->registers, (struct pt_regs *)bpf_task_pt_regs(task));
+  BPF_CORE_READ_STR_INTO(&record->comm, task, comm);
+  record->code_bytes = record->stack_bytes = 0;
+  if (!bpf_probe_read_user(record->code_at, sizeof record->code_at, (void *)record->registers[0]))
+    record->code_bytes = sizeof record->code_at;
+  if (!bpf_probe_read_user(record->stack_at, sizeof record->stack_at, (void *)record->registers[1]))
+    record->stack_bytes = sizeof record->stack_at;
+  bpf_ringbuf_submit(record, 0);
+}
+
 /* The thread that faults is the one whose session it was: its label becomes the process's, which is told at its end. */
 SEC("tp_btf/signal_deliver")
 int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct k_sigaction *action) {
@@ -67,6 +111,7 @@ int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct k_sigact
   if (!state) return 0;
   struct skep_task *leader = bpf_task_storage_get(&tasks, task->group_leader, 0, 0);
   if (leader && leader != state) leader->label = state->label;
+  emit_crash(task, state, signal, info);
   return 0;
 }
 

@@ -1,0 +1,118 @@
+// Exhibits: the files that alerts concern. Of each alert watch is asked for the program; what comes is hashed, told to
+// the proxy after its alert, and kept for a while, so that the proxy can fetch it piece by piece. Attackers' bytes:
+// they are hashed and passed on, nothing else. One thread; the time is passed in.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/sha256.h"
+#include "judge/outbox.h"
+#include "judge/watch_link.h"
+
+namespace skep::judge {
+
+class Exhibits {
+ public:
+  static constexpr size_t kOpenMax = 4096;  // alerts whose file is not told yet: beyond it none is asked for, counted
+  static constexpr size_t kAsksMax = 64;    // … of which watch has so many to answer: beyond it the record says so
+  static constexpr int64_t kAnswerNs = 5'000'000'000;
+  static constexpr size_t kKeptMax = 64;  // copies that the proxy can fetch; beyond it, or these bytes, the oldest goes
+  static constexpr uint64_t kKeptBytes = uint64_t{64} << 20;
+  static constexpr size_t kKnownMax = 256;          // files whose SHA-256 is known while they are unchanged
+  static constexpr size_t kSliceBytes = 256 << 10;  // hashed in one step
+  static constexpr size_t kWantedMax = 16;          // pieces that the proxy waits for
+
+  // `ask` sends the order to watch and returns its ticket.
+  using Ask = std::function<uint32_t(const skep_file_order& order)>;
+  Exhibits(Outbox& outbox, Ask ask) : outbox_(outbox), ask_(std::move(ask)) {}
+
+  // What an alert concerns: the program that was to run, or the one that its process runs.
+  struct Subject {
+    uint64_t alert = 0;
+    uint32_t pid = 0;
+    uint32_t service = 0;
+    bool running = false;
+    std::string path;
+    uint64_t device = 0;  // of the file that the kernel opened; 0: not known
+    uint64_t inode = 0;
+  };
+  void open(const Subject& subject, int64_t now_ns);
+  // The alert has been put into the outbox.
+  void told(uint64_t alert);
+  void answered(FileAnswer answer);
+  // Hashes a slice, gives up what watch does not answer.
+  void step(int64_t now_ns);
+  bool busy() const { return !hashing_.empty(); }
+
+  void wanted(const wire::FileWanted& wanted);
+  // The piece that the proxy waits for, or none; `sent` once the channel has it.
+  std::optional<wire::Frame> next_piece() const;
+  void sent() { wanted_.pop_front(); }
+  void taken(const std::string& sha256);
+  void peer_gone() { wanted_.clear(); }
+
+  uint64_t missed() const { return missed_; }
+
+ private:
+  struct Exhibit {
+    Subject subject;
+    bool told = false;
+    bool ready = false;
+    bool asked = false;
+    int64_t deadline_ns = 0;
+    wire::FileFound found;
+  };
+  struct Identity {
+    uint64_t device, inode, bytes, changed_ns;
+    bool operator==(const Identity&) const = default;
+  };
+  struct Copy {
+    Identity identity;
+    Fd content;
+    uint64_t copied = 0;
+    bool own = false;
+    uint64_t hashed = 0;
+    Sha256 hash;
+    std::vector<uint32_t> waiting;  // tickets
+  };
+  struct Hashed {
+    Identity identity;
+    std::string sha256;
+    uint64_t copied = 0;
+    bool own = false;
+    bool script = false;
+  };
+  struct Kept {
+    std::string sha256;
+    Fd content;
+    uint64_t copied = 0;
+  };
+
+  void same(uint32_t ticket, const Identity& identity);
+  void hash_slice();
+  void hashed(Copy copy, const std::string& trouble);
+  void keep(const std::string& sha256, Copy copy);
+  void fill(uint32_t ticket, const Hashed& hashed);
+  void lacking(uint32_t ticket, const std::string& why);
+  void finish(std::map<uint32_t, Exhibit>::iterator at);
+
+  Outbox& outbox_;
+  const Ask ask_;
+  std::map<uint32_t, Exhibit> open_;  // by watch's ticket; those that it was not asked for count from above
+  uint32_t last_unasked_ = UINT32_MAX;
+  size_t asks_ = 0;
+  std::deque<Copy> hashing_;
+  std::deque<Hashed> known_;
+  std::deque<Kept> kept_;
+  std::deque<wire::FileWanted> wanted_;
+  uint64_t missed_ = 0;
+};
+
+}  // namespace skep::judge

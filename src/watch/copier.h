@@ -1,0 +1,69 @@
+// Evidence as watch takes it: what a caller is about to run is held while seccomp stops it, and copied when the judge
+// asks for it. Copied, never parsed: the first SKEP_FILE_BYTES_MAX bytes into a sealed memfd, which is the judge's to
+// read. Whatever a caller can hold up happens on threads that can be spared.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+
+#include "base/bounded_queue.h"
+#include "model/watch_records.h"
+#include "watch/held_files.h"
+#include "watch/spare_threads.h"
+
+namespace skep::watch {
+
+struct FileCopy {
+  skep_file_answer answer{};
+  uint32_t service = 0;
+  uint64_t judge = 0;  // which of its lives asked
+  FileFacts facts;
+  Fd content;
+};
+
+class Copier {
+ public:
+  static constexpr int64_t kLookWaitMs = 20;         // for which an exec is held up at most
+  static constexpr int64_t kCopyNs = 2'000'000'000;  // for which a file may give its bytes
+  static constexpr size_t kLookersMax = 8;
+  static constexpr size_t kCopiersMax = 4;
+
+  Copier();
+
+  // The notifier's, while the caller waits.
+  void look(const ExecQuestion& question);
+  // The notifier's, about once a second. False: nothing is held.
+  bool expire();
+
+  // Watch's thread: the answer comes by take_done(), once done_fd() is readable.
+  void copy(const skep_file_order& order);
+  int done_fd() const { return shared_->done.wake_fd(); }
+  std::deque<FileCopy> take_done();
+  // A judge that has come anew has no copies yet, and what its former self asked for is not for it.
+  void begin_judge();
+
+  // Programs that were not looked at in time, or at all.
+  uint64_t missed() const { return missed_; }
+
+ private:
+  static constexpr size_t kCopiesKnown = 64;
+  // What threads that may never come back still hold on to.
+  struct Shared {
+    HeldFiles held;
+    BoundedQueue<FileCopy> done{256};
+    std::mutex mutex;  // of what follows; held for a few instructions, once or twice an alert
+    std::deque<FileFacts> copied;
+    std::atomic<uint64_t> judge{0};
+  };
+  static FileCopy make_copy(Shared& shared, const skep_file_order& order);
+  static void copy_content(Shared& shared, const Fd& file, FileCopy& copy);
+  static bool copied_before(Shared& shared, const FileFacts& facts);
+
+  std::shared_ptr<Shared> shared_;
+  SpareThreads lookers_{kLookersMax};
+  SpareThreads copiers_{kCopiersMax};
+  std::atomic<uint64_t> missed_{0};
+};
+
+}  // namespace skep::watch
