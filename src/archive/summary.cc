@@ -59,7 +59,7 @@ void apply(SessionSummary& summary, const formats::Record& record, const formats
     case RecordType::note:
       if (const auto event = formats::decode<formats::NoteEvent>(record.payload)) {
         summary.unsupervised |= event->kind == NoteKind::unsupervised;
-        summary.incomplete |= event->kind == NoteKind::bytes_lost;
+        summary.incomplete |= event->kind == NoteKind::bytes_lost || event->kind == NoteKind::kernel_lost;
       }
       break;
     case RecordType::closed:

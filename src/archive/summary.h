@@ -27,7 +27,7 @@ struct SessionSummary {
   uint64_t forwarded_out = 0;
   uint32_t served_by_pid = 0;
   bool unsupervised = false;
-  bool incomplete = false;    // records of it were lost (a full disk)
+  bool incomplete = false;    // records of it were lost (a full disk, a full ring of the kernel)
   std::vector<Alert> alerts;  // the first kAlertsMax; all are in the log
   uint32_t alerts_total = 0;
   formats::RecordPlace last;  // of its newest record

@@ -34,6 +34,10 @@ Result<SessionEvidence> evidence_of(archive::Reader& reader, const archive::Sess
     if (record.type == formats::RecordType::crash) {
       if (auto crash = formats::decode<formats::CrashEvent>(record.payload)) evidence.crashes[crash->alert] = *crash;
     }
+    if (record.type == formats::RecordType::note) {
+      const auto note = formats::decode<formats::NoteEvent>(record.payload);
+      if (note && note->kind == formats::NoteKind::kernel_lost) evidence.losses.push_back(note->words);
+    }
     if (record.type != formats::RecordType::file) return;
     auto file = formats::decode<FileEvent>(record.payload);
     if (!file) return;

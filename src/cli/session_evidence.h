@@ -16,6 +16,8 @@ struct SessionEvidence {
   std::vector<formats::FileEvent> files;            // each once, as it stands now
   std::map<uint64_t, formats::CrashEvent> crashes;  // by alert
 
+  std::vector<std::string> losses;  // of the kernel's records, in words
+
   const formats::FileEvent* file_of(const Alert& alert) const;
 };
 

@@ -256,6 +256,7 @@ Result<std::string> story(archive::Reader& reader, const SessionSummary& session
   if (session.incomplete) text += "  its log is not complete: records were lost\n";
   const auto evidence = evidence_of(reader, session);
   if (!evidence) return tl::unexpected<Error>(evidence.error());
+  for (const std::string& words : evidence->losses) text += fmt::format("  {}\n", printable(words));
   const Alert* before = nullptr;
   for (const Alert& alert : session.alerts) {
     text += alert_story(reader, session, alert, *evidence, before);

@@ -65,7 +65,8 @@ enum class NoteKind : uint8_t {
   bytes_lost = 3,
   monitor_flooding = 4,
   cut = 5,
-  other = 6
+  other = 6,
+  kernel_lost = 7
 };
 struct NoteEvent {
   NoteKind kind = NoteKind::other;

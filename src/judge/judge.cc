@@ -15,8 +15,10 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/text.h"
+#include "judge/alert_words.h"
 #include "judge/courtroom.h"
 #include "judge/local_commands.h"
+#include "judge/losses.h"
 #include "judge/outbox.h"
 #include "judge/ring.h"
 #include "judge/sandbox.h"
@@ -54,10 +56,13 @@ Result<std::vector<formats::SignatureSet>> load_signatures(const formats::Monito
   return sets;
 }
 
-uint64_t time_of(const Bytes& record) {
+skep_record head_of(ByteView record) {
   skep_record head{};
   if (record.size() >= sizeof head) std::memcpy(&head, record.data(), sizeof head);
-  return head.time_ns;
+  return head;
+}
+uint64_t time_of(const Bytes& record) {
+  return head_of(record).time_ns;
 }
 
 class Judge {
@@ -132,12 +137,41 @@ class Judge {
   // in the telemetry by then.
   void take_kernel(int64_t now) {
     std::vector<Bytes> records;
-    const auto keep = [&](ByteView record) { records.emplace_back(record.begin(), record.end()); };
-    alerts_.drain(keep);
-    telemetry_.drain(keep);
+    const auto keep = [&](RingNumbers& numbers) {
+      return [&, now](ByteView record) {
+        numbers.take(head_of(record), now);
+        records.emplace_back(record.begin(), record.end());
+      };
+    };
+    alerts_.drain(keep(alert_numbers_));
+    telemetry_.drain(keep(telemetry_numbers_));
     std::stable_sort(records.begin(), records.end(),
                      [](const Bytes& a, const Bytes& b) { return time_of(a) < time_of(b); });
-    for (const Bytes& record : records) court_.take_record(record, now);
+    for (const Bytes& record : records) {
+      court_.take_record(record, now);
+      if (record.size() == sizeof(skep_flow_record))
+        spans_.take(*reinterpret_cast<const skep_flow_record*>(record.data()));
+    }
+    tell_loss("alerts", alert_numbers_.lost(now));
+    tell_loss("telemetry", telemetry_numbers_.lost(now));
+  }
+
+  void tell_loss(const char* ring, const RingNumbers::Loss& loss) {
+    if (loss.records == 0) return;
+    log::warning("{} records of the kernel were lost: its ring of {} was full", loss.records, ring);
+    wire::Frame frame;
+    wire::RecordsLost& lost = *frame.mutable_records_lost();
+    lost.set_number(static_cast<uint64_t>(now_realtime_ns()));
+    lost.set_ring(ring);
+    lost.set_records(loss.records);
+    for (const skep_flow& flow : spans_.between(loss.from_ns, loss.to_ns)) {
+      lost.set_more(lost.flows_size() >= wire::kCandidatesMax);
+      if (lost.more()) break;
+      wire::FlowName& name = *lost.add_flows();
+      name.set_serial(flow.serial);
+      fill_tuple(flow, *name.mutable_flow());
+    }
+    outbox_.put(std::move(frame));
   }
 
   void take_event(const wire::ControlEvent& event) {
@@ -195,6 +229,7 @@ class Judge {
     pong.set_sent_ns(ping.sent_ns());
     pong.set_kernel_lost(kernel_.alerts_dropped + kernel_.telemetry_dropped);
     pong.set_messages_dropped(unsent_ + outbox_.lost());
+    pong.set_records_missing(alert_numbers_.total() + telemetry_numbers_.total());
     send(frame);
   }
 
@@ -244,6 +279,9 @@ class Judge {
         .field("denied", kernel_.denied)
         .field("killed", kernel_.killed);
     json.field("kernel_records_lost", kernel_.alerts_dropped + kernel_.telemetry_dropped)
+        .field("alert_records_lost", kernel_.alerts_dropped)
+        .field("telemetry_records_lost", kernel_.telemetry_dropped)
+        .field("records_missing", alert_numbers_.total() + telemetry_numbers_.total())
         .field("kernel_helper_failures", kernel_.helper_failures);
     json.field("notices", answer ? answer->notices : 0).field("messages_unsent", unsent_ + outbox_.lost());
     json.field("programs_missed", answer ? answer->programs_missed : 0).field("files_missed", exhibits_.missed());
@@ -263,6 +301,9 @@ class Judge {
   Outbox outbox_;
   Exhibits exhibits_;
   Courtroom court_;
+  RingNumbers alert_numbers_;
+  RingNumbers telemetry_numbers_;
+  FlowSpans spans_;
   Ring alerts_;
   Ring telemetry_;
   wire::ControlServer control_;

@@ -7,7 +7,7 @@ namespace skep::judge {
 namespace {
 
 bool must_arrive(const wire::Frame& frame) {
-  return frame.has_alert() || frame.has_file_found();
+  return frame.has_alert() || frame.has_file_found() || frame.has_records_lost();
 }
 
 }  // namespace

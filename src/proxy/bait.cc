@@ -232,6 +232,9 @@ void Bait::take_frame(const wire::Frame& frame, int64_t now_ns) {
     if (within_rate(file_rate_, 0, now_ns)) files_.found(frame.file_found(), now_ns);
   } else if (frame.has_file_chunk()) {
     files_.piece(frame.file_chunk(), now_ns);
+  } else if (frame.has_records_lost()) {
+    ++alerts_taken_;
+    if (within_rate(file_rate_, 0, now_ns)) take_lost(frame.records_lost());
   } else if (frame.has_degraded()) {
     log::warning("bait {}: its monitor says: {}", name(), frame.degraded().words());
   } else if (frame.has_welcome()) {
@@ -298,6 +301,25 @@ void Bait::take_pong(const wire::Pong& pong, int64_t) {
   const uint64_t lost = pong.kernel_lost() + pong.messages_dropped();
   if (lost > monitor_lost_) log::warning("bait {}: its monitor has lost {} records in all", name(), lost);
   monitor_lost_ = lost;
+}
+
+// Said where something may be lacking: the verdicts themselves depend on no record.
+void Bait::take_lost(const wire::RecordsLost& lost) {
+  if (lost.number() <= last_loss_) return;  // told again by a new connection
+  last_loss_ = lost.number();
+  std::set<uint64_t> sessions;
+  for (const wire::FlowName& flow : lost.flows()) {
+    auto session = join_.session_of(flow.serial());
+    if (!session) session = join_.unbound_at(tuple_of(flow.flow()));
+    if (session) sessions.insert(session->value);
+  }
+  for (const auto& [id, leg] : live_) {
+    if (lost.more() && leg.joined) sessions.insert(id);
+  }
+  const std::string words = fmt::format("kernel records were lost: {} of {}", lost.records(), lost.ring());
+  log::warning("bait {}: {}; {} sessions were open meanwhile", name(), words, sessions.size());
+  for (const uint64_t session : sessions)
+    writer_.note({session}, now_realtime_ns(), {formats::NoteKind::kernel_lost, words});
 }
 
 std::string Bait::status_json() const {

@@ -64,6 +64,7 @@ class Bait {
     int64_t since_ns = 0;
     uint64_t claims = 0;
   };
+  void take_lost(const wire::RecordsLost& lost);
   bool within_rate(Rate& rate, uint64_t serial, int64_t now_ns);
   void deliver(const std::vector<Join::Delivered>& delivered);
 
@@ -83,6 +84,7 @@ class Bait {
   std::deque<std::pair<uint64_t, uint32_t>> alerts_order_;
   int64_t last_heard_ns_ = 0;
   uint64_t monitor_lost_ = 0;
+  uint64_t last_loss_ = 0;
   uint64_t claims_malformed_ = 0;
   uint64_t claims_over_rate_ = 0;
   Rate process_rate_;

@@ -73,6 +73,12 @@ std::optional<SessionId> Join::session_of(uint64_t serial) const {
   return found->second.session;
 }
 
+std::optional<SessionId> Join::unbound_at(const Tuple& tuple) const {
+  const auto found = unbound_.find(tuple);
+  if (found == unbound_.end()) return std::nullopt;
+  return found->second;
+}
+
 std::vector<Join::Delivered> Join::deliver(const Claim& claim) const {
   std::vector<Delivered> delivered;
   if (claim.serial != 0) {

@@ -51,6 +51,8 @@ class Join {
   // The session that the flow is bound to by this; nullopt: it was bound already, or nobody's yet.
   std::optional<Bound> flow_opened(uint64_t serial, const Tuple& tuple, int64_t now_ns);
   std::optional<SessionId> session_of(uint64_t serial) const;
+  // The session whose leg has this 4-tuple and is bound to no flow yet.
+  std::optional<SessionId> unbound_at(const Tuple& tuple) const;
   // Whom the alert goes to. None: kept until its session is known, or its time has passed (counted).
   std::vector<Delivered> alert(Claim claim, int64_t now_ns);
   // Alerts that waited for a session which has become known.

@@ -74,7 +74,7 @@ TEST(ControlChannelPageTest, GivesTheLimitsThatHold) {
       {"bytes of a text", kTextBytesMax},
       {"processes in an alert's lineage", kLineageMax},
       {"steps of an alert", kStepsMax},
-      {"candidates of an alert", kCandidatesMax},
+      {"candidates of an alert, flows of a loss", kCandidatesMax},
       {"services of a welcome", kServicesMax},
       {"bytes of a file's copy", kFileBytesMax},
       {"bytes of a piece", kChunkBytesMax},

@@ -55,6 +55,11 @@ bool valid(const FileChunk& chunk) {
          chunk.offset() <= kFileBytesMax;
 }
 
+bool valid(const RecordsLost& lost) {
+  return fits(lost.ring()) && lost.flows_size() <= kCandidatesMax &&
+         std::all_of(lost.flows().begin(), lost.flows().end(), [](const FlowName& name) { return valid(name.flow()); });
+}
+
 bool valid(const Frame& frame) {
   switch (frame.body_case()) {
     case Frame::kHello:
@@ -78,6 +83,8 @@ bool valid(const Frame& frame) {
       return valid(frame.file_found());
     case Frame::kFileChunk:
       return valid(frame.file_chunk());
+    case Frame::kRecordsLost:
+      return valid(frame.records_lost());
     case Frame::kDegraded:
       return fits(frame.degraded().words()) && fits(frame.degraded().state());
     case Frame::BODY_NOT_SET:

@@ -123,6 +123,13 @@ Rig::Said Rig::skep(const std::vector<std::string>& words) const {
   return {status ? WEXITSTATUS(*status) : -1, read_file(file("skep.out")).value_or("")};
 }
 
+pid_t Rig::child_of_monitor(const std::string& name) const {
+  auto process = testbed::Process::start({"pgrep", "-P", std::to_string(monitor_->pid()), "-x", name},
+                                         {{}, {}, file("pgrep.out")});
+  [[maybe_unused]] const auto ended = process->await_end(5000);
+  return std::atoi(read_file(file("pgrep.out")).value_or("0").c_str());
+}
+
 unsigned number_in(std::string_view line, std::string_view key) {
   const std::string wanted = fmt::format("\"{}\":", key);
   const size_t at = line.find(wanted);

@@ -48,6 +48,9 @@ class Rig {
   };
   Said skep(const std::vector<std::string>& words) const;
 
+  // Pid of a child of skep-monitor by its name; 0: there is none.
+  pid_t child_of_monitor(const std::string& name) const;
+
   std::string file(const std::string& name) const { return folder_->path() + "/" + name; }
   std::string log(const std::string& program) const;
   testbed::Network& network() { return *network_; }

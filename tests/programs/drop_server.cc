@@ -2,9 +2,9 @@
 //   drop_server ADDRESS:PORT FOLDER
 // A request is "KIND NAME BYTES TIMES\n" and so many bytes. KIND: how it is laid down and started: absolute, relative
 // (to the current directory), memfd (by /proc/self/fd), memfd_at (by its descriptor), large (grown to 100 MiB before it
-// is run), fifo (a pipe of that name instead of the bytes), crash (nothing is run: a write to address 0x1234). The
-// answer is "done", "errno N" or "killed by N" of the last start. Nothing here does harm where it is allowed: what runs
-// is what the test has sent.
+// is run), fifo (a pipe of that name instead of the bytes), crash (nothing is run: a write to address 0x1234),
+// storm (nothing is run: TIMES children that end at once). The answer is "done", "errno N" or "killed by N" of the last
+// start. Nothing here does harm where it is allowed: what runs is what the test has sent.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -57,6 +57,11 @@ void lay_down(int fd, const std::string& bytes) {
 
 int perform(const std::string& kind, const std::string& name, const std::string& bytes, int times) {
   if (kind == "crash") return in_child([] { *reinterpret_cast<volatile int*>(0x1234) = 1; });
+  if (kind == "storm") {
+    int outcome = 0;
+    for (int i = 0; i < times; ++i) outcome = in_child([] { errno = 0; });
+    return outcome;
+  }
   const bool memory = kind.rfind("memfd", 0) == 0;
   if (kind == "fifo") {
     if (::mkfifo(name.c_str(), 0755) != 0) return errno;

@@ -1,5 +1,6 @@
 // What is kept with an alert: the program that was to run lies on the proxy host, whole and once, when the honeypot
 // host has nothing of it any more; where nothing could be kept, the session's log says why.
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -62,11 +63,15 @@ class EvidenceTest : public testing::Test {
     EXPECT_TRUE(all) << all.error().message;
     return {answer, all ? all->back() : archive::SessionSummary{}};
   }
-  cli::SessionEvidence evidence(const archive::SessionSummary& session) {
+  archive::SessionSummary found(const archive::SessionSummary& session) {
     auto reader = archive::Reader::open(rig_->file("archive"));
     auto found = reader->find(session.id);
     EXPECT_TRUE(found && *found);
-    auto evidence = cli::evidence_of(*reader, **found);
+    return found && *found ? **found : session;
+  }
+  cli::SessionEvidence evidence(const archive::SessionSummary& session) {
+    auto reader = archive::Reader::open(rig_->file("archive"));
+    auto evidence = cli::evidence_of(*reader, found(session));
     EXPECT_TRUE(evidence) << evidence.error().message;
     return *evidence;
   }
@@ -216,6 +221,32 @@ TEST_F(EvidenceTest, ACrashSaysWhereItWas) {
   EXPECT_EQ(state.stack.size(), 64u);
   const std::string text = rig_->skep({"session", "show", to_string(outcome.session.id)}).text;
   EXPECT_NE(text.find("crash: SIGSEGV at 0x1234 rip 0x"), std::string::npos) << text;
+}
+
+// The judge stands still while the kernel has more to tell than its ring can hold. Verdicts do not depend on it.
+TEST_F(EvidenceTest, WhatAFullRingLosesIsSaidAndNoVerdictIsLost) {
+  ASSERT_NO_FATAL_FAILURE(start());
+  const pid_t judge = rig_->child_of_monitor("skep-judge");
+  ASSERT_GT(judge, 0);
+  ::kill(judge, SIGSTOP);
+  const Outcome storm = drop("storm", "none", "", 8000);
+  const Outcome refused = drop("absolute", "dropped", program_, 20);
+  ::kill(judge, SIGCONT);
+  EXPECT_EQ(storm.answer, "done\n");
+  EXPECT_EQ(refused.answer, "killed by 9\n") << "the verdict falls in the kernel";
+  const Outcome after = drop("absolute", "dropped", program_);
+  EXPECT_TRUE(eventually([&] { return found(refused.session).alerts_total == 20; }))
+      << "the other ring is whole: " << found(refused.session).alerts_total;
+  for (const Outcome* each : {&storm, &refused}) {
+    EXPECT_TRUE(eventually([&] { return !evidence(each->session).losses.empty(); })) << rig_->log("monitor");
+    EXPECT_TRUE(found(each->session).incomplete);
+  }
+  const std::string status = rig_->skep({"hids", "status"}).text;
+  EXPECT_GT(number_in(status, "telemetry_records_lost"), 0u) << status;
+  EXPECT_EQ(number_in(status, "records_missing"), number_in(status, "telemetry_records_lost")) << status;
+  EXPECT_EQ(number_in(status, "alert_records_lost"), 0u) << status;
+  EXPECT_EQ(evidence(storm.session).losses.at(0),
+            fmt::format("kernel records were lost: {} of telemetry", number_in(status, "records_missing")));
 }
 
 }  // namespace

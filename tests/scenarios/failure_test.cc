@@ -67,13 +67,7 @@ class FailureTest : public testing::Test {
       EXPECT_EQ(session.session_class, SessionClass::harmless) << to_string(session.id);
     }
   }
-  // Pid of a child of skep-monitor by its name; 0: there is none.
-  pid_t child_named(const std::string& name) {
-    auto process = testbed::Process::start({"pgrep", "-P", std::to_string(rig_->monitor()->pid()), "-x", name},
-                                           {{}, {}, rig_->file("pgrep.out")});
-    [[maybe_unused]] const auto ended = process->await_end(5000);
-    return std::atoi(read_file(rig_->file("pgrep.out")).value_or("0").c_str());
-  }
+  pid_t child_named(const std::string& name) { return rig_->child_of_monitor(name); }
   // A session that holds back for `hold_ms` and is bad then.
   testbed::Process bad_in(unsigned hold_ms) {
     auto client = testbed::Process::start({rig_->program("dialogue"), std::string(testbed::kProxyOutside) + ":90",
