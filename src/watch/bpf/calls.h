@@ -177,7 +177,7 @@ static __always_inline void raise_alert(struct judging *j, const struct skep_sig
     record->exe_inode = BPF_CORE_READ(program, file, f_inode, i_ino);
   }
   ask_for_confirmation(&record->label, record->tid, record->id);
-  bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+  bpf_ringbuf_submit(record, 0); /* wakes a judge that has read all before it: one that has not comes by anyway */
 }
 
 /* What can be done at this stage of what the signature wants; DENIED at a stage that is too late for it becomes KILLED. */
