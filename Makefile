@@ -1,5 +1,5 @@
 # Two commands: `make demo` and `make test`. Each does all its own set-up and says what it installs. Both want root or sudo.
-.PHONY: deps configure build demo test bench lint fuzz clean
+.PHONY: deps configure build demo test test-services bench lint fuzz clean
 
 deps:
 	@tools/install-deps
@@ -16,6 +16,11 @@ demo: configure
 
 test: build
 	@tools/run-tests
+
+# Every service for which there is a profile in deploy/services; first installs those that `make test` does without.
+test-services: build
+	@tools/install-deps --services
+	@tools/as-root tools/test-services
 
 bench: build
 	@tools/as-root bench/run $(BENCH)

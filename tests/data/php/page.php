@@ -1,0 +1,6 @@
+<?php
+// A page that includes another, and is long where that is asked for.
+require __DIR__ . '/part.inc.php';
+$name = $_POST['name'] ?? $_GET['name'] ?? 'nobody';
+echo greeting($name), "\n";
+if (isset($_GET['long'])) echo str_repeat("a line of a long page\n", 4000);

@@ -1,0 +1,4 @@
+<?php
+function greeting(string $name): string {
+  return 'hello ' . htmlspecialchars($name) . ', included';
+}

@@ -1,0 +1,64 @@
+// Servers as they are written in Python (a thread for each session), Node (an event loop) and Java (a pool of threads):
+// what interpreters and their compilers do to memory is no alert.
+#include "base/file.h"
+#include "services/web_site.h"
+
+namespace skep::harness {
+namespace {
+
+class LanguageTest : public WebTest {
+ protected:
+  // What all three answer alike, and what only some do.
+  std::vector<Exchange> asked(const std::vector<Exchange>& more) const {
+    std::vector<Exchange> all = {
+        {"what is computed", get("/sum"), "sum "},
+        {"what is compressed", get("/gzip"), "gzip "},
+        {"a temporary file", get("/temporary"), "honey written, read, removed"},
+        {"a page that is not there", get("/none"), "404"},
+    };
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
+  void serves(const Setting& setting, size_t sessions, const std::vector<Exchange>& exchanges) {
+    check({setting}, sessions * times(), [&](const std::string& netns, const std::string& address) {
+      return converse({{sessions * times(), true, exchanges}}, netns, address);
+    });
+  }
+};
+
+class PythonTest : public LanguageTest {};
+
+TEST_F(PythonTest, ServesInSilence) {
+  serves({"python", {"/usr/bin/python3", SKEP_SOURCE "/tests/data/threads.py", "10.99.0.3", "9000", file("www")}}, 600,
+         asked({{"a file", get("/large.txt"), "line 8000 of a page"},
+                {"a folder's list", get("/sub/"), "note.txt"},
+                {"a body", post("/echo", "honey"), "honey"},
+                {"a child that is forked", get("/forked"), "a child"}}));
+}
+
+class NodeTest : public LanguageTest {};
+
+TEST_F(NodeTest, ServesInSilence) {
+  if (installed({"/usr/bin/node"}).empty()) GTEST_SKIP() << "SKIPPED: no Node; make test-services installs it";
+  serves({"node", {"/usr/bin/node", SKEP_SOURCE "/tests/data/event_loop.js", "10.99.0.3", "9000", file("www")}}, 1500,
+         asked({{"a file", get("/file"), "line 8000 of a page"},
+                {"a body", post("/echo", "honey"), "honey"},
+                {"an answer by the clock", get("/later"), "later"}}));
+}
+
+class JavaTest : public LanguageTest {};
+
+TEST_F(JavaTest, ServesInSilence) {
+  if (installed({"/usr/lib/jvm/*/bin/javac"}).empty())
+    GTEST_SKIP() << "SKIPPED: no Java; make test-services installs it";
+  const std::string bin = installed({"/usr/lib/jvm/*/bin/javac"});
+  const auto compiled = testbed::run_to_end({bin, "-d", file("."), SKEP_SOURCE "/tests/data/ThreadPool.java"},
+                                            {"", file("javac.log"), {}}, 120'000);
+  ASSERT_TRUE(compiled) << compiled.error().message;
+  serves({"java", {bin.substr(0, bin.size() - 1), "-cp", file("."), "ThreadPool", "10.99.0.3", "9000", file("www")}},
+         1500, asked({{"a file", get("/file"), "line 8000 of a page"}}));
+}
+
+}  // namespace
+}  // namespace skep::harness
