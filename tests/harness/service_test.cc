@@ -110,11 +110,13 @@ void ServiceTest::supervise(const std::vector<Setting>& parts) {
   std::string groups;
   services_.clear();
   sockets_.clear();
+  title_.clear();
   for (size_t i = 0; i < parts.size(); ++i) {
     auto service = put_together(parts[i], i, file(fmt::format("supervised{}.log", i)), groups);
     ASSERT_TRUE(service) << service.error().message;
     options.services_monitor += service_yaml(*service);
     services_.push_back(std::move(*service));
+    title_ += (i == 0 ? "" : "+") + (parts[i].title.empty() ? parts[i].profile : parts[i].title);
     if (!parts[i].socket.empty()) sockets_.push_back(parts[i].socket);
   }
   if (!groups.empty()) options.monitor_more = "app_groups:\n" + groups;
@@ -136,7 +138,7 @@ std::string ServiceTest::heard_supervised(const std::vector<Setting>& parts, siz
   supervise(parts);
   if (HasFatalFailure()) return "";
   std::string heard = talk(rig_->network().attacker(), kEntrance);
-  expect_silence(services_[0].name, sessions_least);
+  expect_silence(sessions_least);
   return heard;
 }
 
@@ -228,7 +230,7 @@ std::string ServiceTest::visit(const std::vector<std::string>& command, const st
   return read_file(file("visit.out"), 64 << 20).value_or("");
 }
 
-void ServiceTest::expect_silence(const std::string& name, size_t sessions_least) {
+void ServiceTest::expect_silence(size_t sessions_least) {
   const auto all = rig_->sessions(sessions_least);
   ASSERT_TRUE(all) << all.error().message;
   EXPECT_GE(all->size(), sessions_least);
@@ -242,12 +244,12 @@ void ServiceTest::expect_silence(const std::string& name, size_t sessions_least)
                         !session.unsupervised && !session.incomplete && served;
     if (!silent && ++odd <= 5) ADD_FAILURE() << cli::summary_json(session);
   }
-  fmt::print("service {:<24} sessions {:>6} alerts {:>3}\n", name, all->size(), alerts);
+  fmt::print("service {:<24} sessions {:>6} alerts {:>3}\n", title_, all->size(), alerts);
   EXPECT_EQ(odd, 0);
   EXPECT_EQ(rig_->log("monitor").find(" error "), std::string::npos) << rig_->log("monitor");
   const std::string status = rig_->skep({"hids", "status", "--json"}).text;
-  for (const char* nothing : {"alerts", "crashes", "denied", "killed", "kernel_records_lost", "kernel_helper_failures",
-                              "messages_unsent", "malformed_records"}) {
+  for (const char* nothing : {"alerts", "crashes", "denied", "killed", "kernel_records_lost", "records_missing",
+                              "kernel_helper_failures", "messages_unsent", "malformed_records"}) {
     EXPECT_NE(status.find(fmt::format("\"{}\":0,", nothing)), std::string::npos)
         << nothing << " in " << status << rig_->log("monitor");
   }

@@ -24,6 +24,7 @@ struct Setting {
   std::vector<std::string> programs = {};  // allowed beside those of the profile's app groups
   std::vector<std::string> env = {};       // "NAME=value", beside the profile's
   std::string socket = {};                 // the Unix socket at which it must listen before anybody comes
+  std::string title = {};                  // in the table of sessions; empty: the profile
 };
 
 // What one session says, as `dialogue` reads it, and what must be found in the answer.
@@ -71,7 +72,7 @@ class ServiceTest : public testing::Test {
   std::string visitor(const std::string& kind, size_t times, const std::string& netns, const std::string& address);
   // What a client program wrote to its stdout; it must end with 0.
   std::string visit(const std::vector<std::string>& command, const std::string& netns);
-  void expect_silence(const std::string& name, size_t sessions_least);
+  void expect_silence(size_t sessions_least);
 
   std::optional<testbed::Folder> folder_;
   std::optional<Rig> rig_;
@@ -85,6 +86,7 @@ class ServiceTest : public testing::Test {
   std::string kernel_file(const std::string& name);  // of /proc/net on the honeypot host
   std::vector<formats::MonitoredService> services_;  // as supervised
   std::vector<std::string> sockets_;
+  std::string title_;
 };
 
 }  // namespace skep::harness

@@ -56,7 +56,7 @@ MaxSpareServers 3)";
 
 class ApacheTest : public WebTest {
  protected:
-  void serves_in_silence(const std::string& model) {
+  void serves_in_silence(const std::string& title, const std::string& model) {
     ASSERT_TRUE(write_file(file("apache.conf"), fmt::format(kApache, file("."), kService, model)));
     ASSERT_TRUE(write_file(file("cgi-bin/script"), kScript, 0755));
     std::filesystem::copy_file(Rig({}).program("hello_cgi"), file("cgi-bin/hello"));
@@ -74,18 +74,21 @@ class ApacheTest : public WebTest {
     check({{"apache",
             {"/usr/sbin/apache2", "-f", file("apache.conf"), "-D", "FOREGROUND"},
             {},
-            {file("cgi-bin/*"), "/bin/sh", "/bin/cat"}}},
+            {file("cgi-bin/*"), "/bin/sh", "/bin/cat"},
+            {},
+            {},
+            title}},
           1000 * times(),
           [&](const std::string& netns, const std::string& address) { return converse(batches, netns, address); });
   }
 };
 
 TEST_F(ApacheTest, ServesPagesAndCgiInSilence) {
-  serves_in_silence(fmt::format(kEvent, file(".")));
+  serves_in_silence("apache-event", fmt::format(kEvent, file(".")));
 }
 
 TEST_F(ApacheTest, ServesInSilenceWithAProcessForEachSession) {
-  serves_in_silence(kPrefork);
+  serves_in_silence("apache-prefork", kPrefork);
 }
 
 }  // namespace
