@@ -67,10 +67,12 @@ uint64_t time_of(const Bytes& record) {
 
 class Judge {
  public:
-  Judge(WatchLink& watch, Enforcement& enforcement, Ring alerts, Ring telemetry, wire::ControlServer control,
-        wire::LocalServer local)
+  Judge(WatchLink& watch, Enforcement& enforcement, Ring alerts, Ring telemetry, Journal journal,
+        wire::ControlServer control, wire::LocalServer local)
       : watch_(watch),
         enforcement_(enforcement),
+        journal_(std::move(journal)),
+        outbox_(&journal_),
         exhibits_(outbox_, [&watch](const skep_file_order& order) { return watch.ask_file(order); }),
         court_(enforcement, outbox_, exhibits_),
         alerts_(std::move(alerts)),
@@ -79,6 +81,7 @@ class Judge {
         local_(std::move(local)) {}
 
   Status recall() {
+    for (wire::Frame& frame : journal_.recall()) outbox_.put(std::move(frame));
     auto records = watch_.snapshot();
     if (!records) return tl::unexpected<Error>(records.error());
     for (const skep_snapshot_record& record : *records) {
@@ -285,6 +288,7 @@ class Judge {
         .field("kernel_helper_failures", kernel_.helper_failures);
     json.field("notices", answer ? answer->notices : 0).field("messages_unsent", unsent_ + outbox_.lost());
     json.field("programs_missed", answer ? answer->programs_missed : 0).field("files_missed", exhibits_.missed());
+    json.field("alerts_unjournaled", outbox_.unjournaled());
     json.field("malformed_records", court_.counters().malformed_records)
         .field("malformed_frames", control_.counters().malformed);
     json.field("stale_frames", control_.counters().stale).field("missing_frames", control_.counters().missing);
@@ -298,6 +302,7 @@ class Judge {
 
   WatchLink& watch_;
   Enforcement& enforcement_;
+  Journal journal_;
   Outbox outbox_;
   Exhibits exhibits_;
   Courtroom court_;
@@ -345,7 +350,8 @@ tl::expected<int, Refused> serve(JudgeInheritance inheritance) {
   Enforcement enforcement(watch, std::move(inheritance.table_memory), options.app_groups);
   if (auto begun = enforcement.begin(std::move(*sets), options.services); !begun) return refuse(begun.error(), 2);
   if (auto sealed = watch.seal(); !sealed) return refuse(sealed.error(), 1);
-  Judge judge(watch, enforcement, std::move(*alerts), std::move(*telemetry), std::move(*control), std::move(*local));
+  Judge judge(watch, enforcement, std::move(*alerts), std::move(*telemetry), Journal(std::move(inheritance.journal)),
+              std::move(*control), std::move(*local));
   if (auto recalled = judge.recall(); !recalled) return refuse(recalled.error(), 1);
     // The sanitizers' own calls are not on the list, so a build with them goes without; its tests say so.
 #if !defined(__SANITIZE_ADDRESS__)

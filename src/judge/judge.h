@@ -12,6 +12,7 @@ struct JudgeInheritance {
   Fd table_memory;  // the compiled table is written here, then SKEP_SET_TABLE sent
   Fd alerts_ring;   // BPF ring buffers, to be mapped before privileges are dropped
   Fd telemetry_ring;
+  Fd journal;  // memory that outlives this process: what must reach the proxy is kept there
   formats::MonitorOptions options;
 };
 

@@ -19,14 +19,40 @@ void Outbox::put(wire::Frame frame) {
     return;
   }
   waiting_.push_back(std::move(frame));
+  if (must_arrive(waiting_.back())) keep(waiting_.back());
   keep_within(connected_ ? kFramesMax : kAlertsMax);
+}
+
+// A full journal is written anew from what still waits, where that is half of it or less.
+void Outbox::keep(const wire::Frame& frame) {
+  ++pending_;
+  if (journal_ == nullptr || journal_->add(frame)) return;
+  if (pending_ * 2 > journal_->frames()) {
+    ++unjournaled_;
+    return;
+  }
+  journal_->clear();
+  for (const std::deque<wire::Frame>* frames : {&under_way_, &waiting_}) {
+    for (const wire::Frame& each : *frames) {
+      if (must_arrive(each) && !journal_->add(each)) ++unjournaled_;
+    }
+  }
+}
+
+// One that had to arrive has, or never will.
+void Outbox::settle() {
+  --pending_;
+  if (pending_ == 0 && journal_ != nullptr) journal_->clear();
 }
 
 void Outbox::keep_within(size_t most) {
   while (waiting_.size() > most) {
     const auto news =
         std::find_if(waiting_.begin(), waiting_.end(), [](const wire::Frame& frame) { return !must_arrive(frame); });
-    waiting_.erase(news != waiting_.end() ? news : waiting_.begin());
+    const auto leaves = news != waiting_.end() ? news : waiting_.begin();
+    const bool kept = must_arrive(*leaves);
+    waiting_.erase(leaves);
+    if (kept) settle();
     ++lost_;
   }
 }
@@ -53,6 +79,7 @@ void Outbox::sent() {
       // It was sent, and most likely arrived: it only cannot be sent again.
       under_way_.pop_front();
       ++acknowledged_;
+      settle();
     }
   }
   waiting_.pop_front();
@@ -68,6 +95,7 @@ void Outbox::acknowledged(uint64_t alerts) {
   while (acknowledged_ < alerts && !under_way_.empty()) {
     under_way_.pop_front();
     ++acknowledged_;
+    settle();
   }
 }
 

@@ -42,6 +42,6 @@ int main(int argc, char** argv) {
   }
   return watch::run([&](watch::JudgePipes pipes) {
     return judge::run({std::move(pipes.orders), std::move(pipes.table_memory), std::move(pipes.alerts_ring),
-                       std::move(pipes.telemetry_ring), *options});
+                       std::move(pipes.telemetry_ring), std::move(pipes.journal), *options});
   });
 }

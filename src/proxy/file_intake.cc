@@ -73,8 +73,9 @@ bool FileIntake::take(const wire::FileFound& file, int64_t now_ns) {
 
 void FileIntake::take_for(SessionId session, const wire::FileFound& file, int64_t now_ns) {
   FileEvent event = event_of(file);
+  if (!event.sha256.empty() && writer_.evidence().has(event.sha256))
+    return record(session, event, FileState::stored, event.why);
   if (!file.offered()) return record(session, event, FileState::not_stored, event.why);
-  if (writer_.evidence().has(event.sha256)) return record(session, event, FileState::stored, event.why);
   if (!within_budget(session, file.copied()))
     return record(session, event, FileState::not_stored,
                   fmt::format("the session's {} files or {} bytes are used up", kSessionFiles, kSessionBytes));

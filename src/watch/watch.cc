@@ -52,23 +52,25 @@ Result<Fd> make_table_memory() {
 
 // Leaves only the standard descriptors and the judge's own open: no map, no program, no lifeline of watch's is
 // inherited.
-JudgePipes keep_only(int orders, int memory, int alerts, int telemetry) {
+JudgePipes keep_only(int orders, int memory, int alerts, int telemetry, int journal) {
   constexpr int kFirst = 3;
-  const int wanted[] = {orders, memory, alerts, telemetry};
+  const int wanted[] = {orders, memory, alerts, telemetry, journal};
   // First far away, so that no target is overwritten before it was copied.
   int copies[std::size(wanted)];
   for (size_t i = 0; i < std::size(wanted); ++i) copies[i] = ::fcntl(wanted[i], F_DUPFD_CLOEXEC, 512);
   for (size_t i = 0; i < std::size(wanted); ++i) ::dup3(copies[i], kFirst + static_cast<int>(i), O_CLOEXEC);
   ::close_range(kFirst + std::size(wanted), ~0u, 0);
-  return {Fd(kFirst), Fd(kFirst + 1), Fd(kFirst + 2), Fd(kFirst + 3)};
+  return {Fd(kFirst), Fd(kFirst + 1), Fd(kFirst + 2), Fd(kFirst + 3), Fd(kFirst + 4)};
 }
 
 class Watch {
  public:
-  Watch(std::unique_ptr<Kernel> kernel, Cgroup group, Fd table_memory, const std::function<int(JudgePipes)>& judge)
+  Watch(std::unique_ptr<Kernel> kernel, Cgroup group, Fd table_memory, Fd journal,
+        const std::function<int(JudgePipes)>& judge)
       : kernel_(std::move(kernel)),
         group_(std::move(group)),
         table_memory_(std::move(table_memory)),
+        journal_(std::move(journal)),
         judge_(judge),
         notifier_(*kernel_, copier_),
         services_(*kernel_, notifier_, group_),
@@ -113,7 +115,8 @@ class Watch {
 
   [[noreturn]] void become_judge(int socket) {
     ::prctl(PR_SET_NAME, "skep-judge");
-    JudgePipes pipes = keep_only(socket, table_memory_.get(), kernel_->alerts_ring(), kernel_->telemetry_ring());
+    JudgePipes pipes =
+        keep_only(socket, table_memory_.get(), kernel_->alerts_ring(), kernel_->telemetry_ring(), journal_.get());
     const sigset_t set = handled_signals();
     ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
     const int code = judge_(std::move(pipes));
@@ -222,6 +225,7 @@ class Watch {
   std::unique_ptr<Kernel> kernel_;
   Cgroup group_;
   Fd table_memory_;
+  Fd journal_;
   const std::function<int(JudgePipes)>& judge_;
   Copier copier_;
   Notifier notifier_;
@@ -244,7 +248,9 @@ Result<int> assemble(const std::function<int(JudgePipes)>& judge) {
   if (!group) return tl::unexpected<Error>(group.error());
   auto memory = make_table_memory();
   if (!memory) return tl::unexpected<Error>(memory.error());
-  return Watch(std::move(*kernel), std::move(*group), std::move(*memory), judge).run();
+  Fd journal(::memfd_create("skep-journal", MFD_CLOEXEC));
+  if (!journal) return fail_errno("make the journal's memory");
+  return Watch(std::move(*kernel), std::move(*group), std::move(*memory), std::move(journal), judge).run();
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ struct JudgePipes {
   Fd table_memory;  // memfd of sizeof(skep_table) bytes, read here after SKEP_SET_TABLE
   Fd alerts_ring;
   Fd telemetry_ring;
+  Fd journal;  // memfd, the judge's own from life to life
 };
 
 // Runs `judge` in a child (again, should it die) and serves it. Returns the program's exit code: 0 after SIGTERM or

@@ -146,6 +146,24 @@ TEST_F(FailureTest, WhatASessionsProcessDoesAfterTheProxyWasKilledIsStillItsOwn)
   EXPECT_EQ(all->front().session_class, SessionClass::attack);
 }
 
+TEST_F(FailureTest, AnAlertThatTheProxyHasNotTakenOutlivesTheJudge) {
+  testbed::Process bad = bad_in(1500);
+  ASSERT_TRUE(eventually([&] {
+    return rig_->skep({"session", "list", "--json"}).text.find("\"bytes_in\":22") != std::string::npos;
+  }));
+  ::kill(rig_->proxy()->pid(), SIGKILL);
+  ASSERT_TRUE(rig_->await_log("monitor", "judge: alert "));
+  const pid_t judge = child_named("skep-judge");
+  ASSERT_GT(judge, 0);
+  ::kill(judge, SIGKILL);
+  ASSERT_TRUE(rig_->await_log("monitor", "another judge is started"));
+  const auto restarted = rig_->start_proxy();
+  ASSERT_TRUE(restarted) << restarted.error().message;
+  EXPECT_TRUE(eventually([&] {
+    return rig_->skep({"session", "list", "--class", "attack", "--json"}).text.size() > 1;
+  })) << rig_->log("monitor");
+}
+
 // Strangers at the control channel's door, and one that only knocks: the proxy's own connection does not notice.
 TEST_F(FailureTest, StrangersAtTheControlChannelAreTurnedAwayAndCounted) {
   const std::string door = std::string(testbed::kHoneypotAddress) + ":7443";
