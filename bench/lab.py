@@ -19,15 +19,35 @@ class Failed(Exception):
     """Something could not be measured; its words say what and why."""
 
 
+class Unmeasured(Exception):
+    """A case that this machine does not have, with words why: what needs it is not measured, all else is."""
+
+
 @dataclasses.dataclass
 class Goal:
-    """`ours` and `peer` are cases; the ratio of their `metric` is held against `goal`, which it must not exceed."""
+    """`ours` and `peer` are cases; the ratio of their `metric` is held against `goal`, which it must not exceed. With `base`, a case
+    too, what both add to it is compared. With `limit` there is no peer: the ratio is to so many of the unit."""
     name: str
     goal: float
     metric: str
     unit: str
     ours: str
-    peer: str
+    peer: str = ""
+    base: str = ""
+    limit: float = 0
+
+    def ratio(self, results):
+        """Of one round; None where what the peer adds is lost in the noise."""
+        ours = results[self.ours][self.metric]
+        if self.limit:
+            return ours / self.limit
+        base = results[self.base][self.metric] if self.base else 0
+        peer = results[self.peer][self.metric] - base
+        return (ours - base) / peer if peer > 0 else None
+
+    def words(self):
+        against = f"{self.limit:g} {self.unit}" if self.limit else self.peer
+        return f"{self.ours} / {against}" + (f", of what is added to {self.base}" if self.base else "")
 
 
 def own_network():
@@ -77,6 +97,25 @@ def listens(port):
     return any(wanted in line for line in pathlib.Path("/proc/self/net/tcp").read_text().splitlines())
 
 
+def cpu_s(pid):
+    """CPU time of all threads of a process, as the scheduler counts it."""
+    threads = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    spent = sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads)
+    if spent == 0:
+        raise Failed("this kernel counts no CPU time by thread (/proc/PID/schedstat)")
+    return spent / 1e9
+
+
+def judge_of(monitor):
+    """The pid of a skep-monitor's judge."""
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, fields = stat.read_text().partition(") ")
+            if name.endswith("(skep-judge") and int(fields.split()[1]) == monitor.pid:
+                return int(stat.parent.name)
+    raise Failed("skep-monitor has no judge")
+
+
 def end(process):
     process.terminate()
     try:
@@ -124,10 +163,18 @@ class Lab:
             end(process)
             log.unlink(missing_ok=True)
 
-    def supervised(self, service):
-        """A skep-monitor with the built-in set and this one service (lines of YAML)."""
+    @property
+    def monitor_socket(self):
+        return self.path / "monitor.sock"
+
+    def supervised(self, service, more_signatures=""):
+        """A skep-monitor with the built-in set, these signatures (YAML) besides, and this one service (lines of YAML)."""
         keys = self.path / "keys"
         if not keys.exists():
             run(["skep", "keys", "init", keys])
-        config = self.write("monitor.yaml", f"listen: 127.0.0.1:7443\nkeys: {keys}\nsocket: {self.path}/monitor.sock\n{service}")
+        signatures = ""
+        if more_signatures:
+            signatures = f"signatures: [{ROOT}/src/match/builtin.yaml, {self.write('more.yaml', more_signatures)}]\n"
+        config = self.write("monitor.yaml",
+                            f"listen: 127.0.0.1:7443\nkeys: {keys}\nsocket: {self.monitor_socket}\n{signatures}{service}")
         return self.started(["skep-monitor", "--config", config], lambda said: "\nready\n" in "\n" + said)

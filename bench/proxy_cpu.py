@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import time
 
-from lab import Failed, Goal, listens, run
+from lab import Failed, Goal, cpu_s, listens, run
 
 BACKEND, FRONT = 8001, 8002
 WARM_UP = (50, 4, 1024)  # connections, of which at a time, bytes of each answer
@@ -36,20 +36,12 @@ def fetch(connections, parallel, answer_bytes):
     run(["bench_tcp_load", "fetch", f"127.0.0.1:{FRONT}", connections, parallel, answer_bytes])
 
 
-def cpu_s(process):
-    threads = pathlib.Path(f"/proc/{process.pid}/task").iterdir()
-    spent = sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads)
-    if spent == 0:
-        raise Failed("this kernel counts no CPU time by thread (/proc/PID/schedstat)")
-    return spent / 1e9
-
-
 def cpu_at_rest(process):
     deadline = time.monotonic() + 20
-    before = cpu_s(process)
+    before = cpu_s(process.pid)
     while time.monotonic() < deadline:
         time.sleep(REST_S)
-        now = cpu_s(process)
+        now = cpu_s(process.pid)
         if now - before < REST_CPU_S:
             return now
         before = now

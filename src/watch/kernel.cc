@@ -57,15 +57,18 @@ Status read_iterator(bpf_link* link, const std::function<void(const skep_record*
 }  // namespace
 
 JudgedReturns judged_returns(const skep_table& table) {
-  JudgedReturns calls{};
-  for (uint32_t nr = 0; nr < SKEP_CALLS_MAX; ++nr) {
-    const skep_run& run = table.calls[nr];
+  const auto judged = [&](uint32_t call) {
+    const skep_run& run = table.calls[call];
     const uint16_t* const steps = table.by_call + run.first;
-    const bool judged = std::any_of(steps, steps + run.count,
-                                    [&](uint16_t step) { return table.steps[step].stage == SKEP_STAGE_POST; });
-    if (judged) calls[nr / 64] |= uint64_t{1} << nr % 64;
+    return std::any_of(steps, steps + run.count,
+                       [&](uint16_t step) { return table.steps[step].stage == SKEP_STAGE_POST; });
+  };
+  JudgedReturns numbers{};
+  const bool all = judged(SKEP_CALL_FOREIGN_ABI);
+  for (uint32_t nr = 0; nr < SKEP_CALLS_MAX; ++nr) {
+    if (all || judged(skep_canonical_call(nr))) numbers[nr / 64] |= uint64_t{1} << nr % 64;
   }
-  return calls;
+  return numbers;
 }
 
 Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root) {

@@ -25,7 +25,7 @@ struct ServiceMark {
   uint32_t epoch = 0;
 };
 
-// Bit n: call n is judged after it has returned.
+// Bit n: a call of number n may be judged after it has returned.
 using JudgedReturns = std::array<uint64_t, SKEP_CALLS_MAX / 64>;
 JudgedReturns judged_returns(const skep_table& table);
 

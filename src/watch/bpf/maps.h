@@ -130,7 +130,8 @@ uint64_t last_alert;
 uint64_t alerts_seq;
 uint64_t telemetry_seq;
 
-/* Bit n: a step of the table in force judges call n after it has returned. Read at every call's return on this host, so it has
+/* Bit n: a step of the table in force may judge a call of number n after it has returned (all, where it judges those through a
+ * foreign ABI, whose numbers mean other calls). Read at every call's return on this host, so it has
  * cache lines that nothing else writes to. The loader sets it: new bits before the table takes its place, old ones away after. */
 uint64_t judged_returns[SKEP_CALLS_MAX / 64] __attribute__((aligned(128)));
 uint64_t after_judged_returns __attribute__((aligned(128))); /* keeps what follows off those lines */

@@ -63,20 +63,21 @@ int mark(struct skep_mark *request) {
 }
 
 /* Of a number beyond the table another's bit is read: `judge_call` looks at the number itself. */
-static __always_inline int judged_at_return(uint32_t nr) {
-  return judged_returns[nr / 64 % (SKEP_CALLS_MAX / 64)] >> nr % 64 & 1;
+static __always_inline int may_be_judged(unsigned long number) {
+  return judged_returns[number / 64 % (SKEP_CALLS_MAX / 64)] >> number % 64 & 1;
 }
 
 /* After a call has returned, with its result. Attached only while a signature judges returns, and then every thread of the
- * host comes by: one bit is looked at, and whose thread it is only asked where that is set. */
+ * host comes by: one bit is looked at first, and whose thread it is only asked where a signature looks at the call. */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_return, struct pt_regs *regs, long result) {
-  struct task_struct *task = bpf_get_current_task_btf();
   unsigned long number = regs->orig_ax;
+  if (!may_be_judged(number)) return 0;
   if ((long)number < 0) return 0; /* the return from a signal's handler: it has no number any more */
+  struct task_struct *task = bpf_get_current_task_btf();
   int compat = task->thread_info.status & K_TS_COMPAT;
   uint32_t nr = compat || number & K_X32_BIT ? SKEP_CALL_FOREIGN_ABI : skep_canonical_call((uint32_t)number);
-  if (!judged_at_return(nr)) return 0;
+  if (!has_candidates(nr)) return 0;
   struct skep_task *state = supervised(task);
   if (!state) return 0;
   struct skep_call call = {.nr = nr, .stage = SKEP_STAGE_POST};
