@@ -3,19 +3,28 @@ and the longest pause in a tight loop of the service's calls meanwhile. The paus
 checked, by a process of its own: what compiles a set takes a CPU from the service here and there. Whether the set is in force is
 tried: it refuses what the built-in set allows."""
 import json
+import re
 import socket
 import time
 
-from lab import Failed, Goal, await_that, listens, program, run
+from lab import ROOT, Failed, Goal, await_that, listens, program, run
 
 PORT = 8096
-MOST = 200
+WANTED = 200
 CALLS = ["read", "write", "close", "fstat", "lseek", "dup", "dup2", "pipe", "fcntl", "fsync", "getcwd", "chdir", "rename", "mkdir",
          "rmdir", "link", "unlink", "symlink", "chmod", "umask", "getuid", "setuid", "setgid", "setsid", "kill"]
 LEAD_S = 0.2
 
 GOALS = [Goal("hids-swap-time", 1.0, "seconds", "s", "set", limit=1),
          Goal("hids-swap-pause", 1.5, "longest_us", "us", "set", "checked")]
+
+
+def most():
+    """As many signatures as are wanted, or as the table holds."""
+    limit = re.search(r"SKEP_SIGNATURES_MAX = (\d+)", (ROOT / "src/model/signature_table.h").read_text())
+    if not limit:
+        raise Failed("src/model/signature_table.h does not say how many signatures there may be")
+    return min(WANTED, int(limit.group(1)))
 
 
 def signatures(count):
@@ -25,7 +34,7 @@ def signatures(count):
 
 
 def cases(lab):
-    file = lab.write("set.yaml", signatures(MOST))
+    file = lab.write("set.yaml", signatures(most()))
     command = [program("bench_gap"), str(PORT)]
 
     def beside(words, refuses):
