@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   skep::match::CompileContext context;
   context.services.push_back({"web", 0, true, {}});
-  context.resolve = skep::match::resolve_nothing;
+  context.resolve = skep::match::resolve_nothing();
   const auto compiled = skep::match::compile({*set}, context);
   if (compiled) SKEP_CHECK(skep_table_valid(compiled->table.get()));
   return 0;

@@ -8,13 +8,11 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "formats/signature_step.h"
 #include "formats/yaml.h"
 
 namespace skep::formats {
 namespace {
-
-constexpr size_t kSignaturesMax = 128;
-constexpr size_t kStepsMax = 8;
 
 template <typename E, size_t N>
 void choose(YamlMap& map, std::string_view key, const std::array<std::pair<std::string_view, E>, N>& choices, E& out) {
@@ -33,14 +31,25 @@ void choose(YamlMap& map, std::string_view key, const std::array<std::pair<std::
                                  : fmt::format("unknown '{}'; did you mean '{}'?", word, near));
 }
 
-constexpr std::array<std::pair<std::string_view, SignatureKind>, 2> kKinds = {
-    {{"blacklist", SignatureKind::blacklist}, {"sequence", SignatureKind::sequence}}};
-constexpr std::array<std::pair<std::string_view, SignatureScope>, 4> kScopes = {{{"thread", SignatureScope::thread},
-                                                                                 {"process", SignatureScope::process},
-                                                                                 {"session", SignatureScope::session},
-                                                                                 {"service", SignatureScope::service}}};
-constexpr std::array<std::pair<std::string_view, SignatureAction>, 3> kActions = {
+template <typename E, size_t N>
+using Choices = std::array<std::pair<std::string_view, E>, N>;
+
+constexpr Choices<SignatureKind, 3> kKinds = {{{"blacklist", SignatureKind::blacklist},
+                                               {"sequence", SignatureKind::sequence},
+                                               {"evidence", SignatureKind::evidence}}};
+constexpr Choices<SignatureScope, 5> kScopes = {{{"thread", SignatureScope::thread},
+                                                 {"process", SignatureScope::process},
+                                                 {"tree", SignatureScope::tree},
+                                                 {"session", SignatureScope::session},
+                                                 {"service", SignatureScope::service}}};
+constexpr Choices<SignatureAction, 3> kActions = {
     {{"observe", SignatureAction::observe}, {"deny", SignatureAction::deny}, {"kill", SignatureAction::kill}}};
+constexpr Choices<SignatureAction, 2> kLevelActions = {
+    {{"observe", SignatureAction::observe}, {"kill", SignatureAction::kill}}};
+constexpr Choices<bool, 2> kClasses = {{{"suspect", true}, {"attack", false}}};
+constexpr Choices<bool, 2> kModes = {{{"enforce", false}, {"monitor", true}}};
+constexpr Choices<Maturity, 3> kMaturities = {
+    {{"stable", Maturity::stable}, {"incubating", Maturity::incubating}, {"sandbox", Maturity::sandbox}}};
 
 void read_lists(YamlMap& file, Vocabulary& vocabulary) {
   for (const YAML::Node& node : file.list("lists")) {
@@ -73,126 +82,121 @@ void read_macros(YamlMap& file, Vocabulary& vocabulary) {
   }
 }
 
-// `on: [calls]` is the same as `evt.type in (calls) and …`.
-void prepend_calls(Disjunction& condition, const std::vector<std::string>& calls) {
-  for (Conjunction& all : condition) all.insert(all.begin(), Predicate{"evt.type", Comparison::in, false, calls});
-}
-
-bool read_condition(YamlMap& map, std::string_view key, const Vocabulary& vocabulary, Disjunction& out) {
-  std::string text;
-  map.text(key, text);
-  auto condition = parse_condition(text, vocabulary);
-  if (!condition) {
-    map.complain(key, condition.error().message);
-    return false;
-  }
-  out = std::move(*condition);
-  return true;
-}
-
-SignatureStep read_step(const YAML::Node& node, Complaints& complaints, const Vocabulary& vocabulary, const char* key) {
-  YamlMap map(node, complaints, "a step");
+void read_blacklist(YamlMap& map, const Vocabulary& vocabulary, Signature& signature) {
+  map.require("condition");
   SignatureStep step;
   step.line = map.line();
-  std::vector<std::string> calls;
-  map.texts("on", calls);
-  read_condition(map, key, vocabulary, step.condition);
-  if (!calls.empty()) prepend_calls(step.condition, calls);
-  map.finish();
-  return step;
+  read_condition(map, "condition", vocabulary, step.condition);
+  signature.steps.push_back(std::move(step));
 }
 
-// One value of an exception's row: a text, or for `in` a list of texts. Taken as it is, whatever it holds.
-Result<Predicate> exception_predicate(const std::string& field, const std::string& comparison,
-                                      const YAML::Node& value) {
-  if (comparison == "in" ? !value.IsSequence() : !value.IsScalar())
-    return fail("{} {}: wants {}, found {}", field, comparison, comparison == "in" ? "a list of texts" : "a text",
-                kind_of(value));
-  std::vector<std::string> values;
-  if (value.IsScalar()) values.push_back(value.Scalar());
-  for (const auto& item : value) {
-    if (!item.IsScalar()) return fail("{} in: wants a list of texts, found {} in it", field, kind_of(item));
-    values.push_back(item.Scalar());
-  }
-  return make_predicate(field, comparison, std::move(values));
-}
-
-// exceptions: [{name, fields: [f, g], comps: [=, in], values: [[a, [b, c]]]}]: where a row of values holds, the
-// signature does not. Each row becomes one more "and not (f = a and g in (b, c))", which is "and (not f = a or not …)".
-Result<Disjunction> exception_condition(const std::vector<std::string>& fields,
-                                        const std::vector<std::string>& comparisons,
-                                        const std::vector<YAML::Node>& rows) {
-  if (fields.empty()) return fail("no fields: it would except everything");
-  if (comparisons.size() != fields.size()) return fail("as many comps as fields are wanted");
-  Disjunction all_rows = {{}};
-  for (const YAML::Node& row : rows) {
-    if (!row.IsSequence() || row.size() != fields.size())
-      return fail("each row of values wants {} items", fields.size());
-    Disjunction outside;
-    for (size_t i = 0; i < fields.size(); ++i) {
-      auto predicate = exception_predicate(fields[i], comparisons[i], row[i]);
-      if (!predicate) return tl::unexpected<Error>(predicate.error());
-      predicate->negated = !predicate->negated;
-      outside.push_back({std::move(*predicate)});
-    }
-    auto narrowed = both(all_rows, outside);
-    if (!narrowed) return narrowed;
-    all_rows = std::move(*narrowed);
-  }
-  return all_rows;
-}
-
-void apply_exception(const YAML::Node& node, Complaints& complaints, Disjunction& condition) {
-  YamlMap map(node, complaints, "an exception");
-  std::string name;
-  std::vector<std::string> fields;
-  std::vector<std::string> comparisons;
-  map.text("name", name);
-  map.require("fields");
-  map.require("values");
-  map.texts("fields", fields);
-  if (!map.texts("comps", comparisons)) comparisons.assign(fields.size(), "=");
-  const auto rows = map.list("values");
-  map.finish();
-  auto outside = exception_condition(fields, comparisons, rows);
-  if (outside) outside = both(condition, *outside);
-  if (outside) {
-    condition = std::move(*outside);
-  } else {
-    complaints.add(node, fmt::format("exception '{}': {}", name, outside.error().message));
-  }
-}
-
-void apply_exceptions(YamlMap& map, Signature& signature) {
-  for (const YAML::Node& node : map.list("exceptions")) {
-    if (!signature.steps.empty()) apply_exception(node, map.complaints(), signature.steps.back().condition);
-  }
-}
-
-void read_steps(YamlMap& map, const Vocabulary& vocabulary, Signature& signature) {
-  if (signature.kind == SignatureKind::blacklist) {
-    map.require("condition");
-    SignatureStep step;
-    step.line = map.line();
-    std::vector<std::string> calls;
-    map.texts("on", calls);
-    if (read_condition(map, "condition", vocabulary, step.condition) && !calls.empty())
-      prepend_calls(step.condition, calls);
-    signature.steps.push_back(std::move(step));
-    return;
-  }
-  choose(map, "by", kScopes, signature.scope);
+void read_span(YamlMap& map, std::string_view key, int64_t& out) {
   std::string span;
-  if (map.text("maxspan", span)) {
-    const auto parsed = parse_span(span);
-    if (!parsed || *parsed == 0) map.complain("maxspan", fmt::format("'{}' is no span (10s, 5m)", span));
-    signature.maxspan_ns = parsed.value_or(0);
-  }
+  if (!map.text(key, span)) return;
+  const auto parsed = parse_span(span);
+  if (!parsed || *parsed == 0) map.complain(key, fmt::format("'{}' is no span (10s, 5m)", span));
+  out = parsed.value_or(0);
+}
+
+void check_steps(YamlMap& map, const Signature& signature) {
+  const auto& steps = signature.steps;
+  if (steps.size() < 2 || steps.size() > kStepsMax)
+    return map.complain("steps", fmt::format("a sequence wants 2 to {} steps", kStepsMax));
+  if (steps.front().optional || steps.back().optional)
+    map.complain("steps", "neither the first step nor the last can be optional");
+  if (signature.instances > 1 && steps.front().as.empty())
+    map.complain("instances", "several runs at once are told apart by what the first step binds: it wants `as`");
+}
+
+void read_sequence(YamlMap& map, const Vocabulary& vocabulary, Signature& signature) {
+  choose(map, "by", kScopes, signature.scope);
+  read_span(map, "maxspan", signature.maxspan_ns);
+  map.number("instances", signature.instances, 1, kInstancesMax);
   map.require("steps");
   for (const YAML::Node& node : map.list("steps"))
-    signature.steps.push_back(read_step(node, map.complaints(), vocabulary, "where"));
-  if (signature.steps.size() < 2 || signature.steps.size() > kStepsMax)
-    map.complain("steps", fmt::format("a sequence wants 2 to {} steps", kStepsMax));
+    signature.steps.push_back(read_step(node, map.complaints(), vocabulary));
+  check_steps(map, signature);
+  if (!map.node("until").IsDefined()) return;
+  SignatureStep until;
+  until.line = map.line();
+  std::string text;
+  map.text("until", text);
+  auto condition = parse_condition(text, vocabulary);
+  if (!condition) return map.complain("until", condition.error().message);
+  until.condition = std::move(*condition);
+  signature.until = std::move(until);
+}
+
+EvidenceWeight read_weight(const YAML::Node& node, Complaints& complaints, const Vocabulary& vocabulary) {
+  YamlMap map(node, complaints, "a weight");
+  EvidenceWeight weight;
+  weight.when.line = map.line();
+  map.require("when");
+  map.require("add");
+  if (const YAML::Node when = map.node("when"); when.IsDefined() && when.IsMap()) {
+    YamlMap other(when, complaints, "`when`");
+    if (!other.text("signature", weight.signature) && !other.text("rule", weight.signature))
+      other.complain("signature", "the name of a signature is wanted");
+    other.node("rule");
+    other.finish();
+  } else {
+    read_condition(map, "when", vocabulary, weight.when.condition);
+  }
+  bool once = false;
+  map.number("add", weight.add, 1, 1000);
+  map.truth("once", once);
+  if (map.number("max", weight.most, 1, 60000) && once) map.complain("max", "`once` says it already");
+  if (once) weight.most = weight.add;
+  map.finish();
+  return weight;
+}
+
+EvidenceLevel read_level(const YAML::Node& node, Complaints& complaints) {
+  YamlMap map(node, complaints, "a level");
+  EvidenceLevel level;
+  level.line = map.line();
+  map.require("at");
+  map.number("at", level.at, 1, 60000);
+  choose(map, "action", kLevelActions, level.action);
+  choose(map, "class", kClasses, level.suspect);
+  map.texts("deny_next", level.deny_next);
+  map.finish();
+  return level;
+}
+
+void read_evidence(YamlMap& map, const Vocabulary& vocabulary, Signature& signature) {
+  signature.scope = SignatureScope::session;
+  choose(map, "by", kScopes, signature.scope);
+  read_span(map, "half_life", signature.half_life_ns);
+  map.require("weights");
+  map.require("levels");
+  for (const YAML::Node& node : map.list("weights"))
+    signature.weights.push_back(read_weight(node, map.complaints(), vocabulary));
+  for (const YAML::Node& node : map.list("levels")) signature.levels.push_back(read_level(node, map.complaints()));
+  if (signature.weights.empty() || signature.weights.size() > kWeightsMax)
+    map.complain("weights", fmt::format("evidence wants 1 to {} weights", kWeightsMax));
+  if (signature.levels.empty() || signature.levels.size() > kLevelsMax)
+    map.complain("levels", fmt::format("evidence wants 1 to {} levels", kLevelsMax));
+  for (size_t i = 1; i < signature.levels.size(); ++i) {
+    if (signature.levels[i].at <= signature.levels[i - 1].at)
+      map.complain("levels", "each level wants more points than the one before");
+  }
+}
+
+void read_kind(YamlMap& map, const Vocabulary& vocabulary, Signature& signature) {
+  switch (signature.kind) {
+    case SignatureKind::blacklist:
+      read_blacklist(map, vocabulary, signature);
+      break;
+    case SignatureKind::sequence:
+      read_sequence(map, vocabulary, signature);
+      break;
+    case SignatureKind::evidence:
+      return read_evidence(map, vocabulary, signature);
+  }
+  choose(map, "action", kActions, signature.action);
+  map.truth("unsafe", signature.unsafe);
+  if (!signature.steps.empty()) apply_exceptions(map, signature.steps.back());
 }
 
 std::string text_of(const YAML::Node& node) {
@@ -201,9 +205,11 @@ std::string text_of(const YAML::Node& node) {
   return out.c_str() == nullptr ? "" : out.c_str();
 }
 
-Signature read_signature(const YAML::Node& node, Complaints& complaints, const Vocabulary& vocabulary, bool& enabled) {
+Signature read_signature(const YAML::Node& node, Complaints& complaints, const Vocabulary& vocabulary,
+                         Maturity maturity, bool& enabled) {
   YamlMap map(node, complaints, "a signature");
   Signature signature;
+  signature.maturity = maturity;
   signature.file = complaints.path();
   signature.line = map.line();
   if (!map.text("signature", signature.name) && !map.text("rule", signature.name))
@@ -214,11 +220,11 @@ Signature read_signature(const YAML::Node& node, Complaints& complaints, const V
   map.text("priority", signature.priority);
   map.texts("tags", signature.tags);
   map.texts("services", signature.services);
-  choose(map, "action", kActions, signature.action);
+  choose(map, "maturity", kMaturities, signature.maturity);
+  choose(map, "mode", kModes, signature.monitored);
   map.text("errno", signature.errno_name);
   map.truth("enabled", enabled);
-  read_steps(map, vocabulary, signature);
-  apply_exceptions(map, signature);
+  read_kind(map, vocabulary, signature);
   map.finish();
   // Lists and macros are part of its meaning: what they say is in the steps, so the epoch is over the whole vocabulary
   // too.
@@ -242,7 +248,7 @@ void read_head(YamlMap& file, SignatureSet& set) {
   std::string other;
   map.text("name", set.name);
   map.text("version", other);
-  map.text("maturity", other);
+  choose(map, "maturity", kMaturities, set.maturity);
   map.finish();
 }
 
@@ -262,7 +268,7 @@ Result<SignatureSet> parse_signature_file(const std::string& path, const std::st
   file.require("signatures");
   for (const YAML::Node& node : file.list("signatures")) {
     bool enabled = true;
-    Signature signature = read_signature(node, complaints, vocabulary, enabled);
+    Signature signature = read_signature(node, complaints, vocabulary, set.maturity, enabled);
     for (const Signature& other : set.signatures) {
       if (other.name == signature.name)
         complaints.add(node, fmt::format("two signatures are named '{}'", signature.name));

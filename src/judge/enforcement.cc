@@ -22,7 +22,7 @@ Result<std::vector<formats::SignatureSet>> parse_all(const std::vector<Enforceme
 }  // namespace
 
 Status Enforcement::apply(const std::vector<formats::SignatureSet>& sets, const ServiceBook& services) {
-  match::CompileContext context{services.compiled(), match::resolve_by_stat, generation_ + 1};
+  match::CompileContext context{services.compiled(), match::resolve_by_stat(), generation_ + 1};
   auto compiled = match::compile(sets, context);
   if (!compiled) return tl::unexpected<Error>(compiled.error());
   const auto* const bytes = reinterpret_cast<const char*>(compiled->table.get());

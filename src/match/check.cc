@@ -27,7 +27,7 @@ Result<CompiledSet> check_files(const std::vector<std::string>& paths) {
   const auto sets = parse_files(paths);
   if (!sets) return tl::unexpected<Error>(sets.error());
   CompileContext context;
-  context.resolve = resolve_nothing;
+  context.resolve = resolve_nothing();
   const std::vector<uint16_t> usual(base_intercepts().begin(), base_intercepts().end());
   // A signature may name services that only monitor.yaml knows.
   for (const formats::SignatureSet& set : *sets) {
@@ -59,7 +59,7 @@ Status check_for(const formats::MonitorOptions& options) {
     sets = std::move(*parsed);
   }
   CompileContext context;
-  context.resolve = resolve_by_stat;
+  context.resolve = resolve_by_stat();
   for (const formats::MonitoredService& service : options.services) {
     const auto intercepts = intercepts_of(service.intercept);
     if (!intercepts) return wrap(service.name, intercepts);

@@ -1,28 +1,23 @@
 #include "match/compile.h"
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 
 #include "base/text.h"
+#include "match/bindings.h"
+#include "match/condition_calls.h"
 #include "match/fields.h"
-#include "match/syscalls.h"
 #include "match/table_writer.h"
 
 namespace skep::match {
 namespace {
 
 using formats::Comparison;
-using formats::Conjunction;
 using formats::Predicate;
 using formats::Signature;
 using formats::SignatureAction;
 
 constexpr size_t kComplaintsMax = 50;
-
-std::string or_nearest(std::string words, std::string_view near) {
-  return near.empty() ? words : fmt::format("{}; did you mean '{}'?", words, near);
-}
 
 // What is wrong with the sets: "file:line: name: words", each once.
 class Complaints {
@@ -51,6 +46,7 @@ class Compiler {
     for (const formats::SignatureSet& set : sets) {
       for (const Signature& signature : set.signatures) add(signature);
     }
+    add_feeds();
     if (!complaints_.none()) return complaints_.failure();
     auto table = writer_.finish();
     if (!table) return tl::unexpected<Error>(table.error());
@@ -93,86 +89,120 @@ class Compiler {
   }
 
   void add_for(const Signature& signature, const Target& target) {
+    const auto bindings = bindings_of(signature);
+    if (!bindings) return complaints_.add(signature, signature.line, bindings.error().message);
     const auto index = writer_.add_signature(signature, target.slots());
     if (!index) return complaints_.add(signature, signature.line, index.error().message);
-    infos_.push_back({signature.name, signature.description, signature.priority, signature.tags, signature.file,
-                      signature.line, signature.action});
-    for (size_t step = 0; step < signature.steps.size(); ++step) add_step(signature, step, *index, target);
+    infos_.push_back(info_of(signature));
+    const Added added{signature, *index, target, *bindings};
+    for (size_t step = 0; step < signature.steps.size(); ++step) {
+      const bool last = step + 1 == signature.steps.size();
+      add_step(added, signature.steps[step], {SKEP_ROLE_STEP, step},
+               last ? action_of(signature) : SignatureAction::observe);
+    }
+    if (signature.until) add_step(added, *signature.until, {SKEP_ROLE_UNTIL, 0}, SignatureAction::observe);
+    for (size_t i = 0; i < signature.weights.size(); ++i) add_weight(added, i);
+    for (size_t i = 0; i < signature.levels.size(); ++i) add_gate(added, i);
   }
 
-  void add_step(const Signature& signature, size_t number, uint16_t index, const Target& target) {
-    const formats::SignatureStep& step = signature.steps[number];
-    const bool last = number + 1 == signature.steps.size();
-    std::map<uint16_t, formats::Disjunction> by_call;
-    bool understood = true;
-    for (const Conjunction& all : step.condition) {
-      const auto calls = calls_of(all);
-      const auto rest = fields_of(all);
-      if (!calls) complaints_.add(signature, step.line, calls.error().message);
-      if (!rest) complaints_.add(signature, step.line, rest.error().message);
-      understood = understood && calls && rest;
-      if (!calls || !rest) continue;
-      for (const uint16_t call : *calls) by_call[call].push_back(*rest);
-    }
-    if (understood && by_call.empty())
-      complaints_.add(signature, step.line, "no call is all that it wants evt.type to be");
-    if (!understood) return;
-    for (const auto& [call, condition] : by_call) {
-      const auto stage = stage_of({call, condition, last ? signature.action : SignatureAction::observe}, target);
-      Status added = stage ? writer_.add_step(index, static_cast<uint8_t>(number), call, *stage, condition)
-                           : Status(tl::unexpected<Error>(stage.error()));
-      if (!added) complaints_.add(signature, step.line, added.error().message);
+  // One signature of the table, while its steps are added.
+  struct Added {
+    const Signature& signature;
+    uint16_t index;
+    const Target& target;
+    const std::vector<Binding>& bindings;
+  };
+  struct Part {
+    skep_role role;
+    size_t number;
+  };
+
+  static SignatureAction action_of(const Signature& signature) {
+    return signature.monitored ? SignatureAction::observe : signature.action;
+  }
+
+  static SignatureInfo info_of(const Signature& signature) {
+    SignatureInfo info{signature.name,
+                       signature.description,
+                       signature.priority,
+                       signature.tags,
+                       signature.file,
+                       signature.line,
+                       signature.action,
+                       signature.monitored,
+                       signature.maturity,
+                       {},
+                       {}};
+    for (const formats::EvidenceWeight& weight : signature.weights) info.weights.push_back(weight.add);
+    for (const formats::EvidenceLevel& level : signature.levels) info.levels.push_back({level.at, level.suspect});
+    return info;
+  }
+
+  void add_step(const Added& added, const formats::SignatureStep& step, Part part, SignatureAction wanted) {
+    const auto calls = by_call(step.condition);
+    if (!calls) return complaints_.add(added.signature, step.line, calls.error().message);
+    const bool binds = part.role == SKEP_ROLE_STEP;
+    const auto bound = binds ? bound_by(added.bindings, part.number) : std::vector<const Field*>{};
+    for (const auto& [call, condition] : *calls) {
+      const auto stage = stage_of({call, condition, wanted, bound, added.signature.unsafe}, added.target);
+      Status done =
+          stage ? writer_.add_step({added.index, part.role, part.number, call, *stage}, condition, added.bindings)
+                : Status(tl::unexpected<Error>(stage.error()));
+      if (!done) complaints_.add(added.signature, step.line, done.error().message);
     }
   }
 
-  // The calls that a conjunction names, ascending.
-  static Result<std::vector<uint16_t>> calls_of(const Conjunction& all) {
-    std::optional<std::vector<uint16_t>> calls;
-    for (const Predicate& predicate : all) {
-      if (predicate.field != "evt.type") continue;
-      auto these = calls_named(predicate);
-      if (!these) return these;
-      std::vector<uint16_t> common;
-      if (calls)
-        std::set_intersection(calls->begin(), calls->end(), these->begin(), these->end(), std::back_inserter(common));
-      calls = calls ? std::move(common) : std::move(*these);
-    }
-    if (!calls) return fail("an alternative names no call: every one wants `evt.type = …`, or `on: […]`");
-    return std::move(*calls);
+  void add_weight(const Added& added, size_t number) {
+    const formats::EvidenceWeight& weight = added.signature.weights[number];
+    if (weight.signature.empty())
+      return add_step(added, weight.when, {SKEP_ROLE_WEIGHT, number}, SignatureAction::observe);
+    feeds_.push_back({added.index, static_cast<uint16_t>(number), &added.signature, &weight});
   }
 
-  static Result<std::vector<uint16_t>> calls_named(const Predicate& predicate) {
-    if (predicate.comparison != Comparison::equal && predicate.comparison != Comparison::in)
-      return fail("evt.type wants = or in");
-    if (predicate.negated) return fail("`not evt.type …` names no call: say which calls are meant");
-    std::vector<uint16_t> calls;
-    for (const std::string& name : predicate.values) {
-      const auto number = call_number(name);
-      if (!number) return fail("{}", or_nearest(fmt::format("no system call is named '{}'", name), nearest_call(name)));
-      calls.push_back(static_cast<uint16_t>(skep_canonical_call(*number)));
-    }
-    std::sort(calls.begin(), calls.end());
-    calls.erase(std::unique(calls.begin(), calls.end()), calls.end());
-    return calls;
+  // The calls that are refused once the level is reached.
+  void add_gate(const Added& added, size_t number) {
+    const formats::EvidenceLevel& level = added.signature.levels[number];
+    if (level.deny_next.empty() || added.signature.monitored) return;
+    formats::SignatureStep step;
+    step.line = level.line;
+    step.condition = {{Predicate{"evt.type", Comparison::in, false, level.deny_next}}};
+    add_step(added, step, {SKEP_ROLE_GATE, number + 1}, SignatureAction::deny);
   }
 
-  // The predicates on anything but the call.
-  static Result<Conjunction> fields_of(const Conjunction& all) {
-    Conjunction rest;
-    for (const Predicate& predicate : all) {
-      if (predicate.field == "evt.type") continue;
-      if (find_field(predicate.field) == nullptr)
-        return fail("{}",
-                    or_nearest(fmt::format("unknown field '{}'", predicate.field), nearest_field(predicate.field)));
-      rest.push_back(predicate);
+  // Evidence that other signatures add to: known once all are in the table.
+  void add_feeds() {
+    for (const Feed& feed : feeds_) {
+      bool found = false;
+      for (size_t index = 0; index < infos_.size(); ++index) {
+        if (infos_[index].name != feed.weight->signature) continue;
+        found = true;
+        Status done = writer_.add_feed(static_cast<uint16_t>(index), {feed.evidence, feed.number});
+        if (!done) complaints_.add(*feed.signature, feed.weight->when.line, done.error().message);
+      }
+      if (!found)
+        complaints_.add(*feed.signature, feed.weight->when.line,
+                        or_nearest(fmt::format("no signature is named '{}'", feed.weight->signature),
+                                   nearest(feed.weight->signature, names())));
     }
-    return rest;
   }
 
+  std::vector<std::string_view> names() const {
+    std::vector<std::string_view> all;
+    for (const SignatureInfo& info : infos_) all.push_back(info.name);
+    return all;
+  }
+
+  struct Feed {
+    uint16_t evidence;
+    uint16_t number;
+    const Signature* signature;
+    const formats::EvidenceWeight* weight;
+  };
   const CompileContext& context_;
   TableWriter writer_;
   Complaints complaints_;
   std::vector<SignatureInfo> infos_;
+  std::vector<Feed> feeds_;
   std::map<std::string, std::string> files_of_names_;
 };
 

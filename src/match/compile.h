@@ -29,6 +29,14 @@ struct SignatureInfo {
   std::string file;
   int line = 0;
   formats::SignatureAction action = formats::SignatureAction::observe;
+  bool monitored = false;  // the action was not taken, only observed
+  formats::Maturity maturity = formats::Maturity::stable;
+  std::vector<uint16_t> weights;  // of evidence: what each adds
+  struct Level {
+    uint16_t at;
+    bool suspect;
+  };
+  std::vector<Level> levels;
 };
 
 struct CompiledSet {

@@ -23,7 +23,7 @@ CompileContext context_of(bool launched = true) {
   CompileContext context;
   context.services.push_back(
       {"web", 0, launched, launched ? std::vector<uint16_t>(base.begin(), base.end()) : std::vector<uint16_t>{}});
-  context.resolve = resolve_nothing;
+  context.resolve = resolve_nothing();
   return context;
 }
 

@@ -33,7 +33,7 @@ Result<CompiledSet> compile_text(const std::string& text, bool with_adopted = fa
   CompileContext context;
   context.services.push_back({"web", 0, true, intercepts_of(intercepts).value()});
   if (with_adopted) context.services.push_back({"legacy", 1, false, {}});
-  context.resolve = resolve_nothing;
+  context.resolve = resolve_nothing();
   const auto set = formats::parse_signature_file("page.yaml", text);
   if (!set) return tl::unexpected<Error>(set.error());
   return compile({*set}, context);
@@ -199,7 +199,7 @@ TEST(SignaturePageTest, NamesEveryErrnoAndNoUnknownConstant) {
       continue;
     }
     if (word.size() > 3 && (c == ' ' || c == '\n' || c == '.')) {
-      EXPECT_TRUE(errno_of(word) || value_of(number, word, resolve_nothing)) << word;
+      EXPECT_TRUE(errno_of(word) || value_of(number, word, resolve_nothing())) << word;
       ++constants;
     }
     word.clear();

@@ -1,6 +1,7 @@
 #include "match/fields.h"
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "base/text.h"
@@ -18,6 +19,7 @@ constexpr uint8_t kAll = kPre | kHook | kExec | kPost;
 constexpr uint64_t kPortMost = UINT16_MAX;
 constexpr uint8_t kRegister = SKEP_FROM_REGISTER;
 constexpr uint8_t kKernel = SKEP_FROM_KERNEL;
+constexpr uint8_t kUser = SKEP_FROM_USER;
 
 constexpr Field kFields[] = {
     {"evt.res", SKEP_FIELD_RESULT, ValueType::errno_value, kPost, kKernel,
@@ -53,6 +55,33 @@ constexpr Field kFields[] = {
      "whether the caller runs a program of an app group"},
     {"proc.works_for_session", SKEP_FIELD_FOR_SESSION, ValueType::truth, kAll, kKernel,
      "whether the calling thread, or who forked it, has read from a session"},
+    {"proc.folder", SKEP_FIELD_FOLDER, ValueType::folder, kExec, kKernel,
+     "a folder above the file that was opened to run"},
+    {"caller.name", SKEP_FIELD_CALLER_NAME, ValueType::name, kAll, kKernel,
+     "own name of the program that the caller runs; at exec, of the one that it ran"},
+    {"caller.exepath", SKEP_FIELD_CALLER_FILE, ValueType::object, kAll, kKernel, "that program, by device and inode"},
+    {"fd.name", SKEP_FIELD_FD_FILE, ValueType::object, kPre | kPost, kKernel,
+     "the file that the descriptor is, by device and inode"},
+    {"fd.ino", SKEP_FIELD_FD_FILE, ValueType::object, kPre | kPost, kKernel,
+     "the object that the descriptor is: file, socket, pipe"},
+    {"fd.filename", SKEP_FIELD_FD_FILENAME, ValueType::name, kPre | kPost, kKernel, "own name of the file"},
+    {"fd.extension", SKEP_FIELD_FD_EXTENSION, ValueType::name, kPre | kPost, kKernel,
+     "what stands behind the last dot of its name"},
+    {"fd.folder", SKEP_FIELD_FOLDER, ValueType::folder, kPre | kPost, kKernel, "a folder above the file"},
+    {"fd.mode", SKEP_FIELD_FD_MODE, ValueType::number, kPre | kPost, kKernel, "permission bits of the file", 07777},
+    {"evt.is_open_write", SKEP_FIELD_OPEN_WRITE, ValueType::truth, kPost, kKernel,
+     "whether what was opened can be written"},
+    {"evt.is_open_create", SKEP_FIELD_OPEN_CREATED, ValueType::truth, kPost, kKernel, "whether the call made the file"},
+    {"evt.is_from_anonymous_code", SKEP_FIELD_ANONYMOUS_CODE, ValueType::truth, kPre | kPost, kKernel,
+     "whether the call came from memory that is no file's"},
+    {"evt.kind", SKEP_FIELD_ARG0, ValueType::kind, kPost, kKernel, "of first_seen: what was never seen before"},
+    {"evt.path.name", SKEP_FIELD_PATH_NAME, ValueType::name, kPost, kUser,
+     "last part of the path that the call was given"},
+    {"evt.path.extension", SKEP_FIELD_PATH_EXTENSION, ValueType::name, kPost, kUser,
+     "what stands behind the last dot of it"},
+    {"evt.path.traits", SKEP_FIELD_PATH_TRAITS, ValueType::number, kPost, kUser, "PATH_CLIMBS, PATH_HIDDEN"},
+    {"evt.data", SKEP_FIELD_DATA, ValueType::number, kPost, kUser,
+     "first four bytes of what was written, the first one lowest", UINT32_MAX},
     {"user.uid", SKEP_FIELD_UID, ValueType::number, kAll, kKernel, "effective user id of the caller", UINT32_MAX},
 };
 
@@ -115,9 +144,27 @@ std::string_view nearest_field(std::string_view name) {
 const std::vector<FieldCalls>& field_calls() {
   static const std::vector<std::string_view> kOfDescriptor = {"fd.typechar", "fd.l4proto", "fd.sport",
                                                               "fd.is_service_port"};
+  static const std::vector<std::string_view> kOfFile = {"fd.typechar",  "fd.name",   "fd.ino", "fd.filename",
+                                                        "fd.extension", "fd.folder", "fd.mode"};
+  static const std::vector<std::string_view> kOpening = {
+      "open", "openat", "openat2", "creat", "open_by_handle_at", "memfd_create"};
+  static const std::vector<std::string_view> kDescriptors = {std::begin(kDescriptorCalls), std::end(kDescriptorCalls)};
   static const std::vector<FieldCalls> kRows = {
-      {kOfDescriptor, kPre | kPost, false, {std::begin(kDescriptorCalls), std::end(kDescriptorCalls)}, {}},
-      {kOfDescriptor, kPost, true, {"close"}, {}},                     // it names nothing any more
+      {kOfDescriptor, kPre | kPost, false, kDescriptors, {}},
+      {kOfDescriptor, kPost, true, {"close"}, {}},  // it names nothing any more
+      {kOfFile, kPre | kPost, false, kDescriptors, {}},
+      {kOfFile, kPost, false, kOpening, {}},
+      {kOfFile, kPost, true, {"close"}, {}},
+      {kOfFile, kPre, true, {"openat", "openat2", "open_by_handle_at"}, {}},  // its folder's, not its own
+      {{"evt.is_open_write", "evt.is_open_create"}, kPost, false, kOpening, {}},
+      {{"evt.path.name", "evt.path.extension", "evt.path.traits"},
+       kPost,
+       false,
+       {"open", "openat", "openat2", "creat", "unlink", "unlinkat", "rmdir", "mkdir", "chmod", "fchmodat", "truncate",
+        "link", "linkat", "symlink", "symlinkat", "rename", "renameat", "renameat2"},
+       {}},
+      {{"evt.data"}, kPost, false, {"write", "pwrite64"}, {}},
+      {{"evt.kind"}, kPost, false, {"first_seen"}, {}},
       {{"fd.sport", "fd.is_service_port"}, kPre, true, {"bind"}, {}},  // it has none yet
       {{"fd.sport", "fd.is_service_port"}, kHook, false, {"bind", "listen"}, {}},
       {{"fd.typechar"}, kHook, false, {"listen"}, {"4", "6"}},
@@ -132,7 +179,11 @@ const std::vector<FieldCalls>& field_calls() {
   return kRows;
 }
 
-bool can_hold(const formats::Predicate& predicate, const Field& field, uint16_t call, uint8_t stage) {
+namespace {
+
+// `fits`: whether a row that limits the values leaves any that is wanted.
+bool known_where(const Field& field, uint16_t call, uint8_t stage,
+                 const std::function<bool(const std::vector<std::string_view>&)>& fits) {
   if (!(field.stages >> stage & 1)) return false;
   const std::string name = call_name(call);
   bool narrowed = false;
@@ -143,9 +194,19 @@ bool can_hold(const formats::Predicate& predicate, const Field& field, uint16_t 
     if (row.all_but && named) return false;
     if (row.all_but) continue;
     narrowed = true;
-    among = among || (named && can_hold_among(predicate, row.values));
+    among = among || (named && fits(row.values));
   }
   return among || !narrowed;
+}
+
+}  // namespace
+
+bool is_known(const Field& field, uint16_t call, uint8_t stage) {
+  return known_where(field, call, stage, [](const auto&) { return true; });
+}
+
+bool can_hold(const formats::Predicate& predicate, const Field& field, uint16_t call, uint8_t stage) {
+  return known_where(field, call, stage, [&](const auto& values) { return can_hold_among(predicate, values); });
 }
 
 }  // namespace skep::match

@@ -11,7 +11,20 @@
 
 namespace skep::match {
 
-enum class ValueType { number, truth, name, path, network, abi, protocol, character, errno_value };
+enum class ValueType {
+  number,
+  truth,
+  name,
+  path,
+  object,
+  folder,
+  network,
+  abi,
+  protocol,
+  character,
+  errno_value,
+  kind
+};
 
 struct Field {
   std::string_view name;
@@ -37,6 +50,8 @@ const Field* find_field(std::string_view name);
 std::string_view nearest_field(std::string_view name);
 
 const std::vector<FieldCalls>& field_calls();
+// Whether the field is known of `call` at `stage` at all.
+bool is_known(const Field& field, uint16_t call, uint8_t stage);
 // Whether the field is known of `call` at `stage`, and the predicate not one that no such call can fit.
 bool can_hold(const formats::Predicate& predicate, const Field& field, uint16_t call, uint8_t stage);
 

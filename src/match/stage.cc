@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "match/bindings.h"
 #include "match/fields.h"
 #include "match/intercepts.h"
 #include "match/syscalls.h"
@@ -28,6 +29,7 @@ const std::vector<uint8_t>& places_of(uint16_t call) {
       {__NR_bind, {SKEP_STAGE_HOOK, SKEP_STAGE_PRE, SKEP_STAGE_POST}},
       {SKEP_CALL_SENDTO, {SKEP_STAGE_HOOK, SKEP_STAGE_PRE, SKEP_STAGE_POST}},
       {__NR_listen, {SKEP_STAGE_PRE, SKEP_STAGE_HOOK, SKEP_STAGE_POST}},  // its hook is too late for a refusal
+      {SKEP_CALL_FIRST_SEEN, {SKEP_STAGE_POST}},                          // no call: it is told when it was seen
       {__NR_exit, {SKEP_STAGE_PRE}},
       {__NR_exit_group, {SKEP_STAGE_PRE}},
       {__NR_rt_sigreturn, {SKEP_STAGE_PRE}},  // it returns to another place, as no call at all
@@ -43,7 +45,24 @@ std::string_view missing_at(const JudgedCall& judged, uint8_t stage) {
   for (const formats::Conjunction& all : judged.condition) {
     for (const formats::Predicate& predicate : all) {
       const Field* field = find_field(predicate.field);
-      if (field != nullptr && !can_hold(predicate, *field, judged.call, stage)) return field->name;
+      if (field == nullptr) continue;
+      const bool known = is_binding(predicate) ? is_known(*field, judged.call, stage)
+                                               : can_hold(predicate, *field, judged.call, stage);
+      if (!known) return field->name;
+    }
+  }
+  for (const Field* field : judged.bound) {
+    if (!is_known(*field, judged.call, stage)) return field->name;
+  }
+  return {};
+}
+
+// A field whose value another thread can change between the judging and the use; "": none is looked at.
+std::string_view user_memory_in(const JudgedCall& judged) {
+  for (const formats::Conjunction& all : judged.condition) {
+    for (const formats::Predicate& predicate : all) {
+      const Field* field = find_field(predicate.field);
+      if (field != nullptr && field->provenance == SKEP_FROM_USER) return field->name;
     }
   }
   return {};
@@ -123,6 +142,12 @@ uint64_t Target::slots() const {
 
 Result<uint8_t> stage_of(const JudgedCall& judged, const Target& target) {
   const bool refuses = judged.wanted != SignatureAction::observe;
+  if (const std::string_view user = user_memory_in(judged); refuses && !judged.unsafe && !user.empty())
+    return fail(
+        "{} lies in user memory, which another thread can change between the judging and the use: `action: observe`, "
+        "or "
+        "`unsafe: true` to refuse by it all the same",
+        user);
   for (const uint8_t stage : places_of(judged.call)) {
     if (stage == SKEP_STAGE_PRE && !(refuses && is_asked(judged, target))) continue;
     if (!missing_at(judged, stage).empty()) continue;

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "formats/signature_file.h"
+#include "match/fields.h"
 
 namespace skep::match {
 
@@ -30,6 +31,8 @@ struct JudgedCall {
   uint16_t call;
   const formats::Disjunction& condition;  // its calls left out, its fields known ones
   formats::SignatureAction wanted;        // observe, for every step but the last
+  std::vector<const Field*> bound = {};   // fields that later steps will speak of
+  bool unsafe = false;                    // a refusal may hang on user memory
 };
 
 Result<uint8_t> stage_of(const JudgedCall& judged, const Target& target);

@@ -18,7 +18,7 @@ using testing::HasSubstr;
 Result<uint8_t> judged(const std::string& condition, const std::string& action,
                        const std::vector<std::string>& intercepts = {}, bool launched = true) {
   CompileContext context;
-  context.resolve = resolve_nothing;
+  context.resolve = resolve_nothing();
   context.services.push_back(
       {"web", 0, launched, launched ? intercepts_of(intercepts).value() : std::vector<uint16_t>{}});
   const auto set = formats::parse_signature_file(

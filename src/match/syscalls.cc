@@ -10,12 +10,17 @@
 namespace skep::match {
 namespace {
 
-constexpr std::string_view kForeignAbi = "foreign_abi";
+constexpr struct {
+  std::string_view name;
+  uint16_t number;
+} kPseudoCalls[] = {{"foreign_abi", SKEP_CALL_FOREIGN_ABI}, {"first_seen", SKEP_CALL_FIRST_SEEN}};
 
 }  // namespace
 
 std::optional<uint16_t> call_number(std::string_view name) {
-  if (name == kForeignAbi) return SKEP_CALL_FOREIGN_ABI;
+  for (const auto& pseudo : kPseudoCalls) {
+    if (pseudo.name == name) return pseudo.number;
+  }
   for (const NamedCall& call : all_calls()) {
     if (call.name == name) return call.number;
   }
@@ -23,7 +28,9 @@ std::optional<uint16_t> call_number(std::string_view name) {
 }
 
 std::string call_name(uint32_t number) {
-  if (number == SKEP_CALL_FOREIGN_ABI) return std::string(kForeignAbi);
+  for (const auto& pseudo : kPseudoCalls) {
+    if (pseudo.number == number) return std::string(pseudo.name);
+  }
   for (const NamedCall& call : all_calls()) {
     if (call.number == number) return std::string(call.name);
   }
@@ -31,7 +38,8 @@ std::string call_name(uint32_t number) {
 }
 
 std::string_view nearest_call(std::string_view name) {
-  std::vector<std::string_view> names = {kForeignAbi};
+  std::vector<std::string_view> names;
+  for (const auto& pseudo : kPseudoCalls) names.push_back(pseudo.name);
   for (const NamedCall& call : all_calls()) names.push_back(call.name);
   const std::string_view near = nearest(name, names);
   return near;

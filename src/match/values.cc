@@ -1,5 +1,6 @@
 #include "match/values.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -26,16 +27,45 @@ struct Constant {
 #define SKEP_CONSTANT(name) \
   { #name, static_cast < uint64_t>(name) }
 constexpr Constant kConstants[] = {
-    SKEP_CONSTANT(PROT_READ),    SKEP_CONSTANT(PROT_WRITE),      SKEP_CONSTANT(PROT_EXEC),
-    SKEP_CONSTANT(CLONE_NEWNS),  SKEP_CONSTANT(CLONE_NEWCGROUP), SKEP_CONSTANT(CLONE_NEWUTS),
-    SKEP_CONSTANT(CLONE_NEWIPC), SKEP_CONSTANT(CLONE_NEWUSER),   SKEP_CONSTANT(CLONE_NEWPID),
-    SKEP_CONSTANT(CLONE_NEWNET), SKEP_CONSTANT(AF_UNIX),         SKEP_CONSTANT(AF_INET),
-    SKEP_CONSTANT(AF_INET6),     SKEP_CONSTANT(AF_NETLINK),      SKEP_CONSTANT(AF_PACKET),
-    SKEP_CONSTANT(SOCK_STREAM),  SKEP_CONSTANT(SOCK_DGRAM),      SKEP_CONSTANT(SOCK_RAW),
-    SKEP_CONSTANT(SOCK_CLOEXEC), SKEP_CONSTANT(SOCK_NONBLOCK),   SKEP_CONSTANT(MAP_SHARED),
-    SKEP_CONSTANT(MAP_PRIVATE),  SKEP_CONSTANT(MAP_ANONYMOUS),   SKEP_CONSTANT(S_ISUID),
-    SKEP_CONSTANT(S_ISGID),      {"CLONE_NEWTIME", 0x80},        {"PTRACE_TRACEME", 0},
-    {"PTRACE_ATTACH", 16},       {"PTRACE_SEIZE", 0x4206},
+    SKEP_CONSTANT(PROT_READ),
+    SKEP_CONSTANT(PROT_WRITE),
+    SKEP_CONSTANT(PROT_EXEC),
+    SKEP_CONSTANT(CLONE_NEWNS),
+    SKEP_CONSTANT(CLONE_NEWCGROUP),
+    SKEP_CONSTANT(CLONE_NEWUTS),
+    SKEP_CONSTANT(CLONE_NEWIPC),
+    SKEP_CONSTANT(CLONE_NEWUSER),
+    SKEP_CONSTANT(CLONE_NEWPID),
+    SKEP_CONSTANT(CLONE_NEWNET),
+    SKEP_CONSTANT(AF_UNIX),
+    SKEP_CONSTANT(AF_INET),
+    SKEP_CONSTANT(AF_INET6),
+    SKEP_CONSTANT(AF_NETLINK),
+    SKEP_CONSTANT(AF_PACKET),
+    SKEP_CONSTANT(SOCK_STREAM),
+    SKEP_CONSTANT(SOCK_DGRAM),
+    SKEP_CONSTANT(SOCK_RAW),
+    SKEP_CONSTANT(SOCK_CLOEXEC),
+    SKEP_CONSTANT(SOCK_NONBLOCK),
+    SKEP_CONSTANT(MAP_SHARED),
+    SKEP_CONSTANT(MAP_PRIVATE),
+    SKEP_CONSTANT(MAP_ANONYMOUS),
+    SKEP_CONSTANT(S_ISUID),
+    SKEP_CONSTANT(S_ISGID),
+    {"CLONE_NEWTIME", 0x80},
+    {"PTRACE_TRACEME", 0},
+    {"PTRACE_ATTACH", 16},
+    {"PTRACE_SEIZE", 0x4206},
+    SKEP_CONSTANT(S_IXUSR),
+    SKEP_CONSTANT(S_IXGRP),
+    SKEP_CONSTANT(S_IXOTH),
+    SKEP_CONSTANT(O_WRONLY),
+    SKEP_CONSTANT(O_RDWR),
+    SKEP_CONSTANT(O_CREAT),
+    SKEP_CONSTANT(O_TRUNC),
+    SKEP_CONSTANT(O_APPEND),
+    {"PATH_CLIMBS", SKEP_PATH_CLIMBS},
+    {"PATH_HIDDEN", SKEP_PATH_HIDDEN},
 };
 constexpr Constant kErrnos[] = {
     SKEP_CONSTANT(EPERM),     SKEP_CONSTANT(ENOENT),       SKEP_CONSTANT(EACCES),      SKEP_CONSTANT(EINVAL),
@@ -56,6 +86,8 @@ Result<uint64_t> one_of(std::string_view text, std::span<const Constant> choices
 
 constexpr Constant kCharacters[] = {{"4", '4'}, {"6", '6'}, {"u", 'u'}, {"f", 'f'}, {"d", 'd'}, {"p", 'p'}, {"o", 'o'}};
 constexpr Constant kTruths[] = {{"true", 1}, {"false", 0}};
+constexpr Constant kKinds[] = {{"program", 1},        {"port", 2},      {"peer", 3},
+                               {"folder_written", 4}, {"file_read", 5}, {"call", 6}};
 constexpr Constant kAbis[] = {{"ia32", 1}, {"x32", 2}};
 constexpr Constant kProtocols[] = {
     {"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}, {"icmp", IPPROTO_ICMP}, {"raw", IPPROTO_RAW}};
@@ -122,9 +154,15 @@ Result<uint64_t> value_of(const Field& field, const std::string& text, const Pat
       return one_of(text, kAbis);
     case ValueType::protocol:
       return one_of(text, kProtocols);
+    case ValueType::kind:
+      return one_of(text, kKinds);
     case ValueType::path:
       if (!text.starts_with('/')) return fail("'{}': a path from / is wanted", text);
-      return resolve(text);
+      return resolve.program(text);
+    case ValueType::object:
+    case ValueType::folder:
+      if (!text.starts_with('/')) return fail("'{}': a path from / is wanted", text);
+      return resolve.object(text);
     case ValueType::network:
       return fail("wants = or in");
     case ValueType::name:
@@ -162,16 +200,41 @@ Result<skep_net> network_of(const std::string& text) {
   return net;
 }
 
-Result<uint64_t> resolve_nothing(const std::string& path) {
-  return crc32(as_bytes(path));
+namespace {
+
+// The kernel's own form of a device number, as the super block holds it.
+uint64_t file_id_of(const struct stat& info) {
+  return skep_file_id(static_cast<uint64_t>(major(info.st_dev)) << 20 | minor(info.st_dev), info.st_ino);
 }
 
-Result<uint64_t> resolve_by_stat(const std::string& path) {
+Result<uint64_t> program_by_stat(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return fail_errno("look at the program " + path);
   if (!S_ISREG(info.st_mode)) return fail("{} is no file that could be run", path);
-  // The kernel's own form of a device number, as the super block holds it.
-  return skep_file_id(static_cast<uint64_t>(major(info.st_dev)) << 20 | minor(info.st_dev), info.st_ino);
+  return file_id_of(info);
+}
+
+Result<uint64_t> object_by_stat(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) return file_id_of(info);
+  if (errno == ENOENT || errno == ENOTDIR) return kNoObject;
+  return fail_errno("look at " + path);
+}
+
+Result<uint64_t> by_text(const std::string& path) {
+  return crc32(as_bytes(path));
+}
+
+}  // namespace
+
+const PathResolver& resolve_nothing() {
+  static const PathResolver kByText = {by_text, by_text};
+  return kByText;
+}
+
+const PathResolver& resolve_by_stat() {
+  static const PathResolver kByStat = {program_by_stat, object_by_stat};
+  return kByStat;
 }
 
 }  // namespace skep::match

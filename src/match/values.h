@@ -12,12 +12,16 @@
 
 namespace skep::match {
 
-// Resolves a path to skep_file_id.
-using PathResolver = std::function<Result<uint64_t>(const std::string& path)>;
+// Paths to skep_file_id.
+struct PathResolver {
+  std::function<Result<uint64_t>(const std::string& path)> program;  // a file that can be run: it must be there
+  std::function<Result<uint64_t>(const std::string& path)> object;  // a file or folder; kNoObject where it is not there
+};
+constexpr uint64_t kNoObject = 0;
 // Knows every path (as an id of its text): for checking files where they need not exist.
-Result<uint64_t> resolve_nothing(const std::string& path);
-// Device and inode of the file now at `path`.
-Result<uint64_t> resolve_by_stat(const std::string& path);
+const PathResolver& resolve_nothing();
+// Device and inode of what is now at the path.
+const PathResolver& resolve_by_stat();
 
 // Decimal, 0x…, 0… (octal), with a sign; or a constant by its name: PROT_EXEC, CLONE_NEWNET, AF_PACKET …
 Result<uint64_t> number_of(std::string_view text);

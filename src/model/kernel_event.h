@@ -122,6 +122,8 @@ struct skep_step {
   uint32_t call;
   uint32_t tid;
 };
+/* Of evidence, `call` carries in its upper half which weight it was, and what it added is in the table. */
+enum { SKEP_STEP_WEIGHT_SHIFT = 16 };
 
 struct skep_alert_record {
   struct skep_record head;
@@ -134,6 +136,9 @@ struct skep_alert_record {
   uint8_t stage;  /* skep_stage */
   uint8_t step_count;
   uint8_t provenance; /* of the deciding field */
+  uint8_t level;      /* of evidence: the level that it has reached by this call, from 1; else 0 */
+  uint8_t pad[3];
+  uint32_t score;     /* of evidence: points, whole */
   uint32_t pid;
   uint32_t tid;
   uint32_t parent;

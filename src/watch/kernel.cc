@@ -164,9 +164,6 @@ Result<ServiceMark> Kernel::open_service(uint32_t slot, const std::vector<uint16
   entry.netns = netns;
   entry.port_count = 0;
   if (bpf_map_update_elem(map, &slot, &entry, BPF_ANY) != 0) return fail_errno("set a service slot");
-  const skep_sequence_memory nothing{};  // what a former service of the slot had begun is not this one's
-  if (bpf_map_update_elem(bpf_map__fd(programs_->maps.service_sequences), &slot, &nothing, BPF_ANY) != 0)
-    return fail_errno("clear a service slot");
   if (auto set = set_ports(slot, ports); !set) return wrap("service ports", set);
   return ServiceMark{slot, entry.epoch};
 }

@@ -10,10 +10,9 @@
 #include "watch/bpf/emit.h"
 #include "watch/bpf/fields.h"
 #include "watch/bpf/label.h"
+#include "watch/bpf/scopes.h"
 
 enum { VERDICT_GO_ON = 0, VERDICT_KILL = -1 }; /* > 0: the errno of a refusal */
-
-static const struct skep_sequence_memory kNoSequences;
 
 struct judging {
   const struct skep_table *table;
@@ -22,12 +21,16 @@ struct judging {
   struct task_struct *task;
   struct task_struct *leader;
   struct linux_binprm *program; /* EXEC, else none */
+  uint64_t now_ns;
   uint32_t run_first;
   uint32_t run_count;
   uint32_t second_net;   /* LISTEN hook: steps of stage PRE are judged too, in case the notifier was deceived */
   int32_t chosen_action; /* the strongest action of all that fired, -1: none did; of equals the first in the table */
   uint32_t chosen;       /* its signature */
   uint32_t chosen_step;
+  uint32_t chosen_run;   /* of a sequence: the run that has come to its end */
+  uint32_t crossed;      /* evidence that has newly reached a level, and which, from 1; level 0: none */
+  uint32_t crossed_level;
 };
 
 static __always_inline const struct skep_table *table_in_force(void) {
@@ -35,61 +38,85 @@ static __always_inline const struct skep_table *table_in_force(void) {
   return inner ? bpf_map_lookup_elem(inner, &kZero) : 0;
 }
 
-static __always_inline struct skep_sequence_memory *session_memory(uint64_t serial) {
-  struct skep_sequence_memory *memory = bpf_map_lookup_elem(&session_sequences, &serial);
-  if (memory) return memory;
-  bpf_map_update_elem(&session_sequences, &serial, &kNoSequences, BPF_NOEXIST);
-  return bpf_map_lookup_elem(&session_sequences, &serial);
-}
-
-static __always_inline struct skep_process_key process_key(struct task_struct *leader) {
-  struct skep_process_key key = {.start_ns = BPF_CORE_READ(leader, start_boottime), .pid = (uint32_t)leader->tgid};
-  return key;
-}
-
-static __always_inline struct skep_sequence_memory *process_memory(struct task_struct *leader) {
-  struct skep_process_key key = process_key(leader);
-  struct skep_sequence_memory *memory = bpf_map_lookup_elem(&process_sequences, &key);
-  if (memory) return memory;
-  bpf_map_update_elem(&process_sequences, &key, &kNoSequences, BPF_NOEXIST);
-  return bpf_map_lookup_elem(&process_sequences, &key);
-}
-
-/* The memory of the scope in which a sequence is followed; made when its first step is seen. */
-static __always_inline struct skep_sequence_memory *sequence_memory(struct judging *j, uint32_t scope) {
-  uint32_t slot = j->state->service;
-  switch (scope) {
-    case SKEP_BY_THREAD:
-      return bpf_task_storage_get(&thread_sequences, j->task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-    case SKEP_BY_PROCESS:
-      return process_memory(j->leader);
-    case SKEP_BY_SERVICE:
-      return bpf_map_lookup_elem(&service_sequences, &slot);
-    default:
-      return session_memory(j->state->label.flow.serial);
-  }
-}
-
-/* One step of a sequence was seen: true if it was the last. */
-static __always_inline int follow_sequence(struct judging *j, const struct skep_signature *signature,
-                                           const struct skep_table_step *step) {
-  if (signature->scope == SKEP_BY_SESSION && !j->state->label.flow.serial) return 0; /* it works for no session */
-  struct skep_sequence_memory *memory = sequence_memory(j, signature->scope);
-  if (!memory) {
+/* The call of `task`, to be filled for `stage`: nothing is known of it yet. */
+static __always_inline struct skep_call *begin_call(struct task_struct *task, uint32_t nr, uint8_t stage) {
+  struct skep_call *call = bpf_task_storage_get(&pending_calls, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (!call) {
     COUNT(helper_failures);
     return 0;
   }
-  uint32_t slot = signature->slot & (SKEP_SEQUENCES_MAX - 1);
-  uint32_t index = step->index & (SKEP_STEPS_MAX - 1);
-  uint64_t now = bpf_ktime_get_boot_ns();
-  int outcome = skep_sequence_advance(signature, &memory->states.at[slot], index, now);
-  if (!outcome) return 0;
-  struct skep_step *seen = &memory->steps[slot][index];
-  seen->time_ns = now;
-  seen->call = j->call->nr;
-  seen->tid = (uint32_t)j->task->pid;
-  if (index == 0) COUNT(sequence_states);
-  return outcome == SKEP_SEQUENCE_COMPLETE;
+  call->has = 0;
+  call->has_bound = 0;
+  call->folder_count = 0;
+  call->nr = nr;
+  call->stage = stage;
+  call->fields[SKEP_FIELD_RESULT] = 0;
+  call->remote[0] = call->remote[1] = 0;
+  for (int i = 0; i < 6; ++i) call->fields[SKEP_FIELD_ARG0 + i] = 0;
+  call->fields[SKEP_FIELD_FD_TYPE] = call->fields[SKEP_FIELD_FD_PORT] = 0;
+  return call;
+}
+
+static __always_inline struct skep_state *state_for(struct judging *j, const struct skep_signature *signature, int make) {
+  struct skep_scope_key key = {.slot = signature->slot & (SKEP_SLOTS_MAX - 1)};
+  if (!name_scope(&key, signature->scope, j->state, j->task, j->leader)) return 0;
+  return make ? make_state(&key) : find_state(&key);
+}
+
+/* A call is held against one step of a sequence, for each of its runs: true if one has come to its end. */
+static __always_inline int follow_sequence(struct judging *j, const struct skep_signature *signature,
+                                           const struct skep_table_step *step, uint32_t which) {
+  int first = step->role == SKEP_ROLE_STEP && step->index == 0;
+  if (first && !skep_step_matches(j->table, which, j->call)) return 0;
+  struct skep_state *state = state_for(j, signature, first);
+  if (!state || (!first && state->epoch != signature->epoch)) return 0;
+  skep_renew_state(state, signature);
+  uint32_t tid = (uint32_t)j->task->pid;
+  if (first) {
+    skep_sequence_begin(j->table, which, state, j->call, tid, j->now_ns);
+    return 0;
+  }
+  for (uint32_t place = 0; place < SKEP_INSTANCES_MAX; ++place) {
+    if (place >= signature->instances) break;
+    if (skep_run_advance(j->table, which, state, place, j->call, tid, j->now_ns) != SKEP_SEQUENCE_COMPLETE) continue;
+    j->chosen_run = place;
+    return 1;
+  }
+  return 0;
+}
+
+/* The highest level newly reached by this call is told; of several signatures' the first. */
+static __always_inline void weigh(struct judging *j, uint32_t index, uint32_t weight) {
+  if (index >= SKEP_SIGNATURES_MAX) return;
+  const struct skep_signature *signature = &j->table->signatures[index];
+  if (signature->kind != SKEP_EVIDENCE || !(signature->services >> (j->call->service & 63) & 1)) return;
+  struct skep_state *state = state_for(j, signature, 1);
+  if (!state) return;
+  skep_renew_state(state, signature);
+  uint32_t level = skep_add_evidence(j->table, signature, state, weight, j->call, (uint32_t)j->task->pid, j->now_ns);
+  if (!level || (j->crossed_level && j->crossed != index)) return;
+  j->crossed = index;
+  j->crossed_level = level;
+}
+
+/* A step of evidence: a weight adds, a gate holds where its level has been reached. */
+static __always_inline int follow_evidence(struct judging *j, const struct skep_signature *signature,
+                                           const struct skep_table_step *step, uint32_t which) {
+  if (step->role == SKEP_ROLE_GATE) {
+    struct skep_state *state = state_for(j, signature, 0);
+    return state && skep_gate_open(step, signature, state) && skep_step_matches(j->table, which, j->call);
+  }
+  if (skep_step_matches(j->table, which, j->call)) weigh(j, step->signature, step->index);
+  return 0;
+}
+
+/* What holds adds to the evidence that asks for it. */
+static __always_inline void feed(struct judging *j, const struct skep_signature *signature) {
+  for (uint32_t i = 0; i < SKEP_SIGNATURE_FEEDS_MAX; ++i) {
+    if (i >= signature->feed_count) return;
+    const struct skep_feed *to = SKEP_AT(j->table->feeds, signature->feed_first + i);
+    weigh(j, to->signature, to->weight);
+  }
 }
 
 static __always_inline int stage_fits(const struct judging *j, uint8_t stage) {
@@ -101,7 +128,7 @@ static long judge_candidate(uint32_t i, struct judging *j) {
   if (i >= j->run_count) return 1;
   const struct skep_table *t = j->table;
   uint32_t at = j->run_first + i;
-  if (at >= SKEP_TABLE_STEPS_MAX * 4) return 1;
+  if (at >= SKEP_TABLE_STEPS_MAX) return 1;
   uint32_t which = t->by_call[at];
   if (which >= SKEP_TABLE_STEPS_MAX) return 1;
   const struct skep_table_step *step = &t->steps[which];
@@ -109,12 +136,18 @@ static long judge_candidate(uint32_t i, struct judging *j) {
   if (!stage_fits(j, step->stage) || index >= SKEP_SIGNATURES_MAX) return 0;
   const struct skep_signature *signature = &t->signatures[index];
   if (!(signature->services >> (j->call->service & 63) & 1)) return 0;
-  if (!skep_step_matches(t, which, j->call)) return 0;
-  if (signature->step_count > 1 && !follow_sequence(j, signature, step)) return 0;
+  uint32_t run = j->chosen_run;
+  int holds = signature->kind == SKEP_SEQUENCE   ? follow_sequence(j, signature, step, which)
+              : signature->kind == SKEP_EVIDENCE ? follow_evidence(j, signature, step, which)
+                                                 : skep_step_matches(t, which, j->call);
+  if (!holds) return 0;
+  feed(j, signature);
   if ((int32_t)signature->action > j->chosen_action) {
     j->chosen_action = signature->action;
     j->chosen = index;
     j->chosen_step = which;
+  } else {
+    j->chosen_run = run;
   }
   return 0;
 }
@@ -127,32 +160,44 @@ static __always_inline void ask_for_confirmation(const struct skep_label *label,
   if (bpf_map_update_elem(&confirmations, &origin, &alert, BPF_ANY)) COUNT(helper_failures);
 }
 
+/* The calls that led to it: the run's steps, the latest contributions to the evidence, or this call alone. */
 static __always_inline void copy_steps(struct skep_alert_record *record, struct judging *j,
                                        const struct skep_signature *signature) {
   record->step_count = 1;
+  record->score = 0;
   record->steps[0].time_ns = record->head.time_ns;
   record->steps[0].call = j->call->nr;
   record->steps[0].tid = record->tid;
-  if (signature->step_count < 2) return;
-  struct skep_sequence_memory *memory = sequence_memory(j, signature->scope);
-  if (!memory) return;
+  if (signature->kind == SKEP_BLACKLIST) return;
+  struct skep_state *state = state_for(j, signature, 0);
+  if (!state) return;
+  if (signature->kind == SKEP_EVIDENCE) {
+    record->step_count = SKEP_STEPS_MAX;
+    record->score = state->evidence.score / SKEP_SCORE_UNIT;
+    __builtin_memcpy(record->steps, state->evidence.steps, sizeof record->steps);
+    return;
+  }
   record->step_count = signature->step_count;
-  __builtin_memcpy(record->steps, memory->steps[signature->slot & (SKEP_SEQUENCES_MAX - 1)], sizeof record->steps);
+  __builtin_memcpy(record->steps, state->runs[j->chosen_run & (SKEP_INSTANCES_MAX - 1)].steps, sizeof record->steps);
 }
 
-static __always_inline void raise_alert(struct judging *j, const struct skep_signature *signature, uint8_t action) {
+/* `level`: of evidence that has newly reached one, else 0. */
+static __always_inline void raise_alert(struct judging *j, uint32_t index, uint8_t action, uint32_t level) {
   COUNT(alerts);
+  if (index >= SKEP_SIGNATURES_MAX) return;
+  const struct skep_signature *signature = &j->table->signatures[index];
   struct skep_alert_record *record = RESERVE(alerts, record, SKEP_ALERT);
   if (!record) return;
   struct task_struct *task = j->task;
   record->id = __sync_fetch_and_add(&last_alert, 1) + 1;
   record->generation = j->table->generation;
-  record->signature = j->chosen;
+  record->signature = index;
+  record->level = (uint8_t)level;
   record->service = j->call->service;
   record->call = j->call->nr;
   record->action = action;
   record->stage = j->call->stage;
-  record->provenance = j->chosen_step < SKEP_TABLE_STEPS_MAX ? j->table->steps[j->chosen_step].provenance : 0;
+  record->provenance = !level && j->chosen_step < SKEP_TABLE_STEPS_MAX ? j->table->steps[j->chosen_step].provenance : 0;
   record->pid = (uint32_t)task->tgid;
   record->tid = (uint32_t)task->pid;
   record->parent = (uint32_t)BPF_CORE_READ(task, real_parent, tgid);
@@ -186,6 +231,27 @@ static __always_inline uint8_t possible_action(const struct judging *j, uint8_t 
   return wanted == SKEP_DENIED && !can_deny ? SKEP_KILLED : wanted;
 }
 
+/* A level of evidence was reached by this call: told, and ended where the level says so. */
+static __always_inline int tell_level(struct judging *j) {
+  if (!j->crossed_level || j->crossed >= SKEP_SIGNATURES_MAX) return VERDICT_GO_ON;
+  const struct skep_signature *signature = &j->table->signatures[j->crossed];
+  uint8_t action = signature->levels[(j->crossed_level - 1) & (SKEP_LEVELS_MAX - 1)].action;
+  if (action == SKEP_KILLED) COUNT(killed);
+  raise_alert(j, j->crossed, action, j->crossed_level);
+  return action == SKEP_KILLED ? VERDICT_KILL : VERDICT_GO_ON;
+}
+
+static __always_inline int tell_chosen(struct judging *j) {
+  if (j->chosen_action < 0 || j->chosen >= SKEP_SIGNATURES_MAX) return VERDICT_GO_ON;
+  const struct skep_signature *signature = &j->table->signatures[j->chosen];
+  uint8_t action = possible_action(j, (uint8_t)j->chosen_action);
+  if (action == SKEP_DENIED) COUNT(denied);
+  if (action == SKEP_KILLED) COUNT(killed);
+  raise_alert(j, j->chosen, action, 0);
+  if (action == SKEP_KILLED) return VERDICT_KILL;
+  return action == SKEP_DENIED ? signature->deny_errno : VERDICT_GO_ON;
+}
+
 static __always_inline int judge_call(struct judging *j) {
   j->table = table_in_force();
   uint32_t nr = j->call->nr;
@@ -193,17 +259,11 @@ static __always_inline int judge_call(struct judging *j) {
   j->run_first = j->table->calls[nr].first;
   j->run_count = j->table->calls[nr].count;
   j->chosen_action = -1;
-  j->chosen = 0;
-  j->chosen_step = 0;
+  j->now_ns = bpf_ktime_get_boot_ns();
   bpf_loop(SKEP_CALL_STEPS_MAX, judge_candidate, j, 0);
-  if (j->chosen_action < 0 || j->chosen >= SKEP_SIGNATURES_MAX) return VERDICT_GO_ON;
-  const struct skep_signature *signature = &j->table->signatures[j->chosen];
-  uint8_t action = possible_action(j, (uint8_t)j->chosen_action);
-  if (action == SKEP_DENIED) COUNT(denied);
-  if (action == SKEP_KILLED) COUNT(killed);
-  raise_alert(j, signature, action);
-  if (action == SKEP_KILLED) return VERDICT_KILL;
-  return action == SKEP_DENIED ? signature->deny_errno : VERDICT_GO_ON;
+  int verdict = tell_chosen(j);
+  int of_level = tell_level(j);
+  return of_level == VERDICT_KILL ? of_level : verdict;
 }
 
 /* Whether any signature looks at this call at all: asked before the fields are gathered. */
@@ -215,13 +275,20 @@ static __always_inline int has_candidates(uint32_t nr) {
 /* A program was opened and is about to run in `task`, which is current. */
 static __always_inline void judge_program(struct task_struct *task, struct skep_task *state,
                                           struct linux_binprm *program) {
-  int at = running_call(task) == K_NR_EXECVEAT;
-  struct skep_call call = {.nr = at ? K_NR_EXECVEAT : K_NR_EXECVE, .stage = SKEP_STAGE_EXEC};
-  struct judging j = {.call = &call, .state = state, .task = task, .leader = task->group_leader, .program = program};
   int launching = state->flags & SKEP_TASK_LAUNCHING;
-  fill_caller(&call, state, task);
-  uint32_t kind = fill_executable(&call, program);
-  state->flags = kind == SKEP_PROGRAM_GROUP ? SKEP_TASK_IN_GROUP : 0;
+  int at = running_call(task) == K_NR_EXECVEAT;
+  struct skep_call *call = begin_call(task, at ? K_NR_EXECVEAT : K_NR_EXECVE, SKEP_STAGE_EXEC);
+  if (!call) {
+    if (!launching) bpf_send_signal(K_SIGKILL); /* what cannot be judged is not run */
+    return;
+  }
+  struct judging j = {.call = call, .state = state, .task = task, .leader = task->group_leader, .program = program};
+  fill_caller(call, state, task);
+  uint32_t kind = fill_executable(call, program);
+  state->flags &= ~(uint32_t)(SKEP_TASK_LAUNCHING | SKEP_TASK_IN_GROUP);
+  if (kind == SKEP_PROGRAM_GROUP) state->flags |= SKEP_TASK_IN_GROUP;
+  state->exe = call->fields[SKEP_FIELD_EXE_FILE];
+  state->exe_name = call->fields[SKEP_FIELD_EXE_NAME];
   if (launching) return; /* the service's own program, by watch's own hand */
   if (judge_call(&j) == VERDICT_KILL) bpf_send_signal(K_SIGKILL);
 }
@@ -231,10 +298,11 @@ static __always_inline void judge_listening(struct sock *sk) {
   struct task_struct *task = bpf_get_current_task_btf();
   struct skep_task *state = supervised(task);
   if (!state) return;
-  struct skep_call call = {.nr = K_NR_LISTEN, .stage = SKEP_STAGE_HOOK};
-  struct judging j = {.call = &call, .state = state, .task = task, .leader = task->group_leader, .second_net = 1};
-  fill_caller(&call, state, task);
-  fill_socket(&call, sk);
+  struct skep_call *call = begin_call(task, K_NR_LISTEN, SKEP_STAGE_HOOK);
+  if (!call) return;
+  struct judging j = {.call = call, .state = state, .task = task, .leader = task->group_leader, .second_net = 1};
+  fill_caller(call, state, task);
+  fill_socket(call, sk);
   if (judge_call(&j) == VERDICT_KILL) bpf_send_signal(K_SIGKILL);
 }
 

@@ -8,7 +8,7 @@
 
 static __always_inline void set_field(struct skep_call *call, uint32_t field, uint64_t value) {
   call->fields[field] = value;
-  call->has |= 1u << field;
+  call->has |= 1ull << field;
 }
 
 /* What is known of every call, at every stage. */
@@ -18,6 +18,9 @@ static __always_inline void fill_caller(struct skep_call *call, const struct ske
   set_field(call, SKEP_FIELD_UID, BPF_CORE_READ(task, cred, euid.val));
   set_field(call, SKEP_FIELD_IN_GROUP, (state->flags & SKEP_TASK_IN_GROUP) != 0);
   set_field(call, SKEP_FIELD_FOR_SESSION, state->label.source != SKEP_LABEL_NONE && state->label.flow.serial);
+  if (!state->exe) return;
+  set_field(call, SKEP_FIELD_CALLER_FILE, state->exe);
+  set_field(call, SKEP_FIELD_CALLER_NAME, state->exe_name);
 }
 
 /* As the registers held them. Those of socket are cut to what the kernel takes of them, and the seccomp filter looks at:
@@ -25,7 +28,7 @@ static __always_inline void fill_caller(struct skep_call *call, const struct ske
 static __always_inline void fill_arguments(struct skep_call *call, const uint64_t *args) {
   for (int i = 0; i < 6; ++i)
     call->fields[SKEP_FIELD_ARG0 + i] = call->nr == K_NR_SOCKET ? (uint32_t)args[i] : args[i];
-  call->has |= 0x3fu << SKEP_FIELD_ARG0;
+  call->has |= 0x3full << SKEP_FIELD_ARG0;
 }
 
 /* `compat`: it came through the 32-bit entry. */
@@ -69,23 +72,127 @@ static __always_inline void fill_socket(struct skep_call *call, const struct soc
   if (internet) fill_local_port(call, BPF_CORE_READ(sk, __sk_common.skc_num));
 }
 
-/* Falco's fd.typechar of the descriptor in argument 0, by the kernel's object. A second thread may change what the
- * descriptor names before the call uses it; what a refusal must not miss is judged again where the effect is. */
-static __always_inline void fill_descriptor(struct skep_call *call, struct task_struct *task, uint64_t descriptor) {
+static __always_inline uint64_t file_of_inode(const struct inode *inode) {
+  return skep_file_id(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_ino));
+}
+
+/* A file's own name, and what stands behind its last dot: hashes. A dot at the very beginning hides a file and begins no
+ * extension. */
+struct hashed_name {
+  uint64_t whole;
+  uint64_t extension;
+};
+
+/* Global: verified once, for the loop within. `name` holds NUL-terminated text of at most 63 bytes. */
+__attribute__((noinline)) int hash_name(const char (*name)[64], struct hashed_name *out) {
+  if (!name || !out) return 0;
+  uint64_t hash = SKEP_HASH_BEGIN;
+  uint64_t extension = 0;
+  for (uint32_t i = 0; i < 63; ++i) {
+    char c = (*name)[i];
+    if (!c) break;
+    hash = skep_hash_byte(hash, (uint8_t)c);
+    if (c == '.' && i)
+      extension = SKEP_HASH_BEGIN;
+    else if (extension)
+      extension = skep_hash_byte(extension, (uint8_t)c);
+  }
+  out->whole = hash;
+  out->extension = extension;
+  return 0;
+}
+
+static __always_inline struct hashed_name name_of_dentry(const struct dentry *dentry) {
+  struct hashed_name hashed = {};
+  char name[64] = {};
+  bpf_probe_read_kernel_str(name, sizeof name, BPF_CORE_READ(dentry, d_name.name));
+  hash_name(&name, &hashed);
+  return hashed;
+}
+
+struct climbing {
+  struct skep_call *call;
+  struct dentry *dentry;
+  struct vfsmount *mount;
+};
+
+/* One step up, over the edge of a mount too; 1 ends the loop at the root of all. */
+static long climb(uint32_t i, struct climbing *c) {
+  struct dentry *parent = BPF_CORE_READ(c->dentry, d_parent);
+  if (parent == c->dentry || c->dentry == BPF_CORE_READ(c->mount, mnt_root)) {
+    struct mount *mount = (void *)c->mount - bpf_core_field_offset(struct mount, mnt);
+    struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+    if (above == mount || !above) return 1;
+    c->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+    c->mount = (void *)above + bpf_core_field_offset(struct mount, mnt);
+    return 0;
+  }
+  c->dentry = parent;
+  uint32_t at = c->call->folder_count;
+  if (at >= SKEP_FOLDERS_MAX) return 1;
+  c->call->folders[at] = file_of_inode(BPF_CORE_READ(parent, d_inode));
+  c->call->folder_count = at + 1;
+  return 0;
+}
+
+/* The folders above a file, the nearest first: by the kernel's own links, whatever path led to it. */
+static __always_inline void fill_folders(struct skep_call *call, struct file *file) {
+  struct climbing c = {.call = call, .dentry = BPF_CORE_READ(file, f_path.dentry), .mount = BPF_CORE_READ(file, f_path.mnt)};
+  call->folder_count = 0;
+  bpf_loop(SKEP_FOLDERS_MAX * 2, climb, &c, 0);
+  call->has |= 1ull << SKEP_FIELD_FOLDER;
+}
+
+static __always_inline void fill_file(struct skep_call *call, struct file *file, uint32_t mode) {
+  struct hashed_name name = name_of_dentry(BPF_CORE_READ(file, f_path.dentry));
+  set_field(call, SKEP_FIELD_FD_FILENAME, name.whole);
+  set_field(call, SKEP_FIELD_FD_EXTENSION, name.extension);
+  set_field(call, SKEP_FIELD_FD_MODE, mode & 07777);
+  fill_folders(call, file);
+}
+
+/* Falco's fd.typechar of a descriptor, by the kernel's object. A second thread may change what the descriptor names
+ * before the call uses it; what a refusal must not miss is judged again where the effect is. */
+static __always_inline struct file *fill_descriptor(struct skep_call *call, struct task_struct *task,
+                                                    uint64_t descriptor) {
   struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-  if (!table || descriptor >= BPF_CORE_READ(table, max_fds)) return;
+  if (!table || descriptor >= BPF_CORE_READ(table, max_fds)) return 0;
   struct file **slots = BPF_CORE_READ(table, fd);
   struct file *file = 0;
-  if (bpf_probe_read_kernel(&file, sizeof file, slots + descriptor) || !file) return;
-  uint32_t kind = BPF_CORE_READ(file, f_inode, i_mode) & K_S_IFMT;
+  if (bpf_probe_read_kernel(&file, sizeof file, slots + descriptor) || !file) return 0;
+  uint32_t mode = BPF_CORE_READ(file, f_inode, i_mode);
+  uint32_t kind = mode & K_S_IFMT;
+  set_field(call, SKEP_FIELD_FD_FILE, file_of_inode(BPF_CORE_READ(file, f_inode)));
   if (kind == K_S_IFSOCK) {
     struct socket *socket = BPF_CORE_READ(file, private_data);
     struct sock *sk = BPF_CORE_READ(socket, sk);
     if (sk) fill_socket(call, sk);
-    return;
+    return file;
   }
   uint64_t type = kind == K_S_IFREG ? 'f' : kind == K_S_IFDIR ? 'd' : kind == K_S_IFIFO ? 'p' : 'o';
   set_field(call, SKEP_FIELD_FD_TYPE, type);
+  if (kind == K_S_IFREG || kind == K_S_IFDIR) fill_file(call, file, mode);
+  return file;
+}
+
+/* Calls that open: what they speak of is the descriptor that they give. */
+static __always_inline int opens(uint32_t nr) {
+  return nr == K_NR_OPENAT || nr == K_NR_OPEN || nr == K_NR_CREAT || nr == K_NR_OPENAT2 ||
+         nr == K_NR_OPEN_BY_HANDLE_AT || nr == K_NR_MEMFD_CREATE;
+}
+
+/* After the call: the descriptor that it gave, else the one in its first argument. */
+static __always_inline void fill_object(struct skep_call *call, struct task_struct *task, long result) {
+  if (!opens(call->nr)) {
+    fill_descriptor(call, task, call->fields[SKEP_FIELD_ARG0]);
+    return;
+  }
+  if (result < 0) return;
+  struct file *file = fill_descriptor(call, task, (uint64_t)result);
+  if (!file) return;
+  uint32_t mode = BPF_CORE_READ(file, f_mode);
+  set_field(call, SKEP_FIELD_OPEN_WRITE, (mode & K_FMODE_WRITE) != 0);
+  set_field(call, SKEP_FIELD_OPEN_CREATED, (mode & K_FMODE_CREATED) != 0);
 }
 
 static __always_inline uint32_t program_kind(uint32_t service, uint64_t file) {
@@ -97,14 +204,14 @@ static __always_inline uint32_t program_kind(uint32_t service, uint64_t file) {
 /* The file that the kernel opened to run, whatever name led to it. */
 static __always_inline uint32_t fill_executable(struct skep_call *call, struct linux_binprm *program) {
   struct file *file = BPF_CORE_READ(program, file);
-  uint64_t id = skep_file_id(BPF_CORE_READ(file, f_inode, i_sb, s_dev), BPF_CORE_READ(file, f_inode, i_ino));
+  uint64_t id = file_of_inode(BPF_CORE_READ(file, f_inode));
   uint32_t kind = program_kind(call->service, id);
-  char name[64] = {};
-  long bytes = bpf_probe_read_kernel_str(name, sizeof name, BPF_CORE_READ(file, f_path.dentry, d_name.name));
-  set_field(call, SKEP_FIELD_EXE_NAME, skep_name_hash(name, bytes > 0 ? (uint32_t)bytes - 1 : 0));
+  struct hashed_name name = name_of_dentry(BPF_CORE_READ(file, f_path.dentry));
+  set_field(call, SKEP_FIELD_EXE_NAME, name.whole);
   set_field(call, SKEP_FIELD_EXE_LISTED, kind != 0);
   set_field(call, SKEP_FIELD_EXE_MEMFD, BPF_CORE_READ(file, f_inode, i_nlink) == 0);
   set_field(call, SKEP_FIELD_EXE_FILE, id);
+  fill_folders(call, file);
   return kind;
 }
 

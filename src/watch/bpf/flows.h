@@ -57,7 +57,7 @@ static __always_inline void flow_closed(struct sock *sk) {
   if (!state) return;
   emit_flow(state, SKEP_FLOW_CLOSED);
   bpf_map_delete_elem(&unanswered, &state->flow.serial);
-  bpf_map_delete_elem(&session_sequences, &state->flow.serial);
+  retire_session(state->flow.serial);
 }
 
 SEC("tp_btf/inet_sock_set_state")

@@ -42,6 +42,7 @@ struct socket {
   struct sock *sk;
 };
 
+struct dentry;
 struct super_block { unsigned int s_dev; };
 struct inode {
   unsigned short i_mode;
@@ -53,10 +54,24 @@ struct qstr {
   unsigned int len;
   const unsigned char *name;
 };
-struct dentry { struct qstr d_name; };
-struct path { struct dentry *dentry; };
+struct dentry {
+  struct qstr d_name;
+  struct dentry *d_parent;
+  struct inode *d_inode;
+};
+struct vfsmount { struct dentry *mnt_root; };
+struct mount {
+  struct mount *mnt_parent;
+  struct dentry *mnt_mountpoint;
+  struct vfsmount mnt;
+};
+struct path {
+  struct vfsmount *mnt;
+  struct dentry *dentry;
+};
 struct file {
   void *private_data;
+  unsigned int f_mode;
   struct inode *f_inode;
   struct path f_path;
 };
@@ -72,6 +87,10 @@ struct linux_binprm {
 
 typedef struct { unsigned int val; } kuid_t;
 struct cred { kuid_t euid; };
+struct vm_area_struct {
+  unsigned long vm_flags;
+  struct file *vm_file;
+};
 struct mm_struct {
   unsigned long arg_start;
   unsigned long arg_end;
@@ -144,6 +163,30 @@ enum {
   K_SIGKILL = 9,
   K_X32_BIT = 0x40000000,
   K_AUDIT_ARCH_X86_64 = 0xC000003E,
+  K_FMODE_WRITE = 2,
+  K_FMODE_CREATED = 0x100000,
+  K_NR_WRITE = 1,
+  K_NR_OPEN = 2,
+  K_NR_PWRITE64 = 18,
+  K_NR_RENAME = 82,
+  K_NR_MKDIR = 83,
+  K_NR_RMDIR = 84,
+  K_NR_CREAT = 85,
+  K_NR_LINK = 86,
+  K_NR_UNLINK = 87,
+  K_NR_SYMLINK = 88,
+  K_NR_CHMOD = 90,
+  K_NR_TRUNCATE = 76,
+  K_NR_OPENAT = 257,
+  K_NR_UNLINKAT = 263,
+  K_NR_RENAMEAT = 264,
+  K_NR_LINKAT = 265,
+  K_NR_SYMLINKAT = 266,
+  K_NR_FCHMODAT = 268,
+  K_NR_OPEN_BY_HANDLE_AT = 304,
+  K_NR_RENAMEAT2 = 316,
+  K_NR_MEMFD_CREATE = 319,
+  K_NR_OPENAT2 = 437,
   K_NR_EXECVE = 59,
   K_NR_EXECVEAT = 322,
   K_NR_LISTEN = 50,

@@ -21,38 +21,58 @@ struct {
   __type(value, struct skep_flow_state);
 } flows SEC(".maps");
 
+/* The call that a thread is in, while it is judged: larger than a program's stack. A thread is in one call at a time. */
 struct {
   __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __type(key, int);
-  __type(value, struct skep_sequence_memory);
-} thread_sequences SEC(".maps");
+  __type(value, struct skep_call);
+} pending_calls SEC(".maps");
 
-/* Not in the leader's task storage: a thread that runs a program takes the leader's place, and only its start time stays.
- * Entries go with the process. */
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 8192);
-  __type(key, struct skep_process_key);
-  __type(value, struct skep_sequence_memory);
-} process_sequences SEC(".maps");
-
-/* By flow serial. Entries go when the flow has closed; a state begun after that stays until the map is full, which counts. */
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 8192);
-  __type(key, uint64_t);
-  __type(value, struct skep_sequence_memory);
-} session_sequences SEC(".maps");
-
+/* What a state begins as. */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, SKEP_SERVICES_MAX);
+  __uint(max_entries, 1);
   __type(key, uint32_t);
-  __type(value, struct skep_sequence_memory);
-} service_sequences SEC(".maps");
+  __type(value, struct skep_state);
+} no_state SEC(".maps");
+
+/* States of sequences and evidence. Never in a task's storage: a thread that runs a program takes its leader's place, and
+ * only start time and pid stay. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 32768);
+  __type(key, struct skep_scope_key);
+  __type(value, struct skep_state);
+} states SEC(".maps");
+
+/* Which slots of a scope have a state, so that they go with it. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 32768);
+  __type(key, struct skep_scope_key);
+  __type(value, uint64_t);
+} scope_slots SEC(".maps");
+
+/* How many processes of a tree live. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 16384);
+  __type(key, uint64_t);
+  __type(value, uint32_t);
+} trees SEC(".maps");
+
+/* The last flows that closed and had a state: a daemon that was left behind acts on. The state goes when as many others
+ * have closed. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 4096);
+  __type(key, uint32_t);
+  __type(value, uint64_t);
+} closed_flows SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -127,6 +147,8 @@ struct {
 /* Set at load to a time: what an earlier life of the monitor had numbered is never numbered again. */
 uint64_t last_flow_serial;
 uint64_t last_alert;
+uint64_t last_tree;
+uint64_t last_closed; /* flows that closed and had a state */
 uint64_t alerts_seq;
 uint64_t telemetry_seq;
 

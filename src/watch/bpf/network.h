@@ -46,22 +46,23 @@ static __always_inline int judge_address(struct bpf_sock_addr *ctx, uint32_t nr,
   struct task_struct *task = bpf_get_current_task_btf();
   struct skep_task *state = supervised(task);
   if (!state || !has_candidates(nr)) return 1;
-  struct skep_call call = {.nr = nr, .stage = SKEP_STAGE_HOOK};
-  struct judging j = {.call = &call, .state = state, .task = task, .leader = task->group_leader};
-  fill_caller(&call, state, task);
-  set_field(&call, SKEP_FIELD_FD_TYPE, ctx->family == K_AF_INET ? '4' : '6');
-  set_field(&call, SKEP_FIELD_FD_PROTO, ctx->protocol);
+  struct skep_call *call = begin_call(task, nr, SKEP_STAGE_HOOK);
+  if (!call) return 0; /* what cannot be judged does not leave */
+  struct judging j = {.call = call, .state = state, .task = task, .leader = task->group_leader};
+  fill_caller(call, state, task);
+  set_field(call, SKEP_FIELD_FD_TYPE, ctx->family == K_AF_INET ? '4' : '6');
+  set_field(call, SKEP_FIELD_FD_PROTO, ctx->protocol);
   uint16_t port = bpf_ntohs((uint16_t)ctx->user_port);
-  __builtin_memcpy(call.remote, address, sizeof call.remote);
-  call.has |= 1u << SKEP_FIELD_FD_RIP;
+  __builtin_memcpy(call->remote, address, sizeof call->remote);
+  call->has |= 1ull << SKEP_FIELD_FD_RIP;
   if (nr == K_NR_BIND)
-    fill_local_port(&call, port);
+    fill_local_port(call, port);
   else
-    set_field(&call, SKEP_FIELD_FD_RPORT, port);
+    set_field(call, SKEP_FIELD_FD_RPORT, port);
   if (nr == K_NR_CONNECT) {
-    int own = ctx->protocol == K_IPPROTO_TCP && is_service_port(call.service, port);
+    int own = ctx->protocol == K_IPPROTO_TCP && is_service_port(call->service, port);
     if (own) own = v6 ? listens_here_v6(ctx) : listens_here_v4(ctx);
-    set_field(&call, SKEP_FIELD_OWN_LISTENER, (uint64_t)own);
+    set_field(call, SKEP_FIELD_OWN_LISTENER, (uint64_t)own);
   }
   int verdict = judge_call(&j);
   if (verdict == VERDICT_KILL) bpf_send_signal(K_SIGKILL);

@@ -5,6 +5,7 @@
 #define SKEP_WATCH_BPF_NOTICES_H
 
 #include "watch/bpf/calls.h"
+#include "watch/bpf/user_memory.h"
 
 /* A call through the 32-bit or x32 entry has other numbers: it is judged as one pseudo-call. */
 static __always_inline uint32_t call_number(const struct skep_notice *notice) {
@@ -14,12 +15,14 @@ static __always_inline uint32_t call_number(const struct skep_notice *notice) {
 
 static __always_inline int judge_notice(struct skep_notice *notice, struct task_struct *task,
                                         struct task_struct *leader, struct skep_task *state) {
-  struct skep_call call = {.nr = call_number(notice), .stage = SKEP_STAGE_PRE};
-  struct judging j = {.call = &call, .state = state, .task = task, .leader = leader};
-  fill_caller(&call, state, task);
-  fill_arguments(&call, notice->args);
-  set_field(&call, SKEP_FIELD_ABI, notice->arch != K_AUDIT_ARCH_X86_64 ? 1 : call.nr == SKEP_CALL_FOREIGN_ABI ? 2 : 0);
-  fill_descriptor(&call, task, notice->args[0]);
+  struct skep_call *call = begin_call(task, call_number(notice), SKEP_STAGE_PRE);
+  if (!call) return 1; /* EPERM: what cannot be judged is not done */
+  struct judging j = {.call = call, .state = state, .task = task, .leader = leader};
+  fill_caller(call, state, task);
+  fill_arguments(call, notice->args);
+  set_field(call, SKEP_FIELD_ABI, notice->arch != K_AUDIT_ARCH_X86_64 ? 1 : call->nr == SKEP_CALL_FOREIGN_ABI ? 2 : 0);
+  fill_descriptor(call, task, notice->args[0]);
+  fill_code(call, task);
   return judge_call(&j);
 }
 
@@ -80,13 +83,16 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result) {
   if (!has_candidates(nr)) return 0;
   struct skep_task *state = supervised(task);
   if (!state) return 0;
-  struct skep_call call = {.nr = nr, .stage = SKEP_STAGE_POST};
-  struct judging j = {.call = &call, .state = state, .task = task, .leader = task->group_leader};
-  fill_caller(&call, state, task);
-  fill_registers(&call, regs, compat);
-  set_field(&call, SKEP_FIELD_RESULT, (uint64_t)result);
-  set_field(&call, SKEP_FIELD_ABI, nr != SKEP_CALL_FOREIGN_ABI ? 0 : compat ? 1 : 2);
-  fill_descriptor(&call, task, call.fields[SKEP_FIELD_ARG0]);
+  struct skep_call *call = begin_call(task, nr, SKEP_STAGE_POST);
+  if (!call) return 0;
+  struct judging j = {.call = call, .state = state, .task = task, .leader = task->group_leader};
+  fill_caller(call, state, task);
+  fill_registers(call, regs, compat);
+  set_field(call, SKEP_FIELD_RESULT, (uint64_t)result);
+  set_field(call, SKEP_FIELD_ABI, nr != SKEP_CALL_FOREIGN_ABI ? 0 : compat ? 1 : 2);
+  fill_object(call, task, result);
+  fill_user_memory(call, task);
+  fill_code(call, task);
   if (judge_call(&j) == VERDICT_KILL) bpf_send_signal(K_SIGKILL);
   return 0;
 }

@@ -1,5 +1,5 @@
 /* What the programs remember: the mark and label of each supervised thread, the flow of each service socket, the states of
- * sequences, the table in force. Shared with the loader for the sizes of the maps' values.
+ * sequences and evidence, the table in force. Shared with the loader for the sizes of the maps' values.
  *
  * SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 #ifndef SKEP_WATCH_BPF_STATE_H
@@ -20,6 +20,9 @@ struct skep_task {
   uint32_t epoch;
   uint32_t flags;
   uint32_t pad;
+  uint64_t tree;        /* 0: it was not forked on behalf of a session */
+  uint64_t exe;         /* skep_file_id of the program that it runs; 0: not known (adopted, and never seen to exec) */
+  uint64_t exe_name;    /* skep_name_hash */
   struct skep_label label;
 };
 
@@ -41,13 +44,6 @@ struct skep_flow_state {
   uint32_t unanswered; /* it was read since it was last written */
 };
 
-/* A process for as long as it lives, whichever of its threads is the leader. */
-struct skep_process_key {
-  uint64_t start_ns;
-  uint32_t pid;
-  uint32_t pad;
-};
-
 struct skep_port_key {
   uint32_t netns;
   uint32_t port;
@@ -60,9 +56,13 @@ struct skep_program_key {
 };
 enum skep_program_kind { SKEP_PROGRAM_OWN = 1, SKEP_PROGRAM_GROUP = 2 };
 
-struct skep_sequence_memory {
-  struct skep_sequences states;
-  struct skep_step steps[SKEP_SEQUENCES_MAX][SKEP_STEPS_MAX];
+/* Where the state of a sequence or of evidence belongs. `a` and `b` by scope: start time and tid of the thread, or of the
+ * process's leader; serial of the flow; slot of the service; tree, or what names a process. */
+struct skep_scope_key {
+  uint64_t a;
+  uint32_t b;
+  uint16_t scope; /* skep_scope */
+  uint16_t slot;  /* skep_signature.slot; of scope_slots: 0 */
 };
 
 /* The notifier's question to the program `decide`, and the launcher's to `mark`. */
@@ -82,7 +82,8 @@ struct skep_mark {
   uint32_t children_of; /* adopt: mark only if the parent is marked for this service already */
 };
 
-SKEP_STATIC_ASSERT(sizeof(struct skep_task) == 96, "skep_task");
+SKEP_STATIC_ASSERT(sizeof(struct skep_task) == 120, "skep_task");
+SKEP_STATIC_ASSERT(sizeof(struct skep_scope_key) == 16, "skep_scope_key");
 SKEP_STATIC_ASSERT(sizeof(struct skep_service_entry) == 48, "skep_service_entry");
 SKEP_STATIC_ASSERT(sizeof(struct skep_notice) == 64, "skep_notice");
 

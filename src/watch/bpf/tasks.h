@@ -32,7 +32,11 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
   to->epoch = from->epoch;
   to->flags = from->flags;
   int is_thread = parent->tgid == child->tgid;
+  to->exe = from->exe;
+  to->exe_name = from->exe_name;
+  to->tree = from->tree;
   inherit(&to->label, &from->label, (uint32_t)parent->pid, is_thread);
+  if (!is_thread) join_tree(to, from);
   if (!is_thread) emit_fork(parent, child, to);
   return 0;
 }
@@ -121,10 +125,10 @@ int BPF_PROG(on_exit, struct task_struct *task) {
   if (!supervised(task)) return 0;
   uint32_t tid = (uint32_t)task->pid;
   bpf_map_delete_elem(&confirmations, &tid);
+  forget_thread(task);
   if (BPF_CORE_READ(task, signal, live.counter)) return 0;
-  struct skep_process_key key = process_key(task->group_leader);
-  bpf_map_delete_elem(&process_sequences, &key);
   struct skep_task *state = supervised(task->group_leader);
+  forget_process(task->group_leader, state ? state->tree : 0);
   if (!state) return 0;
   int group = BPF_CORE_READ(task, signal, group_exit_code);
   uint32_t status = (uint32_t)(group ? group : task->exit_code);
