@@ -184,25 +184,24 @@ SKEP_INLINE int skep_same_begin(const struct skep_instance* run, const struct sk
   return 1;
 }
 
-SKEP_INLINE void skep_note_step(struct skep_step* to, const struct skep_call* c, uint32_t tid, uint64_t now_ns) {
-  to->time_ns = now_ns;
+SKEP_INLINE void skep_note_step(struct skep_step* to, const struct skep_call* c) {
+  to->time_ns = c->now_ns;
   to->call = c->nr;
-  to->tid = tid;
+  to->tid = c->tid;
 }
 
 /* The place for a run that begins now: that of the same run while it waits for its second step (the latest begin leaves
  * the most time), a free one, or, all taken, that of the oldest which waits for its second step. What has come further
  * is never thrown away for a beginning: SKEP_INSTANCES_MAX then, for none. */
 SKEP_INLINE uint32_t skep_place_to_begin(const struct skep_signature* signature, const struct skep_state* state,
-                                         const struct skep_table_step* step, const struct skep_call* c,
-                                         uint64_t now_ns) {
+                                         const struct skep_table_step* step, const struct skep_call* c) {
   uint32_t place = SKEP_INSTANCES_MAX;
   int rank = 0; /* 1: the oldest, 2: free, 3: the same */
   uint64_t oldest = 0;
   for (uint32_t i = 0; i < SKEP_INSTANCES_MAX; ++i) {
     if (i >= signature->instances) break;
     const struct skep_instance* run = &state->runs[i];
-    int lives = skep_run_lives(signature, run, now_ns);
+    int lives = skep_run_lives(signature, run, c->now_ns);
     if (lives && run->next == 1 && rank < 3 && skep_same_begin(run, step, c)) {
       place = i;
       rank = 3;
@@ -223,12 +222,14 @@ SKEP_INLINE void skep_clear_steps(struct skep_step* steps) {
 }
 
 /* State of another epoch counts as none: it begins anew. */
-SKEP_INLINE void skep_renew_state(struct skep_state* state, const struct skep_signature* signature) {
-  if (state->epoch == signature->epoch) return;
+SKEP_SUBPROGRAM int skep_renew_state(const struct skep_table* t, uint32_t index, struct skep_state* state) {
+  if (!t || !state) return 0;
+  const struct skep_signature* signature = SKEP_AT(t->signatures, index);
+  if (state->epoch == signature->epoch) return 0;
   state->epoch = signature->epoch;
   if (signature->kind != SKEP_EVIDENCE) {
     for (uint32_t i = 0; i < SKEP_INSTANCES_MAX; ++i) state->runs[i].next = 0;
-    return;
+    return 0;
   }
   struct skep_evidence* e = &state->evidence;
   e->since_ns = 0;
@@ -236,35 +237,38 @@ SKEP_INLINE void skep_renew_state(struct skep_state* state, const struct skep_si
   e->level = e->next_step = 0;
   for (uint32_t i = 0; i < SKEP_WEIGHTS_MAX; ++i) e->added[i] = 0;
   skep_clear_steps(e->steps);
+  return 0;
 }
 
 /* The first step was seen: a run begins. */
-SKEP_INLINE int skep_sequence_begin(const struct skep_table* t, uint32_t which, struct skep_state* state,
-                                    const struct skep_call* c, uint32_t tid, uint64_t now_ns) {
+SKEP_SUBPROGRAM int skep_sequence_begin(const struct skep_table* t, uint32_t which, struct skep_state* state,
+                                        const struct skep_call* c) {
+  if (!t || !state || !c) return SKEP_SEQUENCE_NOTHING;
   const struct skep_table_step* step = SKEP_AT(t->steps, which);
   const struct skep_signature* signature = SKEP_AT(t->signatures, step->signature);
-  uint32_t place = skep_place_to_begin(signature, state, step, c, now_ns);
+  uint32_t place = skep_place_to_begin(signature, state, step, c);
   if (place >= SKEP_INSTANCES_MAX) return SKEP_SEQUENCE_NOTHING;
-  struct skep_instance* run = &state->runs[place];
-  run->begun_ns = now_ns;
+  struct skep_instance* run = SKEP_AT(state->runs, place);
+  run->begun_ns = c->now_ns;
   run->next = 1;
   run->has_bound = 0;
   skep_clear_steps(run->steps);
   skep_bind(run, step, c);
-  skep_note_step(&run->steps[0], c, tid, now_ns);
+  skep_note_step(&run->steps[0], c);
   return SKEP_SEQUENCE_ADVANCED;
 }
 
 /* A later step of the table, or an `until`, is held against the call for run `place`. COMPLETE leaves the run's steps for
  * the alert. */
-SKEP_INLINE int skep_run_advance(const struct skep_table* t, uint32_t which, struct skep_state* state, uint32_t place,
-                                 struct skep_call* c, uint32_t tid, uint64_t now_ns) {
+SKEP_SUBPROGRAM int skep_run_advance(const struct skep_table* t, uint32_t which, struct skep_state* state,
+                                     uint32_t place, struct skep_call* c) {
+  if (!t || !state || !c) return SKEP_SEQUENCE_NOTHING;
   const struct skep_table_step* step = SKEP_AT(t->steps, which);
   const struct skep_signature* signature = SKEP_AT(t->signatures, step->signature);
-  struct skep_instance* run = &state->runs[place & (SKEP_INSTANCES_MAX - 1)];
+  struct skep_instance* run = SKEP_AT(state->runs, place);
   uint32_t index = step->index & (SKEP_STEPS_MAX - 1);
   int until = step->role == SKEP_ROLE_UNTIL;
-  if (!skep_run_lives(signature, run, now_ns)) return SKEP_SEQUENCE_NOTHING;
+  if (!skep_run_lives(signature, run, c->now_ns)) return SKEP_SEQUENCE_NOTHING;
   if (!until && !skep_run_takes(signature, run->next, index)) return SKEP_SEQUENCE_NOTHING;
   skep_lend_bound(c, run);
   if (!skep_step_matches(t, which, c)) return SKEP_SEQUENCE_NOTHING;
@@ -273,7 +277,7 @@ SKEP_INLINE int skep_run_advance(const struct skep_table* t, uint32_t which, str
     return SKEP_SEQUENCE_NOTHING;
   }
   skep_bind(run, step, c);
-  skep_note_step(&run->steps[index], c, tid, now_ns);
+  skep_note_step(&run->steps[index], c);
   if (index + 1 < signature->step_count) {
     run->next = (uint8_t)(index + 1);
     return SKEP_SEQUENCE_ADVANCED;
@@ -326,9 +330,10 @@ SKEP_INLINE uint32_t skep_levels_reached(const struct skep_signature* signature,
 
 /* Weight `weight` of the evidence is added. Returns the level that is newly reached, counted from 1, else 0. A level
  * once reached stays reached for as long as the state lives: what it refuses, it goes on refusing. */
-SKEP_INLINE uint32_t skep_add_evidence(const struct skep_table* t, const struct skep_signature* signature,
-                                       struct skep_state* state, uint32_t weight, const struct skep_call* c,
-                                       uint32_t tid, uint64_t now_ns) {
+SKEP_SUBPROGRAM int skep_add_evidence(const struct skep_table* t, uint32_t index, struct skep_state* state,
+                                      uint32_t weight, const struct skep_call* c) {
+  if (!t || !state || !c) return 0;
+  const struct skep_signature* signature = SKEP_AT(t->signatures, index);
   struct skep_evidence* e = &state->evidence;
   uint32_t place = weight & (SKEP_WEIGHTS_MAX - 1);
   const struct skep_weight* w = SKEP_AT(t->weights, signature->weight_first + place);
@@ -337,18 +342,18 @@ SKEP_INLINE uint32_t skep_add_evidence(const struct skep_table* t, const struct 
   if (w->most && already + add > w->most) add = w->most > already ? w->most - already : 0;
   if (!add) return 0;
   if (already + add <= 0xffff) e->added[place] = (uint16_t)(already + add);
-  uint64_t score = skep_decayed(e->score, signature->half_life_ns, now_ns - e->since_ns);
+  uint64_t score = skep_decayed(e->score, signature->half_life_ns, c->now_ns - e->since_ns);
   score += (uint64_t)add * SKEP_SCORE_UNIT;
   e->score = score > 0xffffffffu ? 0xffffffffu : (uint32_t)score;
-  e->since_ns = now_ns;
+  e->since_ns = c->now_ns;
   struct skep_step* note = &e->steps[e->next_step & (SKEP_STEPS_MAX - 1)];
-  skep_note_step(note, c, tid, now_ns);
+  skep_note_step(note, c);
   note->call |= (place + 1) << SKEP_STEP_WEIGHT_SHIFT;
   e->next_step = (uint8_t)((e->next_step + 1) & (SKEP_STEPS_MAX - 1));
   uint32_t reached = skep_levels_reached(signature, e->score);
   if (reached <= e->level) return 0;
   e->level = (uint8_t)reached;
-  return reached;
+  return (int)reached;
 }
 
 /* Has the evidence reached the level at which the call is refused? */
@@ -362,7 +367,7 @@ SKEP_INLINE int skep_gate_open(const struct skep_table_step* step, const struct 
  */
 static inline int skep_signature_valid(const struct skep_table* t, const struct skep_signature& s) {
   if (s.kind > SKEP_EVIDENCE || s.slot >= SKEP_SLOTS_MAX || s.action > SKEP_KILLED || s.scope > SKEP_BY_TREE) return 0;
-  if (s.step_count > (s.kind == SKEP_EVIDENCE ? SKEP_WEIGHTS_MAX : SKEP_STEPS_MAX)) return 0;
+  if (s.step_count > (s.kind == SKEP_EVIDENCE ? int{SKEP_WEIGHTS_MAX} : int{SKEP_STEPS_MAX})) return 0;
   if (s.deny_errno < 0 || s.deny_errno > 4095 || (s.action == SKEP_DENIED && s.deny_errno == 0)) return 0;
   if (s.kind == SKEP_SEQUENCE && (s.instances == 0 || s.instances > SKEP_INSTANCES_MAX)) return 0;
   if (s.level_count > SKEP_LEVELS_MAX || s.feed_count > SKEP_SIGNATURE_FEEDS_MAX) return 0;
@@ -381,7 +386,7 @@ static inline int skep_signature_valid(const struct skep_table* t, const struct 
 
 static inline int skep_step_valid(const struct skep_table_step& s) {
   if (s.conjunction_count > SKEP_STEP_CONJUNCTIONS_MAX || s.stage > SKEP_STAGE_POST || s.role > SKEP_ROLE_GATE) return 0;
-  if (s.index >= (s.role == SKEP_ROLE_WEIGHT ? SKEP_WEIGHTS_MAX : SKEP_STEPS_MAX)) return 0;
+  if (s.index >= (s.role == SKEP_ROLE_WEIGHT ? int{SKEP_WEIGHTS_MAX} : int{SKEP_STEPS_MAX})) return 0;
   if (s.conjunction_first + s.conjunction_count > SKEP_CONJUNCTIONS_MAX) return 0;
   for (const uint8_t field : s.bind) {
     if (field > SKEP_FIELD_COUNT) return 0;

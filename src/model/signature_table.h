@@ -218,12 +218,14 @@ struct skep_call {
   uint64_t folders[SKEP_FOLDERS_MAX];
   uint64_t bound[SKEP_BOUND_MAX];
   uint64_t has;
+  uint64_t now_ns;
+  uint32_t tid;
   uint32_t has_bound; /* bit n: bound[n] is known */
   uint32_t folder_count;
   uint32_t nr;
   uint32_t service;
   uint8_t stage;
-  uint8_t pad[7];
+  uint8_t pad[3];
 };
 
 /* One run of a sequence. */

@@ -21,7 +21,6 @@ struct judging {
   struct task_struct *task;
   struct task_struct *leader;
   struct linux_binprm *program; /* EXEC, else none */
-  uint64_t now_ns;
   uint32_t run_first;
   uint32_t run_count;
   uint32_t second_net;   /* LISTEN hook: steps of stage PRE are judged too, in case the notifier was deceived */
@@ -31,6 +30,7 @@ struct judging {
   uint32_t chosen_run;   /* of a sequence: the run that has come to its end */
   uint32_t crossed;      /* evidence that has newly reached a level, and which, from 1; level 0: none */
   uint32_t crossed_level;
+  uint32_t feeding;
 };
 
 static __always_inline const struct skep_table *table_in_force(void) {
@@ -39,12 +39,13 @@ static __always_inline const struct skep_table *table_in_force(void) {
 }
 
 /* The call of `task`, to be filled for `stage`: nothing is known of it yet. */
-static __always_inline struct skep_call *begin_call(struct task_struct *task, uint32_t nr, uint8_t stage) {
-  struct skep_call *call = bpf_task_storage_get(&pending_calls, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (!call) {
+static __always_inline struct skep_pending *begin_pending(struct task_struct *task, uint32_t nr, uint8_t stage) {
+  struct skep_pending *pending = bpf_task_storage_get(&pending_calls, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (!pending) {
     COUNT(helper_failures);
     return 0;
   }
+  struct skep_call *call = &pending->call;
   call->has = 0;
   call->has_bound = 0;
   call->folder_count = 0;
@@ -54,31 +55,36 @@ static __always_inline struct skep_call *begin_call(struct task_struct *task, ui
   call->remote[0] = call->remote[1] = 0;
   for (int i = 0; i < 6; ++i) call->fields[SKEP_FIELD_ARG0 + i] = 0;
   call->fields[SKEP_FIELD_FD_TYPE] = call->fields[SKEP_FIELD_FD_PORT] = 0;
-  return call;
+  return pending;
 }
 
-static __always_inline struct skep_state *state_for(struct judging *j, const struct skep_signature *signature, int make) {
-  struct skep_scope_key key = {.slot = signature->slot & (SKEP_SLOTS_MAX - 1)};
-  if (!name_scope(&key, signature->scope, j->state, j->task, j->leader)) return 0;
-  return make ? make_state(&key) : find_state(&key);
+static __always_inline struct skep_call *begin_call(struct task_struct *task, uint32_t nr, uint8_t stage) {
+  struct skep_pending *pending = begin_pending(task, nr, stage);
+  return pending ? &pending->call : 0;
+}
+
+static __always_inline int name_state(struct judging *j, const struct skep_signature *signature,
+                                      struct skep_scope_key *key) {
+  key->slot = signature->slot & (SKEP_SLOTS_MAX - 1);
+  return name_scope(key, signature->scope, j->state, j->task, j->leader);
 }
 
 /* A call is held against one step of a sequence, for each of its runs: true if one has come to its end. */
-static __always_inline int follow_sequence(struct judging *j, const struct skep_signature *signature,
+static __always_inline int follow_sequence(struct judging *j, const struct skep_scope_key *key, uint32_t index,
                                            const struct skep_table_step *step, uint32_t which) {
-  int first = step->role == SKEP_ROLE_STEP && step->index == 0;
-  if (first && !skep_step_matches(j->table, which, j->call)) return 0;
-  struct skep_state *state = state_for(j, signature, first);
-  if (!state || (!first && state->epoch != signature->epoch)) return 0;
-  skep_renew_state(state, signature);
-  uint32_t tid = (uint32_t)j->task->pid;
-  if (first) {
-    skep_sequence_begin(j->table, which, state, j->call, tid, j->now_ns);
+  if (step->role == SKEP_ROLE_STEP && step->index == 0) {
+    if (!skep_step_matches(j->table, which, j->call)) return 0;
+    struct skep_state *made = make_state(key);
+    if (!made) return 0;
+    skep_renew_state(j->table, index, made);
+    skep_sequence_begin(j->table, which, made, j->call);
     return 0;
   }
+  struct skep_state *state = find_state(key);
+  if (!state) return 0;
+  skep_renew_state(j->table, index, state);
   for (uint32_t place = 0; place < SKEP_INSTANCES_MAX; ++place) {
-    if (place >= signature->instances) break;
-    if (skep_run_advance(j->table, which, state, place, j->call, tid, j->now_ns) != SKEP_SEQUENCE_COMPLETE) continue;
+    if (skep_run_advance(j->table, which, state, place, j->call) != SKEP_SEQUENCE_COMPLETE) continue;
     j->chosen_run = place;
     return 1;
   }
@@ -86,41 +92,55 @@ static __always_inline int follow_sequence(struct judging *j, const struct skep_
 }
 
 /* The highest level newly reached by this call is told; of several signatures' the first. */
-static __always_inline void weigh(struct judging *j, uint32_t index, uint32_t weight) {
-  if (index >= SKEP_SIGNATURES_MAX) return;
-  const struct skep_signature *signature = &j->table->signatures[index];
-  if (signature->kind != SKEP_EVIDENCE || !(signature->services >> (j->call->service & 63) & 1)) return;
-  struct skep_state *state = state_for(j, signature, 1);
+static __always_inline void weigh(struct judging *j, const struct skep_scope_key *key, uint32_t index,
+                                  uint32_t weight) {
+  struct skep_state *state = make_state(key);
   if (!state) return;
-  skep_renew_state(state, signature);
-  uint32_t level = skep_add_evidence(j->table, signature, state, weight, j->call, (uint32_t)j->task->pid, j->now_ns);
-  if (!level || (j->crossed_level && j->crossed != index)) return;
+  skep_renew_state(j->table, index, state);
+  int level = skep_add_evidence(j->table, index, state, weight, j->call);
+  if (level <= 0 || (j->crossed_level && j->crossed != index)) return;
   j->crossed = index;
-  j->crossed_level = level;
+  j->crossed_level = (uint32_t)level;
 }
 
 /* A step of evidence: a weight adds, a gate holds where its level has been reached. */
-static __always_inline int follow_evidence(struct judging *j, const struct skep_signature *signature,
+static __always_inline int follow_evidence(struct judging *j, const struct skep_scope_key *key, uint32_t index,
                                            const struct skep_table_step *step, uint32_t which) {
-  if (step->role == SKEP_ROLE_GATE) {
-    struct skep_state *state = state_for(j, signature, 0);
-    return state && skep_gate_open(step, signature, state) && skep_step_matches(j->table, which, j->call);
+  if (!skep_step_matches(j->table, which, j->call)) return 0;
+  if (step->role != SKEP_ROLE_GATE) {
+    weigh(j, key, index, step->index);
+    return 0;
   }
-  if (skep_step_matches(j->table, which, j->call)) weigh(j, step->signature, step->index);
-  return 0;
+  struct skep_state *state = find_state(key);
+  return state && skep_gate_open(step, &j->table->signatures[index], state);
 }
 
-/* What holds adds to the evidence that asks for it. */
-static __always_inline void feed(struct judging *j, const struct skep_signature *signature) {
-  for (uint32_t i = 0; i < SKEP_SIGNATURE_FEEDS_MAX; ++i) {
-    if (i >= signature->feed_count) return;
-    const struct skep_feed *to = SKEP_AT(j->table->feeds, signature->feed_first + i);
-    weigh(j, to->signature, to->weight);
-  }
+/* bpf_loop's callback: signature `feeding` holds, and adds to the evidence that asks for it. */
+static long feed_one(uint32_t i, struct judging *j) {
+  if (j->feeding >= SKEP_SIGNATURES_MAX) return 1;
+  const struct skep_signature *signature = &j->table->signatures[j->feeding];
+  if (i >= signature->feed_count) return 1;
+  const struct skep_feed *to = SKEP_AT(j->table->feeds, signature->feed_first + i);
+  uint32_t index = to->signature;
+  if (index >= SKEP_SIGNATURES_MAX) return 1;
+  const struct skep_signature *evidence = &j->table->signatures[index];
+  struct skep_scope_key key = {};
+  if (!(evidence->services >> (j->call->service & 63) & 1) || !name_state(j, evidence, &key)) return 0;
+  weigh(j, &key, index, to->weight);
+  return 0;
 }
 
 static __always_inline int stage_fits(const struct judging *j, uint8_t stage) {
   return stage == j->call->stage || (j->second_net && stage == SKEP_STAGE_PRE);
+}
+
+static __always_inline int step_holds(struct judging *j, const struct skep_signature *signature, uint32_t index,
+                                      const struct skep_table_step *step, uint32_t which) {
+  if (signature->kind == SKEP_BLACKLIST) return skep_step_matches(j->table, which, j->call);
+  struct skep_scope_key key = {};
+  if (!name_state(j, signature, &key)) return 0; /* it works for no session */
+  if (signature->kind == SKEP_SEQUENCE) return follow_sequence(j, &key, index, step, which);
+  return follow_evidence(j, &key, index, step, which);
 }
 
 /* bpf_loop's callback: candidate `i` of the call's run. */
@@ -137,11 +157,11 @@ static long judge_candidate(uint32_t i, struct judging *j) {
   const struct skep_signature *signature = &t->signatures[index];
   if (!(signature->services >> (j->call->service & 63) & 1)) return 0;
   uint32_t run = j->chosen_run;
-  int holds = signature->kind == SKEP_SEQUENCE   ? follow_sequence(j, signature, step, which)
-              : signature->kind == SKEP_EVIDENCE ? follow_evidence(j, signature, step, which)
-                                                 : skep_step_matches(t, which, j->call);
-  if (!holds) return 0;
-  feed(j, signature);
+  if (!step_holds(j, signature, index, step, which)) return 0;
+  if (signature->feed_count) {
+    j->feeding = index;
+    bpf_loop(SKEP_SIGNATURE_FEEDS_MAX, feed_one, j, 0);
+  }
   if ((int32_t)signature->action > j->chosen_action) {
     j->chosen_action = signature->action;
     j->chosen = index;
@@ -169,7 +189,8 @@ static __always_inline void copy_steps(struct skep_alert_record *record, struct 
   record->steps[0].call = j->call->nr;
   record->steps[0].tid = record->tid;
   if (signature->kind == SKEP_BLACKLIST) return;
-  struct skep_state *state = state_for(j, signature, 0);
+  struct skep_scope_key key = {};
+  struct skep_state *state = name_state(j, signature, &key) ? find_state(&key) : 0;
   if (!state) return;
   if (signature->kind == SKEP_EVIDENCE) {
     record->step_count = SKEP_STEPS_MAX;
@@ -259,7 +280,8 @@ static __always_inline int judge_call(struct judging *j) {
   j->run_first = j->table->calls[nr].first;
   j->run_count = j->table->calls[nr].count;
   j->chosen_action = -1;
-  j->now_ns = bpf_ktime_get_boot_ns();
+  j->call->now_ns = bpf_ktime_get_boot_ns();
+  j->call->tid = (uint32_t)j->task->pid;
   bpf_loop(SKEP_CALL_STEPS_MAX, judge_candidate, j, 0);
   int verdict = tell_chosen(j);
   int of_level = tell_level(j);

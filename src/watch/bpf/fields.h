@@ -118,9 +118,11 @@ struct climbing {
 
 /* One step up, over the edge of a mount too; 1 ends the loop at the root of all. */
 static long climb(uint32_t i, struct climbing *c) {
-  struct dentry *parent = BPF_CORE_READ(c->dentry, d_parent);
-  if (parent == c->dentry || c->dentry == BPF_CORE_READ(c->mount, mnt_root)) {
-    struct mount *mount = (void *)c->mount - bpf_core_field_offset(struct mount, mnt);
+  struct dentry *here = c->dentry;
+  struct vfsmount *mounted = c->mount;
+  struct dentry *parent = BPF_CORE_READ(here, d_parent);
+  if (parent == here || here == BPF_CORE_READ(mounted, mnt_root)) {
+    struct mount *mount = (void *)mounted - bpf_core_field_offset(struct mount, mnt);
     struct mount *above = BPF_CORE_READ(mount, mnt_parent);
     if (above == mount || !above) return 1;
     c->dentry = BPF_CORE_READ(mount, mnt_mountpoint);

@@ -26,7 +26,7 @@ struct {
   __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __type(key, int);
-  __type(value, struct skep_call);
+  __type(value, struct skep_pending);
 } pending_calls SEC(".maps");
 
 /* What a state begins as. */

@@ -83,16 +83,15 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result) {
   if (!has_candidates(nr)) return 0;
   struct skep_task *state = supervised(task);
   if (!state) return 0;
-  struct skep_call *call = begin_call(task, nr, SKEP_STAGE_POST);
-  if (!call) return 0;
+  struct skep_pending *pending = begin_pending(task, nr, SKEP_STAGE_POST);
+  if (!pending) return 0;
+  struct skep_call *call = &pending->call;
   struct judging j = {.call = call, .state = state, .task = task, .leader = task->group_leader};
   fill_caller(call, state, task);
   fill_registers(call, regs, compat);
   set_field(call, SKEP_FIELD_RESULT, (uint64_t)result);
   set_field(call, SKEP_FIELD_ABI, nr != SKEP_CALL_FOREIGN_ABI ? 0 : compat ? 1 : 2);
-  fill_object(call, task, result);
-  fill_user_memory(call, task);
-  fill_code(call, task);
+  fill_returned(pending);
   if (judge_call(&j) == VERDICT_KILL) bpf_send_signal(K_SIGKILL);
   return 0;
 }

@@ -34,6 +34,23 @@ struct skep_service_entry {
   uint16_t ports[16];
 };
 
+enum { SKEP_USER_PATH_BYTES = 256 };
+
+/* A path that a call was given, as it was read from the caller's memory. */
+struct skep_user_path {
+  char text[SKEP_USER_PATH_BYTES];
+  uint64_t name; /* hash of its last part */
+  uint64_t extension;
+  uint32_t traits; /* skep_path_trait */
+  uint32_t pad;
+};
+
+/* The call that a thread is in, while it is judged. */
+struct skep_pending {
+  struct skep_call call;
+  struct skep_user_path path;
+};
+
 /* In socket storage of every connection to a service's port. */
 struct skep_flow_state {
   struct skep_flow flow;

@@ -7,8 +7,6 @@
 
 #include "watch/bpf/fields.h"
 
-enum { USER_PATH_BYTES = 256 };
-
 /* Which argument, from 1, holds the path that a call makes, changes or removes: of a rename the new name, of a link what
  * it leads to. 0: none. */
 static __always_inline uint32_t path_argument(uint32_t nr) {
@@ -39,70 +37,62 @@ static __always_inline uint32_t path_argument(uint32_t nr) {
   }
 }
 
-struct user_path {
-  char text[USER_PATH_BYTES];
-  struct hashed_name last; /* its last part */
+/* A path, as far as it has been looked through. */
+struct path_scan {
+  struct skep_user_path *path;
+  uint64_t hash;
+  uint64_t extension;
+  uint32_t length; /* of the part so far */
+  uint32_t dots;   /* at its beginning */
   uint32_t traits;
   uint32_t pad;
 };
 
-struct {
-  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __type(key, int);
-  __type(value, struct user_path);
-} user_paths SEC(".maps");
-
-/* Global: verified once, for the loop within. */
-__attribute__((noinline)) int look_through_path(struct user_path *path) {
-  if (!path) return 0;
-  uint64_t hash = SKEP_HASH_BEGIN;
-  uint64_t extension = 0;
-  uint32_t length = 0; /* of the part so far */
-  uint32_t dots = 0;   /* at its beginning */
-  uint32_t traits = 0;
-  for (uint32_t i = 0; i < USER_PATH_BYTES; ++i) {
-    char c = path->text[i];
-    if (!c || c == '/') {
-      if (dots == 2 && length == 2) traits |= SKEP_PATH_CLIMBS;
-      if (!c) break;
-      hash = SKEP_HASH_BEGIN;
-      extension = 0;
-      length = dots = 0;
-      continue;
-    }
-    if (c == '.' && dots == length) dots++;
-    if (c == '.' && length)
-      extension = SKEP_HASH_BEGIN;
-    else if (extension)
-      extension = skep_hash_byte(extension, (uint8_t)c);
-    hash = skep_hash_byte(hash, (uint8_t)c);
-    length++;
+/* bpf_loop's callback: byte `i` of it; 1 at its end. */
+static long scan_path(uint32_t i, struct path_scan *scan) {
+  if (i >= SKEP_USER_PATH_BYTES) return 1;
+  char c = scan->path->text[i];
+  if (!c || c == '/') {
+    if (scan->dots == 2 && scan->length == 2) scan->traits |= SKEP_PATH_CLIMBS;
+    if (!c) return 1;
+    scan->hash = SKEP_HASH_BEGIN;
+    scan->extension = 0;
+    scan->length = scan->dots = 0;
+    return 0;
   }
-  if (dots && length > dots) traits |= SKEP_PATH_HIDDEN;
-  path->last.whole = hash;
-  path->last.extension = extension;
-  path->traits = traits;
+  if (c == '.' && scan->dots == scan->length) scan->dots++;
+  if (c == '.' && scan->length)
+    scan->extension = SKEP_HASH_BEGIN;
+  else if (scan->extension)
+    scan->extension = skep_hash_byte(scan->extension, (uint8_t)c);
+  scan->hash = skep_hash_byte(scan->hash, (uint8_t)c);
+  scan->length++;
   return 0;
 }
 
-static __always_inline void fill_path(struct skep_call *call, struct task_struct *task, uint64_t address) {
-  struct user_path *path = bpf_task_storage_get(&user_paths, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (!path) {
-    COUNT(helper_failures);
-    return;
-  }
+static __always_inline void look_through_path(struct skep_user_path *path) {
+  struct path_scan scan = {.path = path, .hash = SKEP_HASH_BEGIN};
+  bpf_loop(SKEP_USER_PATH_BYTES, scan_path, &scan, 0);
+  if (scan.dots && scan.length > scan.dots) scan.traits |= SKEP_PATH_HIDDEN;
+  path->name = scan.hash;
+  path->extension = scan.extension;
+  path->traits = scan.traits;
+}
+
+static __always_inline void fill_path(struct skep_pending *pending, uint64_t address) {
+  struct skep_call *call = &pending->call;
+  struct skep_user_path *path = &pending->path;
   if (bpf_probe_read_user_str(path->text, sizeof path->text, (const void *)address) <= 0) return;
   look_through_path(path);
-  set_field(call, SKEP_FIELD_PATH_NAME, path->last.whole);
-  set_field(call, SKEP_FIELD_PATH_EXTENSION, path->last.extension);
+  set_field(call, SKEP_FIELD_PATH_NAME, path->name);
+  set_field(call, SKEP_FIELD_PATH_EXTENSION, path->extension);
   set_field(call, SKEP_FIELD_PATH_TRAITS, path->traits);
 }
 
-/* Of `task`, which is current. */
-static __always_inline void fill_user_memory(struct skep_call *call, struct task_struct *task) {
+static __always_inline void fill_user_memory(struct skep_pending *pending) {
+  struct skep_call *call = &pending->call;
   uint32_t argument = path_argument(call->nr);
-  if (argument) fill_path(call, task, call->fields[SKEP_FIELD_ARG0 + ((argument - 1) & 3)]);
+  if (argument) fill_path(pending, call->fields[SKEP_FIELD_ARG0 + ((argument - 1) & 3)]);
   if (call->nr != K_NR_WRITE && call->nr != K_NR_PWRITE64) return;
   uint32_t begin = 0;
   if ((long)call->fields[SKEP_FIELD_RESULT] < (long)sizeof begin) return;
@@ -122,6 +112,17 @@ static __always_inline void fill_code(struct skep_call *call, struct task_struct
   uint64_t anonymous = 0;
   if (bpf_find_vma(task, BPF_CORE_READ(regs, ip), look_at_area, &anonymous, 0)) return;
   set_field(call, SKEP_FIELD_ANONYMOUS_CODE, anonymous);
+}
+
+/* All that is known when a call has returned, beside its registers. Global: verified once, by itself, for the many ways
+ * through it. Of the current task. */
+__attribute__((noinline)) int fill_returned(struct skep_pending *pending) {
+  if (!pending) return 0;
+  struct task_struct *task = bpf_get_current_task_btf();
+  fill_object(&pending->call, task, (long)pending->call.fields[SKEP_FIELD_RESULT]);
+  fill_user_memory(pending);
+  fill_code(&pending->call, task);
+  return 0;
 }
 
 #endif
