@@ -10,6 +10,7 @@
 #include "match/automaton.h"
 #include "match/builtin.h"
 #include "match/check.h"
+#include "match/engine.h"
 #include "match/intercepts.h"
 #include "model/session.h"
 
@@ -33,23 +34,15 @@ Result<CompiledSet> compile_text(const std::string& signatures, const CompileCon
   return compile({*set}, context);
 }
 
-// The signatures that fire on `call`, as the kernel's loop would find them.
-std::vector<std::string> fired(const CompiledSet& set, const skep_call& call, skep_sequences* state = nullptr,
-                               uint64_t now = 1) {
+// The signatures that hold of the call, by the strongest alone: as they are told.
+std::vector<std::string> fired(const CompiledSet& set, const skep_call& call, Engine* engine = nullptr,
+                               uint64_t now = 1, const Caller& caller = {}) {
   std::vector<std::string> names;
-  const skep_table& t = *set.table;
-  const skep_run run = t.calls[call.nr];
-  for (uint32_t i = 0; i < run.count; ++i) {
-    const uint16_t which = t.by_call[run.first + i];
-    const skep_table_step& step = t.steps[which];
-    const skep_signature& signature = t.signatures[step.signature];
-    if (step.stage != call.stage || !(signature.services >> call.service & 1) || !skep_step_matches(&t, which, &call))
-      continue;
-    if (signature.step_count > 1 &&
-        skep_sequence_advance(&signature, &state->at[signature.slot], step.index, now) != SKEP_SEQUENCE_COMPLETE)
-      continue;
-    names.push_back(set.signatures[step.signature].name);
-  }
+  Engine fresh(*set.table);
+  skep_call judged = call;
+  judged.now_ns = now;
+  for (const Fired& each : (engine != nullptr ? *engine : fresh).judge(judged, caller))
+    names.push_back(set.signatures[each.signature].name);
   return names;
 }
 
@@ -62,7 +55,7 @@ skep_call call_of(uint32_t nr, skep_stage stage) {
 
 void set(skep_call& call, skep_field field, uint64_t value) {
   call.fields[field] = value;
-  call.has |= 1u << field;
+  call.has |= uint64_t{1} << field;
 }
 
 skep_call exec_of(const char* name, bool listed) {
@@ -295,29 +288,31 @@ class SequenceTest : public testing::Test {
     set(call, SKEP_FIELD_FD_TYPE, '4');
     return call;
   }
-  skep_sequences state_{};
 };
 
 TEST_F(SequenceTest, FiresOnTheLastStepAfterTheFirst) {
   const CompiledSet set = compiled();
-  EXPECT_TRUE(fired(set, exec_of("sh", false), &state_).empty());
-  EXPECT_TRUE(fired(set, dup2(0), &state_).empty());
-  EXPECT_TRUE(fired(set, dup2(7), &state_).empty());
-  EXPECT_THAT(fired(set, exec_of("sh", false), &state_), testing::ElementsAre("s"));
-  EXPECT_TRUE(fired(set, exec_of("sh", false), &state_).empty()) << "begins anew once complete";
+  Engine engine(*set.table);
+  EXPECT_TRUE(fired(set, exec_of("sh", false), &engine).empty());
+  EXPECT_TRUE(fired(set, dup2(0), &engine).empty());
+  EXPECT_TRUE(fired(set, dup2(7), &engine).empty());
+  EXPECT_THAT(fired(set, exec_of("sh", false), &engine), testing::ElementsAre("s"));
+  EXPECT_TRUE(fired(set, exec_of("sh", false), &engine).empty()) << "begins anew once complete";
 }
 
 TEST_F(SequenceTest, ForgetsWhatIsOlderThanItsSpan) {
   const CompiledSet set = compiled();
-  fired(set, dup2(0), &state_, 1);
-  EXPECT_TRUE(fired(set, exec_of("sh", false), &state_, 10'000'000'002).empty());
+  Engine engine(*set.table);
+  fired(set, dup2(0), &engine, 1);
+  EXPECT_TRUE(fired(set, exec_of("sh", false), &engine, 10'000'000'002).empty());
 }
 
 TEST_F(SequenceTest, StateOfAnotherTextCountsAsNone) {
   const CompiledSet set = compiled();
-  fired(set, dup2(0), &state_);
+  Engine engine(*set.table);
+  fired(set, dup2(0), &engine);
   set.table->signatures[0].epoch ^= 1;
-  EXPECT_TRUE(fired(set, exec_of("sh", false), &state_).empty());
+  EXPECT_TRUE(fired(set, exec_of("sh", false), &engine).empty());
 }
 
 TEST(TableTest, AnIndexOutsideIsNotValid) {
@@ -329,13 +324,13 @@ TEST(TableTest, AnIndexOutsideIsNotValid) {
     return !skep_table_valid(copy.get());
   };
   EXPECT_TRUE(broken([](skep_table& t) { t.calls[5] = {65535, 48}; }));
-  EXPECT_TRUE(broken([](skep_table& t) { t.by_call[0] = 600; }));
+  EXPECT_TRUE(broken([](skep_table& t) { t.by_call[0] = SKEP_TABLE_STEPS_MAX; }));
   EXPECT_TRUE(broken([](skep_table& t) {
-    t.steps[0].conjunction_first = 1020;
+    t.steps[0].conjunction_first = SKEP_CONJUNCTIONS_MAX - 4;
     t.steps[0].conjunction_count = 16;
   }));
   EXPECT_TRUE(broken([](skep_table& t) { t.predicates[3].field = 99; }));
-  EXPECT_TRUE(broken([](skep_table& t) { t.signatures[0].slot = 40; }));
+  EXPECT_TRUE(broken([](skep_table& t) { t.signatures[0].slot = SKEP_SLOTS_MAX; }));
   EXPECT_TRUE(broken([](skep_table& t) { t.signature_count = 4000; }));
 }
 
