@@ -37,7 +37,7 @@ Result<Predicate> make_predicate(const std::string& field, const std::string& co
 // Both hold. Errors: more than kConjunctionsMax alternatives come of it, or one of more than kPredicatesMax predicates.
 Result<Disjunction> both(const Disjunction& left, const Disjunction& right);
 
-// Grammar: docs/formats/signature.md. Errors name the word at which the condition could not be understood.
+// Grammar: docs/reference/signatures.md. Errors name the word at which the condition could not be understood.
 Result<Disjunction> parse_condition(const std::string& text, const Vocabulary& vocabulary);
 
 }  // namespace skep::formats

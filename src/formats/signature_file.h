@@ -1,4 +1,4 @@
-// The signature file: YAML in operators' words (docs/formats/signature.md). Reading gives the whole meaning or says
+// The signature file: YAML in operators' words (docs/reference/signatures.md). Reading gives the whole meaning or says
 // what was not understood, with file and line; a kind that this version does not have is an error, never left out in
 // silence.
 #pragma once

@@ -73,7 +73,7 @@ enum skep_role {
   SKEP_ROLE_GATE = 3,   /* the signature's action, where evidence has reached level `index` */
 };
 
-/* Fields of a call. Names in the signature file stand beside them; docs/formats/signature.md explains each. */
+/* Fields of a call. Names in the signature file stand beside them; docs/reference/signatures.md explains each. */
 enum skep_field {
   SKEP_FIELD_RESULT = 0,        /* evt.res */
   SKEP_FIELD_ARG0 = 1,          /* evt.arg.0 ... evt.arg.5 = SKEP_FIELD_ARG0 + n: registers */
