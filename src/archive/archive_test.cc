@@ -82,12 +82,14 @@ TEST_F(ArchiveTest, AlertsRaiseTheClassAndNeverLowerIt) {
   struct Row {
     const char* description;
     bool crash;
+    bool suspect;
     Confidence confidence;
     SessionClass expected;
   };
-  for (const Row& row : {Row{"crash", true, Confidence::exact, SessionClass::suspect},
-                         Row{"set of candidates", false, Confidence::none, SessionClass::suspect},
-                         Row{"certain", false, Confidence::handoff, SessionClass::attack}}) {
+  for (const Row& row : {Row{"crash", true, false, Confidence::exact, SessionClass::suspect},
+                         Row{"set of candidates", false, false, Confidence::none, SessionClass::suspect},
+                         Row{"evidence of a lower level", false, true, Confidence::exact, SessionClass::suspect},
+                         Row{"certain", false, false, Confidence::handoff, SessionClass::attack}}) {
     SetUp();
     SessionId id;
     {
@@ -95,6 +97,7 @@ TEST_F(ArchiveTest, AlertsRaiseTheClassAndNeverLowerIt) {
       id = begin(*w);
       Alert alert;
       alert.crash = row.crash;
+      alert.suspect = row.suspect;
       alert.confidence = row.confidence;
       w->alert(id, now_realtime_ns(), alert);
       alert.crash = true;

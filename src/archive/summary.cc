@@ -13,8 +13,7 @@ using formats::RecordType;
 void apply_alert(SessionSummary& summary, const Alert& alert) {
   ++summary.alerts_total;
   if (summary.alerts.size() < kAlertsMax) summary.alerts.push_back(alert);
-  const bool certain = !alert.crash && alert.confidence != Confidence::none;
-  summary.session_class = std::max(summary.session_class, certain ? SessionClass::attack : SessionClass::suspect);
+  summary.session_class = std::max(summary.session_class, alert.raises_to());
 }
 
 void apply_closed(SessionSummary& summary, const formats::ClosedEvent& event, int64_t time_ns) {

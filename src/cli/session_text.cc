@@ -39,7 +39,9 @@ void alert_fields(JsonWriter& json, const Alert& alert, const SessionEvidence* e
       crash_json(json, crash->second.state);
     }
   }
-  json.key("steps").begin_array();
+  json.field("suspect", alert.suspect).key("tags").begin_array();
+  for (const std::string& tag : alert.tags) json.value(tag);
+  json.end_array().key("steps").begin_array();
   for (const std::string& step : alert.steps) json.value(step);
   json.end_array().key("lineage").begin_array();
   for (const ProcessInfo& process : alert.lineage) {

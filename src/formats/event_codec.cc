@@ -152,6 +152,8 @@ void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, Alert> {
   f.number(e.action);
   f.number(e.confidence);
   f.number(e.crash);
+  f.number(e.suspect);
+  f.list(e.tags, [&](auto& tag) { f.text(tag); });
   f.number(e.stream_offset);
   f.list(e.steps, [&](auto& step) { f.text(step); });
   f.list(e.lineage, [&](auto& process) { fields(f, process); });

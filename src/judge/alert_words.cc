@@ -116,6 +116,35 @@ std::string exe_of(uint32_t pid, const ProcessTable& processes) {
   return info == nullptr ? "" : info->exe.empty() ? info->comm : info->exe;
 }
 
+// What led to it, in the order in which it was: of evidence, with what each call added.
+void fill_steps(const skep_alert_record& record, const match::SignatureInfo* signature, wire::Alert& message) {
+  if (record.step_count < 2) return;
+  std::vector<skep_step> steps(record.steps, record.steps + std::min<size_t>(record.step_count, SKEP_STEPS_MAX));
+  std::erase_if(steps, [](const skep_step& step) { return step.time_ns == 0; });  // left out, or not that many yet
+  std::stable_sort(steps.begin(), steps.end(),
+                   [](const skep_step& a, const skep_step& b) { return a.time_ns < b.time_ns; });
+  for (const skep_step& step : steps) {
+    const uint32_t weight = step.call >> SKEP_STEP_WEIGHT_SHIFT;
+    const uint32_t call = step.call & ((1u << SKEP_STEP_WEIGHT_SHIFT) - 1);
+    const bool weighed = weight != 0 && signature != nullptr && weight <= signature->weights.size();
+    message.add_steps(fmt::format("{} thread {} {}{}", format_time(static_cast<int64_t>(to_realtime_ns(step.time_ns))),
+                                  step.tid, match::call_name(call),
+                                  weighed ? fmt::format(", {:+} points", signature->weights[weight - 1]) : ""));
+  }
+}
+
+// What the signature says of itself, and of the level that its evidence has come to.
+void fill_signature(const skep_alert_record& record, const match::SignatureInfo& signature, wire::Alert& message) {
+  for (const std::string& tag : signature.tags) message.add_tags(tag);
+  if (signature.maturity != formats::Maturity::stable)
+    message.add_tags(signature.maturity == formats::Maturity::sandbox ? "maturity:sandbox" : "maturity:incubating");
+  if (signature.monitored) message.add_tags("mode:monitor");
+  if (record.level == 0 || record.level > signature.levels.size()) return;
+  const auto& level = signature.levels[record.level - 1];
+  message.set_suspect(level.suspect);
+  message.set_description(fmt::format("{}: {} points, {} are a level", signature.description, record.score, level.at));
+}
+
 }  // namespace
 
 uint64_t to_realtime_ns(uint64_t boot_ns) {
@@ -150,11 +179,8 @@ wire::Alert alert_message(const Attributed& attributed, const match::SignatureIn
   message.set_confidence(static_cast<uint32_t>(attributed.confidence));
   message.set_stream_offset(record.label.stream_offset);
   message.set_service(service);
-  for (size_t i = 0; i < std::min<size_t>(record.step_count, SKEP_STEPS_MAX) && record.step_count > 1; ++i) {
-    message.add_steps(fmt::format("{} thread {} {}",
-                                  format_time(static_cast<int64_t>(to_realtime_ns(record.steps[i].time_ns))),
-                                  record.steps[i].tid, match::call_name(record.steps[i].call)));
-  }
+  fill_steps(record, signature, message);
+  if (signature != nullptr) fill_signature(record, *signature, message);
   fill_lineage(record.pid, processes, message);
   message.set_serial(attributed.flow.serial);
   if (attributed.flow.serial != 0) fill_tuple(attributed.flow, *message.mutable_flow());

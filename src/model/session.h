@@ -106,11 +106,18 @@ struct Alert {
   AlertAction action = AlertAction::observed;
   Confidence confidence = Confidence::none;
   bool crash = false;                     // raises the class to suspect, not to attack
+  bool suspect = false;                   // evidence that has come to a level which means no more; likewise
+  std::vector<std::string> tags;          // of the signature: ATT&CK techniques …
   uint64_t stream_offset = 0;             // bytes of the session the service had read
   std::vector<std::string> steps;         // "2026-…Z pid 4242 dup2" of a sequence, in order
   std::vector<ProcessInfo> lineage;       // from the service's root to the violator
   std::vector<uint64_t> candidates;       // flow serials, where the session is not certain
   std::optional<CrashState> crash_state;  // in the session's log it is a record of its own
+
+  // The class that the alert raises its session to.
+  SessionClass raises_to() const {
+    return crash || suspect || confidence == Confidence::none ? SessionClass::suspect : SessionClass::attack;
+  }
 };
 
 }  // namespace skep

@@ -63,6 +63,8 @@ Alert alert_of(const wire::Alert& from) {
   alert.action = static_cast<AlertAction>(from.action());
   alert.confidence = static_cast<Confidence>(from.confidence());
   alert.crash = from.crash();
+  alert.suspect = from.suspect();
+  alert.tags.assign(from.tags().begin(), from.tags().end());
   alert.stream_offset = from.stream_offset();
   alert.steps.assign(from.steps().begin(), from.steps().end());
   alert.candidates.assign(from.candidates().begin(), from.candidates().end());

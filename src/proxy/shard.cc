@@ -455,8 +455,7 @@ void Shard::end_overdue(int64_t now) {
 
 void Shard::alert(SessionId session, Alert alert) {
   const auto found = live_.find(session.value);
-  const bool certain = !alert.crash && alert.confidence != Confidence::none;
-  const bool cut = certain && found != live_.end() &&
+  const bool cut = alert.raises_to() == SessionClass::attack && found != live_.end() &&
                    options_.services[slots_[found->second].service].on_alert == formats::OnAlert::cut;
   const AlertAction done = alert.action;
   if (cut) alert.action = AlertAction::cut;
