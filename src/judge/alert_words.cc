@@ -129,7 +129,7 @@ void fill_steps(const skep_alert_record& record, const match::SignatureInfo* sig
     const bool weighed = weight != 0 && signature != nullptr && weight <= signature->weights.size();
     message.add_steps(fmt::format("{} thread {} {}{}", format_time(static_cast<int64_t>(to_realtime_ns(step.time_ns))),
                                   step.tid, match::call_name(call),
-                                  weighed ? fmt::format(", {:+} points", signature->weights[weight - 1]) : ""));
+                                  weighed ? fmt::format(", +{} points", signature->weights[weight - 1]) : ""));
   }
 }
 
