@@ -1,10 +1,16 @@
 // A server of one event loop, as Node's are written: files, streams, compression in its pool of threads, timers.
+const { Worker } = require('worker_threads');
 const http = require('http'), fs = require('fs'), os = require('os'), path = require('path'), zlib = require('zlib');
 const [host, port, folder] = process.argv.slice(2);
+// (a, b) => a + b
+const adder = Buffer.from('0061736d0100000001070160027f7f017f030201000705010166000' + '00a09010700200020016a0b', 'hex');
 const pages = {
   '/sum': (_, to) => to.end(`sum ${Array.from({ length: 20000 }, (_, i) => i * i % 7).reduce((a, b) => a + b)}\n`),
   '/file': (_, to) => fs.createReadStream(path.join(folder, 'large.txt')).pipe(to),
   '/gzip': (_, to) => zlib.gzip('honey'.repeat(1000), (e, bytes) => to.end(`gzip ${!e && bytes.length < 1000}\n`)),
+  '/assembly': (_, to) => to.end(`assembly ${new WebAssembly.Instance(new WebAssembly.Module(adder)).exports.f(40, 2)}\n`),
+  '/worker': (_, to) => new Worker('require("worker_threads").parentPort.postMessage(42)', { eval: true })
+    .on('message', (n) => to.end(`worker ${n}\n`)),
   '/later': (_, to) => setTimeout(() => to.end('later\n'), 1),
   '/echo': (from, to) => from.pipe(to),
   '/temporary': async (_, to) => {

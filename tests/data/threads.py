@@ -1,4 +1,5 @@
 """A server with a thread for each session, as Python's are written: files, a database, compression, a child that is forked."""
+import ctypes
 import gzip
 import os
 import sqlite3
@@ -35,7 +36,15 @@ def forked():
     return text + "\n"
 
 
-PAGES = {"/sum": database, "/temporary": temporary, "/forked": forked,
+def callback():
+    """C that calls back into Python, through a little program that is made for it."""
+    compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int))
+    numbers = (ctypes.c_int * 4)(3, 1, 4, 2)
+    ctypes.CDLL(None).qsort(numbers, 4, ctypes.sizeof(ctypes.c_int), compare(lambda a, b: a[0] - b[0]))
+    return f"sorted {list(numbers)}\n"
+
+
+PAGES = {"/callback": callback, "/sum": database, "/temporary": temporary, "/forked": forked,
          "/gzip": lambda: f"gzip {len(gzip.compress(b'honey' * 1000)) < 1000}\n"}
 
 

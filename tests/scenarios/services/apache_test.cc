@@ -18,6 +18,9 @@ LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 LoadModule mime_module /usr/lib/apache2/modules/mod_mime.so
 LoadModule dir_module /usr/lib/apache2/modules/mod_dir.so
 LoadModule env_module /usr/lib/apache2/modules/mod_env.so
+LoadModule rewrite_module /usr/lib/apache2/modules/mod_rewrite.so
+LoadModule filter_module /usr/lib/apache2/modules/mod_filter.so
+LoadModule deflate_module /usr/lib/apache2/modules/mod_deflate.so
 LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so
 TypesConfig /dev/null
 AddType text/html .html
@@ -26,6 +29,9 @@ User www-data
 Group www-data
 {2}
 DocumentRoot {0}/www
+RewriteEngine On
+RewriteRule ^/number/([0-9]+)$ /sub/note.txt
+AddOutputFilterByType DEFLATE text/plain
 SetEnv ap_trust_cgilike_cl 1
 ScriptAlias /cgi-bin/ {0}/cgi-bin/
 <Directory {0}>
@@ -61,6 +67,10 @@ class ApacheTest : public WebTest {
     ASSERT_TRUE(write_file(file("cgi-bin/script"), kScript, 0755));
     std::filesystem::copy_file(Rig({}).program("hello_cgi"), file("cgi-bin/hello"));
     std::vector<Exchange> asked = pages();
+    asked.push_back({"an address by a pattern", get("/number/42"), "a note"});
+    asked.push_back({"a large file, compressed",
+                     get("/large.txt", "Accept-Encoding: gzip\\r\\nConnection: close\\r\\n"),
+                     "Content-Encoding: gzip"});
     asked.push_back({"a CGI program", get("/cgi-bin/hello?to=all"), "hello to=all"});
     asked.push_back({"a CGI program, with a body", post("/cgi-bin/hello?x", "body=a+body"), "hello x"});
     asked.push_back({"a CGI script, and the program that it starts", post("/cgi-bin/script?y", "body=a+body"),

@@ -25,6 +25,9 @@ SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT count(*), sum(length(name)) FROM bees;
 CREATE TEMP TABLE mine AS SELECT id FROM bees WHERE id <= 500;
 BEGIN; UPDATE mine SET id = id + 1; SAVEPOINT s; DELETE FROM mine; ROLLBACK TO s; COMMIT;
+SET jit = on; SET jit_above_cost = 0; SET jit_inline_above_cost = 0; SET jit_optimize_above_cost = 0;
+SELECT sum(weight * 2 + id) FROM bees WHERE name ~ '7$';
+SET jit = off;
 SET work_mem = '64kB';
 SELECT sum(id), sting(41) FROM (SELECT id FROM bees ORDER BY weight, name) ordered;
 DECLARE c CURSOR WITH HOLD FOR SELECT id FROM bees ORDER BY id; FETCH 3 FROM c;
@@ -108,6 +111,7 @@ CREATE TEMPORARY TABLE mine (id INT) ENGINE=Aria;
 INSERT INTO mine SELECT id FROM bees WHERE id <= 500;
 START TRANSACTION; UPDATE mine SET id = id + 1; ROLLBACK;
 SELECT weight, COUNT(*) FROM bees GROUP BY weight ORDER BY weight DESC LIMIT 2;
+SELECT COUNT(*) FROM bees WHERE name REGEXP '^bee [0-9]+7$';
 PREPARE q FROM 'SELECT name FROM bees WHERE id = ?'; SET @id = 7; EXECUTE q USING @id;
 LOAD DATA LOCAL INFILE 'ids.txt' INTO TABLE mine;
 CHECK TABLE bees;

@@ -34,7 +34,8 @@ TEST_F(PythonTest, ServesInSilence) {
          asked({{"a file", get("/large.txt"), "line 8000 of a page"},
                 {"a folder's list", get("/sub/"), "note.txt"},
                 {"a body", post("/echo", "honey"), "honey"},
-                {"a child that is forked", get("/forked"), "a child"}}));
+                {"a child that is forked", get("/forked"), "a child"},
+                {"C that calls back", get("/callback"), "sorted [1, 2, 3, 4]"}}));
 }
 
 class NodeTest : public LanguageTest {};
@@ -44,6 +45,8 @@ TEST_F(NodeTest, ServesInSilence) {
   serves({"node", {"/usr/bin/node", SKEP_SOURCE "/tests/data/event_loop.js", "10.99.0.3", "9000", file("www")}}, 1500,
          asked({{"a file", get("/file"), "line 8000 of a page"},
                 {"a body", post("/echo", "honey"), "honey"},
+                {"a program made on the spot", get("/assembly"), "assembly 42"},
+                {"a thread of its own", get("/worker"), "worker 42"},
                 {"an answer by the clock", get("/later"), "later"}}));
 }
 

@@ -10,6 +10,7 @@ namespace {
 constexpr char kNginx[] = R"(daemon off;
 user www-data;
 worker_processes 2;
+pcre_jit on;
 error_log {0}/nginx_error.log;
 pid {0}/nginx.pid;
 events {{ worker_connections 256; }}
@@ -26,7 +27,8 @@ http {{
   fastcgi_temp_path {0}/fastcgi;
   uwsgi_temp_path {0}/uwsgi;
   scgi_temp_path {0}/scgi;
-  server {{ listen {1}; root {0}/www; location /list/ {{ alias {0}/www/sub/; autoindex on; }} }}
+  server {{ listen {1}; root {0}/www; location /list/ {{ alias {0}/www/sub/; autoindex on; }}
+    location ~ "^/number/([0-9]+)$" {{ return 200 "number $1\n"; }} }}
 }}
 )";
 
@@ -38,6 +40,7 @@ TEST_F(NginxTest, ServesPagesInSilence) {
   asked.push_back({"a body for a file", post("/index.html", "hello"), "405 Not Allowed"});
   asked.push_back({"a large file, compressed", get("/large.txt", "Accept-Encoding: gzip\\r\\nConnection: close\\r\\n"),
                    "Content-Encoding: gzip"});
+  asked.push_back({"an address by a pattern", get("/number/42"), "number 42"});
   asked.push_back({"a folder's list", get("/list/"), "Index of /list/"});
   asked.push_back({"what has not changed",
                    get("/index.html", "If-Modified-Since: Tue, 01 Jan 2999 00:00:00 GMT\\r\\nConnection: close\\r\\n"),
