@@ -77,7 +77,8 @@ CompiledSet builtin(bool launched = true) {
 TEST(BuiltinTest, NamesAShellBeforeAnUnlistedProgram) {
   const CompiledSet set = builtin();
   EXPECT_THAT(fired(set, exec_of("sh", false)), testing::ElementsAre("shell_started"));
-  EXPECT_THAT(fired(set, exec_of("id", false)), testing::ElementsAre("unlisted_program"));
+  EXPECT_THAT(fired(set, exec_of("id", false)), testing::ElementsAre("reconnaissance_tool"));
+  EXPECT_THAT(fired(set, exec_of("anything", false)), testing::ElementsAre("unlisted_program"));
   EXPECT_TRUE(fired(set, exec_of("sh", true)).empty());
 }
 
