@@ -156,6 +156,7 @@ AppGroup read_group(const YAML::Node& node, Complaints& complaints) {
   map.require("programs");
   map.text("name", group.name);
   map.texts("programs", group.programs);
+  map.texts("parents", group.parents);
   map.finish();
   return group;
 }
@@ -315,6 +316,7 @@ std::string effective_yaml(const MonitorOptions& options) {
     out << YAML::BeginMap;
     emit_text(out, "name", group.name);
     emit_texts(out, "programs", group.programs);
+    if (!group.parents.empty()) emit_texts(out, "parents", group.parents);
     out << YAML::EndMap;
   }
   out << YAML::EndSeq << YAML::EndMap;

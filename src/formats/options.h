@@ -63,6 +63,7 @@ struct MonitoredService {
 struct AppGroup {
   std::string name;
   std::vector<std::string> programs;  // paths or shell patterns, resolved to inodes when loaded
+  std::vector<std::string> parents;   // likewise: what alone may start them; none: any program of the service
 };
 
 struct MonitorOptions {

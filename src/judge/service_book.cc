@@ -86,7 +86,11 @@ Result<skep_service_order> ServiceBook::order_for(uint32_t slot) const {
   for (const formats::AppGroup& group : groups_) {
     const bool wanted =
         std::find(service.app_groups.begin(), service.app_groups.end(), group.name) != service.app_groups.end();
-    if (wanted) programs.insert(programs.end(), group.programs.begin(), group.programs.end());
+    if (!wanted) continue;
+    for (const auto* files : {&group.programs, &group.parents}) {
+      programs.insert(programs.end(), files->begin(), files->end());
+      programs.emplace_back();
+    }
   }
   order.argc = static_cast<uint32_t>(service.command.size());
   order.envc = static_cast<uint32_t>(service.env.size());

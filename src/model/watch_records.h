@@ -11,7 +11,7 @@
 enum {
   SKEP_ARGV_BYTES = 4096, /* strings with their NUL, one after the other */
   SKEP_PORTS_MAX = 16,
-  SKEP_GROUP_FILES_MAX = 64,
+  SKEP_GROUP_FILES_MAX = 128,
   SKEP_INTERCEPTS_MAX = 64,
   SKEP_TEXT_BYTES = 512,
   SKEP_FILE_BYTES_MAX = 8 << 20, /* of a file that is evidence: its beginning, where it is longer */
@@ -53,7 +53,8 @@ struct skep_service_order {
   uint32_t port_count;
   uint32_t argc; /* 0: not launched */
   uint32_t envc;
-  uint32_t group_file_count; /* paths in `texts`, after argv and env: programs of its app_groups */
+  uint32_t group_file_count; /* texts after argv and env, of its app_groups: for each its programs, "", the programs
+                                that alone may start them (none: any), "" */
   uint32_t intercept_count;
   uint16_t intercepts[SKEP_INTERCEPTS_MAX]; /* calls to ask about; socket and clone: all of them, not by argument */
   uint32_t texts_bytes;

@@ -216,6 +216,14 @@ bool Kernel::is_allowed(uint32_t slot, uint64_t file) const {
   return bpf_map_lookup_elem(bpf_map__fd(programs_->maps.programs), &key, &value) == 0;
 }
 
+Status Kernel::allow_parent(uint32_t slot, uint64_t file, uint64_t parent) {
+  const skep_program_key key{skep_file_id(file, parent), slot, 1};
+  const uint32_t value = SKEP_PROGRAM_GROUP;
+  if (bpf_map_update_elem(bpf_map__fd(programs_->maps.programs), &key, &value, BPF_ANY) != 0)
+    return fail_errno("allow a program to another");
+  return {};
+}
+
 Status Kernel::forget_programs(uint32_t slot) {
   const int map = bpf_map__fd(programs_->maps.programs);
   std::vector<skep_program_key> mine;

@@ -45,6 +45,8 @@ class Kernel {
   // Its tasks count as unsupervised from the next call on.
   Status close_service(uint32_t slot);
   Status allow_program(uint32_t slot, uint64_t file, skep_program_kind kind);
+  // `file`, of kind SKEP_PROGRAM_OF_PARENTS, may be started by a process that runs `parent`.
+  Status allow_parent(uint32_t slot, uint64_t file, uint64_t parent);
   Status forget_programs(uint32_t slot);
   bool is_allowed(uint32_t slot, uint64_t file) const;
 

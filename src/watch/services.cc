@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -45,6 +46,38 @@ Result<Texts> read_texts(const skep_service_order& order) {
     return fail("texts: fewer strings than announced");
   }
   return texts;
+}
+
+// The files that a run of patterns, up to "", leads to now; `rest` goes on behind it.
+Result<std::vector<uint64_t>> read_files(std::span<const std::string>& rest) {
+  std::vector<uint64_t> files;
+  while (!rest.empty() && !rest.front().empty()) {
+    for (const std::string& path : expand_glob(rest.front())) {
+      const auto id = file_id(path);
+      if (!id) return tl::unexpected<Error>(id.error());
+      files.push_back(*id);
+    }
+    rest = rest.subspan(1);
+  }
+  if (rest.empty()) return fail("texts: an app group has no end");
+  rest = rest.subspan(1);
+  return files;
+}
+
+// Those that only some programs may start first: what another group allows to anybody is allowed last, and stands.
+Result<std::vector<AppGroupFiles>> read_groups(std::span<const std::string> texts) {
+  std::vector<AppGroupFiles> groups;
+  while (!texts.empty()) {
+    auto programs = read_files(texts);
+    if (!programs) return tl::unexpected<Error>(programs.error());
+    const bool named = !texts.empty() && !texts.front().empty();
+    auto parents = read_files(texts);
+    if (!parents) return tl::unexpected<Error>(parents.error());
+    if (named && parents->empty()) return fail("an app group's parents are not there: nothing could start it");
+    groups.push_back({std::move(*programs), std::move(*parents)});
+  }
+  std::stable_partition(groups.begin(), groups.end(), [](const AppGroupFiles& g) { return !g.parents.empty(); });
+  return groups;
 }
 
 template <size_t N>
@@ -144,11 +177,22 @@ Status Services::allow_programs(const Service& service, const std::vector<std::s
     if (!own) return tl::unexpected<Error>(own.error());
     if (auto allowed = kernel_.allow_program(service.mark.slot, *own, SKEP_PROGRAM_OWN); !allowed) return allowed;
   }
-  for (const std::string& pattern : group_files) {
-    for (const std::string& path : expand_glob(pattern)) {
-      const auto id = file_id(path);
-      if (!id) return tl::unexpected<Error>(id.error());
-      if (auto allowed = kernel_.allow_program(service.mark.slot, *id, SKEP_PROGRAM_GROUP); !allowed) return allowed;
+  const auto groups = read_groups(group_files);
+  if (!groups) return tl::unexpected<Error>(groups.error());
+  for (const AppGroupFiles& group : *groups) {
+    if (auto allowed = allow_group(service, group); !allowed) return allowed;
+  }
+  return {};
+}
+
+// A program that another group allows to anybody stays so.
+Status Services::allow_group(const Service& service, const AppGroupFiles& group) {
+  const uint32_t slot = service.mark.slot;
+  for (const uint64_t program : group.programs) {
+    const auto kind = group.parents.empty() ? SKEP_PROGRAM_GROUP : SKEP_PROGRAM_OF_PARENTS;
+    if (auto allowed = kernel_.allow_program(slot, program, kind); !allowed) return allowed;
+    for (const uint64_t parent : group.parents) {
+      if (auto allowed = kernel_.allow_parent(slot, program, parent); !allowed) return allowed;
     }
   }
   return {};

@@ -15,6 +15,12 @@
 
 namespace skep::watch {
 
+// An app group, its files looked up.
+struct AppGroupFiles {
+  std::vector<uint64_t> programs;
+  std::vector<uint64_t> parents;  // none: any program of the service may start them
+};
+
 class Services {
  public:
   // `group` holds all that is launched.
@@ -50,6 +56,7 @@ class Services {
   Status set_new(const skep_service_order& order, Service service);
   Status change(Service& service, const skep_service_order& order);
   Status allow_programs(const Service& service, const std::vector<std::string>& group_files);
+  Status allow_group(const Service& service, const AppGroupFiles& group);
   Status start(Service& service);
   Status adopt(Service& service);
   bool known_command(const skep_service_order& order) const;

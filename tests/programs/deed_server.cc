@@ -230,6 +230,7 @@ const std::map<std::string, Deed>& deeds() {
          return run("/bin/sh", {"sh", "-c", "exit 0"});
        }},
       {"program", [] { return run("/bin/true", {"true"}); }},
+      {"program_by_shell", [] { return run("/bin/sh", {"sh", "-c", "/bin/true; exit $?"}); }},
       {"memfd", run_memfd},
       {"listen", listen_unbound},
       {"bind", [] { return bind_port(4444); }},

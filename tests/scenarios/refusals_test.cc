@@ -167,6 +167,18 @@ TEST_F(RefusalsTest, AnAppGroupMayWhatOthersMayNot) {
           AlertAction::killed});
 }
 
+TEST_F(RefusalsTest, AnAppGroupIsStartedByItsParentsAlone) {
+  const std::string server = Rig({}).program("deed_server");
+  ASSERT_NO_FATAL_FAILURE(start(fmt::format("app_groups: [{{name: cgi, programs: [/bin/true], parents: [{}]}}, "
+                                            "{{name: shells, programs: [/bin/sh]}}]",
+                                            server),
+                                ", app_groups: [cgi, shells]"));
+  expect({"by the server", "plain program", "program done", "", AlertAction::observed});
+  expect({"a shell by anybody", "plain shell", "shell done", "", AlertAction::observed});
+  expect({"by the shell", "plain program_by_shell", "program_by_shell errno 137", "unlisted_program",
+          AlertAction::killed});
+}
+
 TEST_F(RefusalsTest, WhatIsOnlyObservedHappens) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
   ASSERT_NO_FATAL_FAILURE(

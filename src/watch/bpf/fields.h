@@ -203,11 +203,20 @@ static __always_inline uint32_t program_kind(uint32_t service, uint64_t file) {
   return kind ? *kind : 0;
 }
 
+/* What the file is to the service, started by a process that runs `parent`. */
+static __always_inline uint32_t program_kind_for(uint32_t service, uint64_t file, uint64_t parent) {
+  uint32_t kind = program_kind(service, file);
+  if (kind != SKEP_PROGRAM_OF_PARENTS) return kind;
+  struct skep_program_key pair = {.file = skep_file_id(file, parent), .service = service, .is_pair = 1};
+  return bpf_map_lookup_elem(&programs, &pair) ? SKEP_PROGRAM_GROUP : 0;
+}
+
 /* The file that the kernel opened to run, whatever name led to it. */
 static __always_inline uint32_t fill_executable(struct skep_call *call, struct linux_binprm *program) {
   struct file *file = BPF_CORE_READ(program, file);
   uint64_t id = file_of_inode(BPF_CORE_READ(file, f_inode));
-  uint32_t kind = program_kind(call->service, id);
+  int known = call->has >> SKEP_FIELD_CALLER_FILE & 1;
+  uint32_t kind = program_kind_for(call->service, id, known ? call->fields[SKEP_FIELD_CALLER_FILE] : 0);
   struct hashed_name name = name_of_dentry(BPF_CORE_READ(file, f_path.dentry));
   set_field(call, SKEP_FIELD_EXE_NAME, name.whole);
   set_field(call, SKEP_FIELD_EXE_LISTED, kind != 0);

@@ -67,11 +67,15 @@ struct skep_port_key {
 };
 
 struct skep_program_key {
-  uint64_t file; /* skep_file_id */
+  uint64_t file; /* skep_file_id; of a pair: program and parent, mixed by the same */
   uint32_t service;
-  uint32_t pad;
+  uint32_t is_pair;
 };
-enum skep_program_kind { SKEP_PROGRAM_OWN = 1, SKEP_PROGRAM_GROUP = 2 };
+enum skep_program_kind {
+  SKEP_PROGRAM_OWN = 1,
+  SKEP_PROGRAM_GROUP = 2,
+  SKEP_PROGRAM_OF_PARENTS = 3, /* of a group that only some programs may start: there is a pair for each */
+};
 
 /* Where the state of a sequence or of evidence belongs. `a` and `b` by scope: start time and tid of the thread, or of the
  * process's leader; serial of the flow; slot of the service; tree, or what names a process. */
