@@ -6,8 +6,8 @@ The same program (programs/calls.cc) runs in each case once a round:
   empty        BPF programs that do nothing, at the same hooks: the least that any observer adds
   supervised   a service of skep-monitor with the built-in set
   bystander    beside it, not supervised
-  returns, returns-bystander   the same two, with a signature besides that judges the return of a call (dup): only then is there a
-               program at every return of the host
+  returns, returns-bystander   the same two, with a signature besides that judges the return of a call (dup): a set that judges no
+               return has no program there
   auditd       with rules for the same calls
   strace       `--seccomp-bpf`, of four calls: it also stops just the calls that it was asked for, and costs little on others
   bpftrace     at the same hooks

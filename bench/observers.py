@@ -7,9 +7,12 @@ from lab import Failed, Unmeasured, program, run
 
 # What the built-in set looks at, as far as audit's rules can say it. Not sendto: audit would write down every send of a socket that
 # is connected, and skep's hook is not even called for it.
-AUDITED = [["execve,execveat,connect,bind,listen,ptrace,process_vm_writev,memfd_create,init_module,finit_module,delete_module"],
-           ["mount,umount2,pivot_root,move_mount,open_tree,fsopen,fsmount,unshare,setns,bpf,userfaultfd,io_uring_setup"],
-           ["kexec_load,kexec_file_load,perf_event_open"],
+AUDITED = [["execve,execveat,connect,bind,listen,ptrace,process_vm_readv,process_vm_writev,memfd_create,pidfd_getfd"],
+           ["init_module,finit_module,delete_module,kexec_load,kexec_file_load,perf_event_open,bpf,userfaultfd"],
+           ["mount,umount2,pivot_root,move_mount,open_tree,fsopen,fsmount,unshare,setns,io_uring_setup,io_uring_enter"],
+           ["open,openat,openat2,creat,open_by_handle_at,dup,dup2,dup3,fcntl,write,pwrite,ftruncate"],
+           ["chmod,fchmod,fchmodat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,setuid,setresuid,setreuid"],
+           ["mprotect,pkey_mprotect", "-F", "a2&4"], ["mmap", "-F", "a2&4", "-F", "a3&0x20"],
            ["clone", "-F", "a0&0x7e020080"], ["socket", "-F", "a0=17"], ["socket", "-F", "a1=3"]]
 
 AUDITD = """local_events = yes
