@@ -76,9 +76,16 @@ Result<formats::MonitoredService> put_together(const Setting& setting, size_t in
 
 void ServiceTest::SetUp() {
   if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
-  auto folder = testbed::Folder::make();
-  ASSERT_TRUE(folder) << folder.error().message;
-  folder_.emplace(std::move(*folder));
+  char name[] = "/var/lib/skep-XXXXXX";
+  ASSERT_NE(::mkdtemp(name), nullptr);
+  std::filesystem::permissions(name, std::filesystem::perms(0755));
+  folder_ = name;
+}
+
+void ServiceTest::TearDown() {
+  rig_.reset();
+  std::error_code ignored;
+  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
 }
 
 size_t ServiceTest::times() {
