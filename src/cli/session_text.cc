@@ -27,6 +27,7 @@ void alert_fields(JsonWriter& json, const Alert& alert, const SessionEvidence* e
       .field("syscall", alert.syscall);
   json.field("action", to_string(alert.action))
       .field("confidence", to_string(alert.confidence))
+      .field("role", to_string(alert.role))
       .field("stream_offset", alert.stream_offset);
   json.field("time", format_time(alert.time_ns))
       .field("arguments", alert.arguments)
@@ -174,6 +175,8 @@ std::string alert_story(archive::Reader& reader, const SessionSummary& session, 
       fmt::format("  pid {} ({}), {}; the session is {}\n", alert.pid, printable(alert.exe), to_string(alert.action),
                   alert.confidence == Confidence::none ? "one of a set that it may have been"
                                                        : fmt::format("known: {}", to_string(alert.confidence)));
+  if (alert.role == AlertRole::starter) text += "  this session started what another session had written\n";
+  if (alert.role == AlertRole::writer) text += "  this session wrote what another session has started\n";
   if (!alert.syscall.empty())
     text += fmt::format("  call: {} {} (from: {})\n", printable(alert.syscall), printable(alert.arguments),
                         printable(alert.provenance));

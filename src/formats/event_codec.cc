@@ -158,6 +158,7 @@ void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, Alert> {
   f.list(e.steps, [&](auto& step) { f.text(step); });
   f.list(e.lineage, [&](auto& process) { fields(f, process); });
   f.list(e.candidates, [&](auto& serial) { f.number(serial); });
+  f.number(e.role);
 }
 
 template <typename Event>
@@ -196,7 +197,7 @@ bool in_range(const ClosedEvent& event) {
   return event.reason <= EndReason::crash_recovered;
 }
 bool in_range(const Alert& alert) {
-  return alert.action <= AlertAction::cut && alert.confidence <= Confidence::exact;
+  return alert.action <= AlertAction::cut && alert.confidence <= Confidence::exact && alert.role <= AlertRole::writer;
 }
 
 }  // namespace

@@ -232,6 +232,7 @@ Result<MonitorOptions> parse_monitor_options(const std::string& path, const std:
   map.text("socket", options.socket);
   map.text("user", options.user);
   options.builtin_signatures = !map.texts("signatures", options.signatures);
+  map.truth("follow", options.follow);
   for (const YAML::Node& node : map.list("services")) options.services.push_back(read_monitored(node, complaints));
   for (const YAML::Node& node : map.list("app_groups")) options.app_groups.push_back(read_group(node, complaints));
   check_groups(options, map);
@@ -294,6 +295,7 @@ std::string effective_yaml(const MonitorOptions& options) {
   emit_text(out, "socket", options.socket);
   emit_text(out, "user", options.user);
   emit_texts(out, "signatures", options.signatures);
+  out << YAML::Key << "follow" << YAML::Value << options.follow;
   out << YAML::Key << "services" << YAML::Value << YAML::BeginSeq;
   for (const MonitoredService& service : options.services) {
     out << YAML::BeginMap;

@@ -73,6 +73,7 @@ struct MonitorOptions {
   std::string user = "nobody";          // what judge becomes
   std::vector<std::string> signatures;  // shell patterns; none given: the built-in set
   bool builtin_signatures = true;       // true exactly where `signatures:` is absent
+  bool follow = true;  // labels go over pipes and with files; costs each call of the host a look at its number
   std::vector<MonitoredService> services;
   std::vector<AppGroup> app_groups;  // app_groups: [{name: cgi, programs: [/usr/lib/cgi-bin/*]}]
 };

@@ -64,12 +64,14 @@ TEST(EventCodecTest, AnAlertComesBackAsItWas) {
   alert.steps = {"one", "two"};
   alert.lineage.push_back({1, 0, 0, 5, "/usr/sbin/webd", "webd -p 8080", "webd"});
   alert.candidates = {7, 8};
+  alert.role = AlertRole::writer;
   const auto back = decode<Alert>(encode(alert));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->rule, "shell_started");
   EXPECT_EQ(back->steps, alert.steps);
   EXPECT_EQ(back->lineage[0].exe, "/usr/sbin/webd");
   EXPECT_EQ(back->candidates, alert.candidates);
+  EXPECT_EQ(back->role, alert.role);
 }
 
 TEST(EventCodecTest, WhatIsNoEventIsNone) {

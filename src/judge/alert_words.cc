@@ -116,6 +116,13 @@ std::string exe_of(uint32_t pid, const ProcessTable& processes) {
   return info == nullptr ? "" : info->exe.empty() ? info->comm : info->exe;
 }
 
+void fill_session(const Attributed& attributed, wire::Alert& message) {
+  message.set_confidence(static_cast<uint32_t>(attributed.confidence));
+  message.set_serial(attributed.flow.serial);
+  if (attributed.flow.serial != 0) fill_tuple(attributed.flow, *message.mutable_flow());
+  for (const uint64_t candidate : attributed.candidates) message.add_candidates(candidate);
+}
+
 // What led to it, in the order in which it was: of evidence, with what each call added.
 void fill_steps(const skep_alert_record& record, const match::SignatureInfo* signature, wire::Alert& message) {
   if (record.step_count < 2) return;
@@ -176,20 +183,23 @@ wire::Alert alert_message(const Attributed& attributed, const match::SignatureIn
   message.set_arguments(arguments_of(record));
   message.set_provenance(std::string(provenance_of(record.provenance)));
   message.set_action(record.action);
-  message.set_confidence(static_cast<uint32_t>(attributed.confidence));
   message.set_stream_offset(record.label.stream_offset);
   message.set_service(service);
   fill_steps(record, signature, message);
   if (signature != nullptr) fill_signature(record, *signature, message);
   fill_lineage(record.pid, processes, message);
-  message.set_serial(attributed.flow.serial);
-  if (attributed.flow.serial != 0) fill_tuple(attributed.flow, *message.mutable_flow());
-  for (const uint64_t candidate : attributed.candidates) message.add_candidates(candidate);
+  fill_session(attributed, message);
+  if (record.writer.flow.serial != 0) {
+    message.set_writer(record.writer.flow.serial);
+    fill_tuple(record.writer.flow, *message.mutable_writer_flow());
+    message.set_writer_confidence(static_cast<uint32_t>(writer_confidence(record.writer)));
+    message.set_writer_offset(record.writer.stream_offset);
+  }
   return message;
 }
 
-wire::Alert crash_message(const skep_process_record& record, const ProcessTable& processes,
-                          const std::string& service) {
+wire::Alert crash_message(const skep_process_record& record, const Attributed& attributed,
+                          const ProcessTable& processes, const std::string& service) {
   wire::Alert message;
   message.set_time_ns(to_realtime_ns(record.head.time_ns));
   message.set_id(kCrashIds | message.time_ns());
@@ -202,13 +212,10 @@ wire::Alert crash_message(const skep_process_record& record, const ProcessTable&
   message.set_crash(true);
   message.set_action(SKEP_OBSERVED);
   message.set_provenance("kernel");
-  const bool forked = record.label.source == SKEP_LABEL_FORK;
-  message.set_confidence(static_cast<uint32_t>(forked ? Confidence::inherited : Confidence::exact));
   message.set_stream_offset(record.label.stream_offset);
   message.set_service(service);
   fill_lineage(record.pid, processes, message);
-  message.set_serial(record.label.flow.serial);
-  fill_tuple(record.label.flow, *message.mutable_flow());
+  fill_session(attributed, message);
   return message;
 }
 

@@ -14,7 +14,8 @@ wire::Alert alert_message(const Attributed& attributed, const match::SignatureIn
                           const ProcessTable& processes, const std::string& service);
 
 // A serving process ended by a crash signal: evidence against its session, not yet an alert on it.
-wire::Alert crash_message(const skep_process_record& record, const ProcessTable& processes, const std::string& service);
+wire::Alert crash_message(const skep_process_record& record, const Attributed& attributed,
+                          const ProcessTable& processes, const std::string& service);
 
 // Where its process was when the signal came.
 void fill_crash_state(const skep_crash_record& record, wire::CrashState& state);

@@ -5,50 +5,94 @@
 namespace skep::judge {
 namespace {
 
-// How the thread at which the label began had come to it.
-uint8_t root_source(const skep_label& label) {
-  return label.source == SKEP_LABEL_FORK ? label.inherited : label.source;
-}
-
 void add(std::vector<uint64_t>& serials, uint64_t serial) {
   if (serial != 0 && std::find(serials.begin(), serials.end(), serial) == serials.end()) serials.push_back(serial);
 }
 
-bool certain(const skep_label& label) {
-  return root_source(label) == SKEP_LABEL_RECV && label.ambiguous == 0;
+bool trusted(uint32_t conduct) {
+  return (conduct & SKEP_CONDUCT_READ_BITS) >= SKEP_CONDUCT_TRUSTED;
+}
+
+// The thread whose next answer an alert waits for.
+uint32_t answering_thread(const skep_alert_record& alert) {
+  return alert.label.origin_tid != 0 ? alert.label.origin_tid : alert.tid;
+}
+
+Confidence without_doubt(const skep_label& label) {
+  return label.source == SKEP_LABEL_FORK ? Confidence::inherited : Confidence::exact;
+}
+
+// Nobody has spoken for the label: whether it stands by itself.
+std::optional<Confidence> label_alone(const skep_label& label) {
+  const uint32_t root = skep_label_root(&label);
+  const uint32_t doubts = label.doubts & ~static_cast<uint32_t>(SKEP_DOUBT_THREADS);
+  if (doubts != 0 || label.flow.serial == 0) return std::nullopt;
+  if (root == SKEP_LABEL_RECV) return without_doubt(label);
+  if (root == SKEP_LABEL_HANDED) return Confidence::handoff;
+  return std::nullopt;
+}
+
+// The thread answers `same` flow as its label's, or another: whether that settles it.
+std::optional<Confidence> settled(const skep_label& label, bool same, uint32_t conduct) {
+  const bool orderly = (label.doubts & SKEP_DOUBT_CONDUCT) == 0 && (conduct & SKEP_CONDUCT_DISORDERLY) == 0;
+  const bool handed = (label.doubts & SKEP_DOUBT_HANDED) != 0;
+  switch (skep_label_root(&label)) {
+    case SKEP_LABEL_HANDED:
+      return same && (label.doubts & SKEP_DOUBT_CONDUCT) == 0 ? std::optional(Confidence::confirmed) : std::nullopt;
+    case SKEP_LABEL_RECV:
+      if (!same || !orderly || handed) return std::nullopt;
+      if ((label.doubts & SKEP_DOUBT_READS) != 0 && !trusted(conduct)) return std::nullopt;
+      return Confidence::confirmed;
+    case SKEP_LABEL_WAKE:
+      return same && orderly && !handed ? std::optional(Confidence::confirmed) : std::nullopt;
+    default:
+      if (!orderly || handed) return std::nullopt;
+      return same || label.flow.serial == 0 ? std::optional(Confidence::handoff) : std::nullopt;
+  }
+}
+
+// In a pool whose workers finish what they take up, nobody else can be meant than whom the worker was woken for or has
+// answered last, and whom it answers next.
+bool one_of_two(const skep_label& label, uint32_t conduct) {
+  const uint32_t root = skep_label_root(&label);
+  return (root == SKEP_LABEL_WAKE || root == SKEP_LABEL_NONE) && label.doubts == 0 &&
+         (conduct & SKEP_CONDUCT_DISORDERLY) == 0;
 }
 
 }  // namespace
 
+Confidence writer_confidence(const skep_label& label) {
+  return label_alone(label).value_or(Confidence::none);
+}
+
 std::vector<Attributed> Attribution::alert(const skep_alert_record& record, int64_t now_ns) {
-  if (certain(record.label)) {
-    const Confidence confidence = record.label.source == SKEP_LABEL_FORK ? Confidence::inherited : Confidence::exact;
-    return {{record, record.label.flow, confidence, {}}};
-  }
+  if (skep_label_waits(&record.label) == 0) return {{record, record.label.flow, without_doubt(record.label), {}}};
   std::vector<Attributed> decided;
   if (held_.size() >= kHeldMax) {
-    decided.push_back(without_answer(held_.front().alert));
+    decided.push_back(without_answer(held_.front()));
     held_.pop_front();
   }
-  held_.push_back({record, now_ns + kConfirmWaitNs});
+  held_.push_back({record, now_ns + kConfirmWaitNs, possible_for(record)});
   return decided;
 }
 
-std::optional<Attributed> Attribution::confirmed(const skep_confirm_record& record) {
-  const auto held = std::find_if(held_.begin(), held_.end(), [&](const Held& h) { return h.alert.id == record.alert; });
-  if (held == held_.end()) return std::nullopt;
-  // What was read after the deed cannot have been what it was done for.
-  const bool too_late =
-      record.read_ns > held->alert.head.time_ns && record.flow.serial != held->alert.label.flow.serial;
-  Attributed decided = too_late ? without_answer(held->alert) : with_answer(held->alert, record.flow);
-  held_.erase(held);
+std::vector<Attributed> Attribution::confirmed(const skep_confirm_record& answer) {
+  std::vector<Attributed> decided;
+  std::erase_if(held_, [&](const Held& held) {
+    if (held.alert.id > answer.alert || answering_thread(held.alert) != answer.tid) return false;
+    // What was read after the deed cannot have been what it was done for.
+    const bool too_late =
+        answer.read_ns > held.alert.head.time_ns && answer.flow.serial != held.alert.label.flow.serial;
+    decided.push_back(too_late ? without_answer(held) : with_answer(held, answer));
+    return true;
+  });
   return decided;
 }
 
 std::vector<Attributed> Attribution::expired(int64_t now_ns) {
   std::vector<Attributed> decided;
   while (!held_.empty() && held_.front().deadline_ns <= now_ns) {
-    decided.push_back(without_answer(held_.front().alert));
+    decided.push_back(without_answer(held_.front()));
     held_.pop_front();
   }
   return decided;
@@ -59,30 +103,57 @@ std::optional<int64_t> Attribution::next_deadline_ns() const {
   return held_.front().deadline_ns;
 }
 
-Attributed Attribution::with_answer(const skep_alert_record& record, const skep_flow& answered) const {
-  const uint8_t source = root_source(record.label);
-  if (source == SKEP_LABEL_WAKE) return {record, answered, Confidence::confirmed, {}};
-  if (source == SKEP_LABEL_NONE) return {record, answered, Confidence::handoff, {}};
-  if (record.label.flow.serial == answered.serial) return {record, answered, Confidence::confirmed, {}};
-  return {record, {}, Confidence::none, {record.label.flow.serial, answered.serial}};
+Attributed Attribution::crash(const skep_process_record& record) const {
+  skep_alert_record alert{};
+  alert.head = record.head;
+  alert.pid = record.pid;
+  alert.tid = record.tid;
+  alert.parent = record.parent;
+  alert.service = record.service;
+  alert.label = record.label;
+  return without_answer({alert, 0, possible_for(alert)});
 }
 
-// What the process may be working for: the flows that it serves. A thread without a label may act for one that has
-// ended, as well.
-std::vector<uint64_t> Attribution::candidates_of(uint32_t pid, const skep_label& label) const {
-  std::vector<uint64_t> candidates = flows_.served_by(pid);
-  if (root_source(label) != SKEP_LABEL_NONE) return candidates;
-  for (const uint64_t serial : flows_.formerly_served_by(pid)) add(candidates, serial);
-  return candidates;
+// All that the deed may have been done for: what the process serves, or its parent. A thread without a label may act
+// for one that has ended, as well, and what was handed over without certainty can have been anybody's.
+std::vector<uint64_t> Attribution::possible_for(const skep_alert_record& record) const {
+  const skep_label& label = record.label;
+  const uint32_t root = skep_label_root(&label);
+  if (root == SKEP_LABEL_HANDED || (label.doubts & SKEP_DOUBT_HANDED) != 0) return flows_.of_service(record.service);
+  std::vector<uint64_t> possible;
+  for (const uint32_t pid : {record.pid, record.parent}) {
+    possible = flows_.served_by(pid);
+    if (root == SKEP_LABEL_NONE || (label.doubts & SKEP_DOUBT_CONDUCT) != 0) {
+      for (const uint64_t serial : flows_.formerly_served_by(pid)) add(possible, serial);
+    }
+    if (!possible.empty()) break;
+  }
+  return possible;
 }
 
-Attributed Attribution::without_answer(const skep_alert_record& record) const {
-  std::vector<uint64_t> candidates = candidates_of(record.pid, record.label);
-  if (candidates.empty()) candidates = candidates_of(record.parent, record.label);
-  // Also where the label was answered already: a thread may act after its answer.
-  add(candidates, record.label.flow.serial);
-  if (candidates.size() != 1) return {record, {}, Confidence::none, std::move(candidates)};
-  return {record, flows_.find(candidates[0]).value_or(record.label.flow), Confidence::handoff, {}};
+Attributed Attribution::with_answer(const Held& held, const skep_confirm_record& answer) const {
+  const skep_label& label = held.alert.label;
+  const bool same = label.flow.serial == answer.flow.serial;
+  if (const auto confidence = settled(label, same, answer.conduct)) return {held.alert, answer.flow, *confidence, {}};
+  std::vector<uint64_t> candidates;
+  add(candidates, answer.flow.serial);
+  add(candidates, label.flow.serial);
+  if (!one_of_two(label, answer.conduct)) {
+    for (auto serial = held.possible.rbegin(); serial != held.possible.rend(); ++serial) add(candidates, *serial);
+  }
+  if (candidates.size() > kCandidatesMax) candidates.resize(kCandidatesMax);
+  return {held.alert, {}, Confidence::none, std::move(candidates)};
+}
+
+Attributed Attribution::without_answer(const Held& held) const {
+  const skep_label& label = held.alert.label;
+  if (const auto confidence = label_alone(label)) return {held.alert, label.flow, *confidence, {}};
+  std::vector<uint64_t> candidates;
+  add(candidates, label.flow.serial);  // also where it was answered already: a thread may act after its answer
+  for (auto serial = held.possible.rbegin(); serial != held.possible.rend(); ++serial) add(candidates, *serial);
+  if (candidates.size() > kCandidatesMax) candidates.resize(kCandidatesMax);
+  if (candidates.size() != 1) return {held.alert, {}, Confidence::none, std::move(candidates)};
+  return {held.alert, flows_.find(candidates[0]).value_or(label.flow), Confidence::handoff, {}};
 }
 
 }  // namespace skep::judge

@@ -1,15 +1,21 @@
 // Whose session was it? From an alert's label, and where that is not certain from the next answer of the thread
 // concerned, to one flow with a confidence, or to the set of those that it may have been. Pure: the time is passed in.
 //
-//   label of the violator                             what decides                          confidence
-//   read from one flow itself                         the label, at once                    exact
-//   forked by a thread that had read from one flow    the label, at once                    inherited
-//   had read from several that waited (or its parent) the next answer, if to the same flow  confirmed, else none
-//   woken by a thread that had read (or its parent)   the next answer                       confirmed;
-//                                                     no answer: the only flow it can be    handoff, else none
-//   none, or answered already                         the next answer                       handoff;
-//                                                     no answer: the only flow that the     handoff, else none
-//                                                     process has ever served
+//   label of the violator                            what decides                               confidence
+//   read from one flow, alone in its process         the label, at once                         exact
+//   the same, with other threads in its process      the next answer, if to the same flow       confirmed
+//                                                    no answer: the label                       exact
+//   forked by such a thread                          as for that thread                         inherited, confirmed
+//   had others in hand                               the same flow, of a process that has       confirmed, else none
+//                                                    shown that it answers what it read last
+//   of a process that answers out of order           nothing does                               none
+//   woken or begun by another thread                 the next answer, if to the same flow       confirmed, else none
+//                                                    no answer: the only flow it can be         handoff, else none
+//   none                                             the next answer                            handoff
+//                                                    no answer: the only flow it can be         handoff, else none
+//   answered already                                 the next answer, if to the same flow       handoff, else none
+//   handed over by a socket or pipe                  the next answer, if to the same flow       confirmed, else none
+//                                                    no answer: the label, where it is sure     handoff, else none
 #pragma once
 
 #include <cstdint>
@@ -30,8 +36,13 @@ struct Attributed {
   skep_alert_record alert{};
   skep_flow flow{};  // serial 0: not certain
   Confidence confidence = Confidence::none;
-  std::vector<uint64_t> candidates;
+  std::vector<uint64_t> candidates;  // the likeliest first; at most kCandidatesMax
 };
+
+constexpr size_t kCandidatesMax = 256;  // as in wire/frame.h
+
+// How sure it is that the session of this label wrote the file that it is said to have written. `none`: it may have.
+Confidence writer_confidence(const skep_label& label);
 
 class Attribution {
  public:
@@ -40,7 +51,10 @@ class Attribution {
   // Decided at once, or held until its confirmation or its time comes. At the bound the oldest held one is decided
   // early.
   std::vector<Attributed> alert(const skep_alert_record& record, int64_t now_ns);
-  std::optional<Attributed> confirmed(const skep_confirm_record& record);
+  // All that waited for this thread's answer.
+  std::vector<Attributed> confirmed(const skep_confirm_record& record);
+  // A process that has ended answers nobody: decided at once.
+  Attributed crash(const skep_process_record& record) const;
   std::vector<Attributed> expired(int64_t now_ns);
   std::optional<int64_t> next_deadline_ns() const;
 
@@ -48,10 +62,11 @@ class Attribution {
   struct Held {
     skep_alert_record alert;
     int64_t deadline_ns;
+    std::vector<uint64_t> possible;  // as of the deed
   };
-  std::vector<uint64_t> candidates_of(uint32_t pid, const skep_label& label) const;
-  Attributed without_answer(const skep_alert_record& record) const;
-  Attributed with_answer(const skep_alert_record& record, const skep_flow& answered) const;
+  std::vector<uint64_t> possible_for(const skep_alert_record& record) const;
+  Attributed without_answer(const Held& held) const;
+  Attributed with_answer(const Held& held, const skep_confirm_record& answer) const;
 
   const Flows& flows_;
   std::deque<Held> held_;

@@ -54,7 +54,7 @@ void Courtroom::take_record(ByteView bytes, int64_t now_ns) {
       return;
     case SKEP_CONFIRM:
       if (confirm == nullptr) break;
-      if (const auto decided = attribution_.confirmed(*confirm)) tell(*decided);
+      for (const Attributed& decided : attribution_.confirmed(*confirm)) tell(decided);
       return;
     case SKEP_CRASH:
       if (crash != nullptr) return take_crash(*crash);
@@ -129,9 +129,10 @@ void Courtroom::take_exit(const skep_process_record& record) {
   if (signal != 0 && signal < 32 && (kCrashSignals >> signal & 1)) {
     ++counters_.crashes;
     const std::string service = enforcement_.services().name_of(record.service);
-    if (record.label.source != SKEP_LABEL_NONE && record.label.flow.serial != 0) {
+    const Attributed attributed = attribution_.crash(record);
+    if (attributed.flow.serial != 0 || !attributed.candidates.empty()) {
       wire::Frame frame;
-      *frame.mutable_alert() = crash_message(record, processes_, service);
+      *frame.mutable_alert() = crash_message(record, attributed, processes_, service);
       const auto crash = crashes_.find(record.pid);
       if (crash != crashes_.end() && crash->second.start_ns == record.start_ns)
         fill_crash_state(crash->second, *frame.mutable_alert()->mutable_crash_state());

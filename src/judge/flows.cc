@@ -56,6 +56,14 @@ std::optional<skep_flow> Flows::find(uint64_t serial) const {
   return std::nullopt;
 }
 
+std::vector<uint64_t> Flows::of_service(uint32_t service) const {
+  std::vector<uint64_t> serials;
+  for (const auto& [serial, open] : open_) {
+    if (open.pid != 0 && open.flow.service == service) serials.push_back(serial);
+  }
+  return serials;
+}
+
 std::vector<uint64_t> Flows::served_by(uint32_t pid) const {
   std::vector<uint64_t> serials;
   for (const auto& [serial, open] : open_) {

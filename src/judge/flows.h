@@ -33,6 +33,8 @@ class Flows {
   const std::map<uint64_t, Open>& all() const { return open_; }
   // Open flows that this process serves.
   std::vector<uint64_t> served_by(uint32_t pid) const;
+  // Open flows of this service that anybody serves.
+  std::vector<uint64_t> of_service(uint32_t service) const;
   // The last ones that it served and that have closed, the latest last; also when the process itself has ended.
   std::vector<uint64_t> formerly_served_by(uint32_t pid) const;
   // Open, or remembered.

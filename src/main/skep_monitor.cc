@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "skep-monitor: needs root: it loads kernel programs, launches services and supervises them\n");
     return 2;
   }
-  return watch::run([&](watch::JudgePipes pipes) {
+  return watch::run(options->follow, [&](watch::JudgePipes pipes) {
     return judge::run({std::move(pipes.orders), std::move(pipes.table_memory), std::move(pipes.alerts_ring),
                        std::move(pipes.telemetry_ring), std::move(pipes.journal), *options});
   });

@@ -41,7 +41,28 @@ enum skep_label_source {
   SKEP_LABEL_NONE = 0, /* no session known: it has read from none, or has answered what it was handed */
   SKEP_LABEL_RECV = 1, /* this thread itself read from the flow */
   SKEP_LABEL_FORK = 2, /* inherited from the thread that forked it; `inherited` says how that one had come to it */
-  SKEP_LABEL_WAKE = 3, /* another thread of its process, which bore the label, woke it */
+  SKEP_LABEL_WAKE = 3, /* another thread of its process, which bore the label, woke it or began it */
+  SKEP_LABEL_HANDED = 4, /* read from an AF_UNIX socket or a pipe what a thread with the label had written */
+};
+
+/* Why another session than the label's may be meant: bits of skep_label.doubts. */
+enum skep_label_doubt {
+  SKEP_DOUBT_READS = 1,   /* the thread had other flows in hand: read by it, not answered */
+  SKEP_DOUBT_CONDUCT = 2, /* its process has been seen to answer what is not its thread's label (skep_conduct) */
+  SKEP_DOUBT_HANDED = 4,  /* what was handed over may have been another's */
+  SKEP_DOUBT_THREADS = 8, /* its process has other threads, and may yet be seen to do so */
+};
+
+/* How a process works, as it has shown: what it answers, held against the label of the thread that answers. A count in
+ * each of the two low bytes; once disorderly, always. */
+enum skep_conduct {
+  SKEP_CONDUCT_READ = 1,               /* answered the flow read last, with others in hand: counts up */
+  SKEP_CONDUCT_READ_BITS = 0xff,
+  SKEP_CONDUCT_HANDED = 0x100,         /* answered the flow whose reply was handed to it last: counts up */
+  SKEP_CONDUCT_HANDED_BITS = 0xff00,
+  SKEP_CONDUCT_TRUSTED = 8,            /* so many, and none against them, are believed */
+  SKEP_CONDUCT_DISORDERLY = 1 << 24,   /* answered another flow than it had read last, or than its thread had read */
+  SKEP_CONDUCT_MISHANDED = 1 << 25,    /* answered another flow than was handed to it */
 };
 
 /* One connection from the proxy to the service. `serial` is never used again on this host, the
@@ -63,7 +84,7 @@ struct skep_label {
   uint32_t origin_tid;    /* the thread whose next answer would confirm the label */
   uint8_t source;         /* skep_label_source */
   uint8_t inherited;      /* for FORK: the source at the thread where the chain of forks began */
-  uint8_t ambiguous;      /* that thread had read from other flows without answering them */
+  uint8_t doubts;         /* skep_label_doubt */
   uint8_t pad;
 };
 
@@ -155,6 +176,7 @@ struct skep_alert_record {
   uint16_t args_bytes;
   struct skep_step steps[SKEP_STEPS_MAX]; /* the steps that matched, the deciding one last */
   struct skep_label label;
+  struct skep_label writer; /* who wrote the program or script that acts here, if another session; serial 0: nobody */
   char comm[SKEP_NAME_BYTES];
   char path[SKEP_PATH_BYTES]; /* EXEC: the file; else empty */
   char exec_args[SKEP_ARGS_BYTES];
@@ -162,11 +184,11 @@ struct skep_alert_record {
 
 struct skep_confirm_record {
   struct skep_record head;
-  uint64_t alert; /* id */
+  uint64_t alert; /* id of the last alert that waited for an answer of `tid`; earlier ones have waited for the same */
   struct skep_flow flow;
   uint64_t read_ns; /* when the flow was last read before this answer */
-  uint32_t tid;
-  uint32_t pad;
+  uint32_t tid;     /* the thread that the alerts wait for; what it handed back may have been answered by another */
+  uint32_t conduct; /* skep_conduct of the process that answered */
 };
 
 /* Where a thread was when a signal that it does not handle reached it. */
@@ -187,6 +209,16 @@ struct skep_crash_record {
   uint8_t code_at[SKEP_CODE_BYTES];   /* user memory at rip */
   uint8_t stack_at[SKEP_STACK_BYTES]; /* … and at rsp */
 };
+
+/* How the thread had come to the label at which a chain of forks began. */
+static inline uint32_t skep_label_root(const struct skep_label* label) {
+  return label->source == SKEP_LABEL_FORK ? label->inherited : label->source;
+}
+
+/* Whether an alert with this label waits for the thread's next answer. */
+static inline int skep_label_waits(const struct skep_label* label) {
+  return skep_label_root(label) != SKEP_LABEL_RECV || label->doubts;
+}
 
 /* Counters of one CPU or of the whole host, never reset. What could not be done is counted here and shown by `status`.
  */

@@ -124,6 +124,7 @@ constexpr std::string_view kEnds[] = {
     "bait-refused", "bait-unreachable", "timeout",       "limit",           "cut",
     "shutdown",     "crash-recovered"};
 constexpr std::string_view kActions[] = {"observed", "denied", "killed", "cut"};
+constexpr std::string_view kRoles[] = {"doer", "starter", "writer"};
 constexpr std::string_view kConfidences[] = {"none", "inherited", "handoff", "confirmed", "exact"};
 
 template <size_t N, typename E>
@@ -162,6 +163,9 @@ std::string_view to_string(EndReason value) {
 }
 std::string_view to_string(AlertAction value) {
   return name_of(kActions, value);
+}
+std::string_view to_string(AlertRole value) {
+  return name_of(kRoles, value);
 }
 std::string_view to_string(Confidence value) {
   return name_of(kConfidences, value);

@@ -54,12 +54,16 @@ enum class EndReason : uint8_t {
 
 enum class AlertAction : uint8_t { observed = 0, denied = 1, killed = 2, cut = 3 };
 
+// Whose part in it the alert is, where one session wrote what another has started; else it is the doer's alone.
+enum class AlertRole : uint8_t { doer = 0, starter = 1, writer = 2 };
+
 // How sure the monitor is of the session that an alert names (design section 5).
 enum class Confidence : uint8_t { none = 0, inherited = 1, handoff = 2, confirmed = 3, exact = 4 };
 
 std::string_view to_string(SessionClass value);
 std::string_view to_string(EndReason value);  // "client-closed" …; "open"
 std::string_view to_string(AlertAction value);
+std::string_view to_string(AlertRole value);  // "doer" …
 std::string_view to_string(Confidence value);
 std::optional<SessionClass> parse_session_class(std::string_view text);
 
@@ -105,6 +109,7 @@ struct Alert {
   std::string provenance;  // "register", "kernel", "user"
   AlertAction action = AlertAction::observed;
   Confidence confidence = Confidence::none;
+  AlertRole role = AlertRole::doer;
   bool crash = false;                     // raises the class to suspect, not to attack
   bool suspect = false;                   // evidence that has come to a level which means no more; likewise
   std::vector<std::string> tags;          // of the signature: ATT&CK techniques …

@@ -286,6 +286,8 @@ void Bait::take_alert(const wire::Alert& alert, int64_t now_ns) {
   claim.serial = alert.serial();
   claim.tuple = tuple_of(alert.flow());
   claim.candidates.assign(alert.candidates().begin(), alert.candidates().end());
+  claim.writer = {alert.writer(), tuple_of(alert.writer_flow()), static_cast<Confidence>(alert.writer_confidence()),
+                  alert.writer_offset()};
   claim.alert = alert_of(alert);
   deliver(join_.alert(std::move(claim), now_ns));
 }

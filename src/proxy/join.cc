@@ -79,7 +79,7 @@ std::optional<SessionId> Join::unbound_at(const Tuple& tuple) const {
   return found->second;
 }
 
-std::vector<Join::Delivered> Join::deliver(const Claim& claim) const {
+std::vector<Join::Delivered> Join::to_doers(const Claim& claim) const {
   std::vector<Delivered> delivered;
   if (claim.serial != 0) {
     if (const auto session = session_of(claim.serial)) delivered.push_back({*session, claim.alert});
@@ -91,6 +91,27 @@ std::vector<Join::Delivered> Join::deliver(const Claim& claim) const {
     delivered.push_back({*session, claim.alert});
     delivered.back().alert.confidence = Confidence::none;
   }
+  return delivered;
+}
+
+// A flow that was told with another 4-tuple is another's.
+std::optional<Join::Delivered> Join::to_writer(const Claim& claim) const {
+  const auto known = bound_.find(claim.writer.serial);
+  if (claim.writer.serial == 0 || known == bound_.end() || known->second.tuple != claim.writer.tuple)
+    return std::nullopt;
+  Delivered copy{known->second.session, claim.alert};
+  copy.alert.role = AlertRole::writer;
+  copy.alert.confidence = claim.writer.confidence;
+  copy.alert.stream_offset = claim.writer.stream_offset;
+  return copy;
+}
+
+// To each for what it did: who started it, and who wrote it.
+std::vector<Join::Delivered> Join::deliver(const Claim& claim) const {
+  std::vector<Delivered> delivered = to_doers(claim);
+  if (delivered.empty() || claim.writer.serial == 0) return delivered;
+  for (Delivered& each : delivered) each.alert.role = AlertRole::starter;
+  if (auto copy = to_writer(claim)) delivered.push_back(std::move(*copy));
   return delivered;
 }
 
@@ -124,7 +145,10 @@ std::vector<Join::Delivered> Join::take_ready(int64_t now_ns) {
   std::erase_if(waiting_, [&](const Waiting& waiting) {
     auto delivered = deliver(waiting.claim);
     if (delivered.empty() && now_ns - waiting.since_ns <= kPatienceNs) return false;
-    if (delivered.empty()) ++counters_.alerts_dropped;
+    if (delivered.empty()) {
+      ++counters_.alerts_dropped;
+      if (auto copy = to_writer(waiting.claim)) delivered.push_back(std::move(*copy));
+    }
     std::move(delivered.begin(), delivered.end(), std::back_inserter(ready));
     return true;
   });

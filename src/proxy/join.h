@@ -26,10 +26,18 @@ class Join {
   static constexpr size_t kStrangersMax = 4096;  // flows and alerts whose session is not (yet) known
   static constexpr int64_t kPatienceNs = 2'000'000'000;
 
+  // Who wrote what the alert's session has started.
+  struct Writer {
+    uint64_t serial = 0;  // 0: nobody else
+    Tuple tuple;
+    Confidence confidence = Confidence::none;
+    uint64_t stream_offset = 0;
+  };
   struct Claim {
     uint64_t serial = 0;
     Tuple tuple;
     std::vector<uint64_t> candidates;  // where serial is 0
+    Writer writer;
     Alert alert;
   };
   struct Delivered {
@@ -80,6 +88,8 @@ class Join {
   void bind(uint64_t serial, const Bound& to);
   void disown(uint64_t serial);
   std::vector<Delivered> deliver(const Claim& claim) const;
+  std::vector<Delivered> to_doers(const Claim& claim) const;
+  std::optional<Delivered> to_writer(const Claim& claim) const;
 
   std::map<Tuple, SessionId> unbound_;
   std::map<uint64_t, Bound> bound_;

@@ -117,6 +117,49 @@ TEST(JoinTest, ASetOfCandidatesReachesAllOfThemWithoutCertainty) {
   EXPECT_EQ(delivered[0].alert.confidence, Confidence::none);
 }
 
+TEST(JoinTest, WhatOneWroteAndAnotherStartedIsToldToBoth) {
+  Join join;
+  join.session_opened(kA, tuple_of(40000), 0);
+  join.session_opened(kB, tuple_of(40001), 0);
+  join.flow_opened(7, tuple_of(40000), 0);
+  join.flow_opened(8, tuple_of(40001), 0);
+  Join::Claim claim = claim_of(8, 40001);
+  claim.writer = {7, tuple_of(40000), Confidence::inherited, 99};
+  const auto delivered = join.alert(claim, 0);
+  ASSERT_EQ(delivered.size(), 2u);
+  EXPECT_EQ(delivered[0].session, kB);
+  EXPECT_EQ(delivered[0].alert.role, AlertRole::starter);
+  EXPECT_EQ(delivered[0].alert.confidence, Confidence::exact);
+  EXPECT_EQ(delivered[1].session, kA);
+  EXPECT_EQ(delivered[1].alert.role, AlertRole::writer);
+  EXPECT_EQ(delivered[1].alert.confidence, Confidence::inherited);
+  EXPECT_EQ(delivered[1].alert.stream_offset, 99u);
+}
+
+TEST(JoinTest, AWriterIsToldAlsoWhereTheStarterIsNobodyHere) {
+  Join join;
+  join.session_opened(kA, tuple_of(40000), 0);
+  join.flow_opened(7, tuple_of(40000), 0);
+  Join::Claim claim = claim_of(8, 40001);
+  claim.writer = {7, tuple_of(40000), Confidence::exact, 0};
+  EXPECT_TRUE(join.alert(claim, 0).empty());
+  const auto ready = join.take_ready(Join::kPatienceNs + 1);
+  ASSERT_EQ(ready.size(), 1u);
+  EXPECT_EQ(ready[0].session, kA);
+  EXPECT_EQ(ready[0].alert.role, AlertRole::writer);
+}
+
+TEST(JoinTest, AWriterWhoseFlowIsAnothersIsNobody) {
+  Join join;
+  join.session_opened(kA, tuple_of(40000), 0);
+  join.session_opened(kB, tuple_of(40001), 0);
+  join.flow_opened(7, tuple_of(40000), 0);
+  join.flow_opened(8, tuple_of(40001), 0);
+  Join::Claim claim = claim_of(8, 40001);
+  claim.writer = {7, tuple_of(40002), Confidence::exact, 0};
+  EXPECT_EQ(join.alert(claim, 0).size(), 1u);
+}
+
 TEST(JoinTest, AMonitorsNewLifeMayUseSerialsAgain) {
   Join join;
   join.session_opened(kA, tuple_of(40000), 0);

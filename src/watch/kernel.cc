@@ -71,7 +71,7 @@ JudgedReturns judged_returns(const skep_table& table) {
   return numbers;
 }
 
-Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root) {
+Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root, bool follow) {
   libbpf_set_print(log_libbpf);
   std::unique_ptr<Kernel> kernel(new Kernel());
   constexpr char kFailed[] = "load the kernel programs (`skep doctor` says what is missing)";
@@ -81,16 +81,18 @@ Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root) {
   kernel->programs_->bss->last_flow_serial = now;
   kernel->programs_->bss->last_alert = now;
   if (supervisor__load(kernel->programs_) != 0) return fail_errno(kFailed);
-  if (auto attached = kernel->attach(cgroup_root); !attached) return wrap("attach the kernel programs", attached);
+  if (auto attached = kernel->attach(cgroup_root, follow); !attached)
+    return wrap("attach the kernel programs", attached);
   return kernel;
 }
 
-Status Kernel::attach(const std::string& cgroup_root) {
+Status Kernel::attach(const std::string& cgroup_root, bool follow) {
   const Fd cgroup(::open(cgroup_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!cgroup) return fail_errno("open " + cgroup_root);
   auto& progs = programs_->progs;
-  bpf_program* const traced[] = {progs.on_socket_state, progs.on_receive, progs.on_send, progs.on_fork,
-                                 progs.on_exec,         progs.on_signal,  progs.on_exit, progs.on_waking};
+  std::vector<bpf_program*> traced = {progs.on_socket_state, progs.on_receive, progs.on_send, progs.on_fork,
+                                      progs.on_exec,         progs.on_signal,  progs.on_exit, progs.on_waking};
+  if (follow) traced.push_back(progs.on_followed_return);
   for (bpf_program* program : traced) {
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return fail_errno(std::string("attach ") + bpf_program__name(program));

@@ -31,8 +31,9 @@ JudgedReturns judged_returns(const skep_table& table);
 
 class Kernel {
  public:
-  // Loads and attaches all programs, the network hooks at `cgroup_root` (a cgroup v2 directory).
-  static Result<std::unique_ptr<Kernel>> load(const std::string& cgroup_root);
+  // Loads and attaches all programs, the network hooks at `cgroup_root` (a cgroup v2 directory). `follow`: also what
+  // carries labels over pipes and files, which comes by at every return of the host.
+  static Result<std::unique_ptr<Kernel>> load(const std::string& cgroup_root, bool follow);
   ~Kernel();
 
   // `table` must be valid (skep_table_valid). Returns when no program uses the former table any more. No call goes
@@ -63,7 +64,7 @@ class Kernel {
 
  private:
   Kernel() = default;
-  Status attach(const std::string& cgroup_root);
+  Status attach(const std::string& cgroup_root, bool follow);
   Status swap_table(const skep_table& table);
   Status watch_returns(const JudgedReturns& calls);
   void leave_returns(const JudgedReturns& calls);

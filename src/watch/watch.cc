@@ -239,10 +239,10 @@ class Watch {
   std::optional<int> exit_code_;
 };
 
-Result<int> assemble(const std::function<int(JudgePipes)>& judge) {
+Result<int> assemble(bool follow, const std::function<int(JudgePipes)>& judge) {
   const auto root = find_cgroup_root();
   if (!root) return tl::unexpected<Error>(root.error());
-  auto kernel = Kernel::load(*root);
+  auto kernel = Kernel::load(*root, follow);
   if (!kernel) return tl::unexpected<Error>(kernel.error());
   auto group = Cgroup::make(fmt::format("{}/skep-{}", *root, ::getpid()));
   if (!group) return tl::unexpected<Error>(group.error());
@@ -255,8 +255,8 @@ Result<int> assemble(const std::function<int(JudgePipes)>& judge) {
 
 }  // namespace
 
-int run(const std::function<int(JudgePipes)>& judge) {
-  const auto code = assemble(judge);
+int run(bool follow, const std::function<int(JudgePipes)>& judge) {
+  const auto code = assemble(follow, judge);
   if (code) return *code;
   log::error("{}", code.error().message);
   return 1;

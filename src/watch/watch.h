@@ -20,6 +20,6 @@ struct JudgePipes {
 // Runs `judge` in a child (again, should it die) and serves it. Returns the program's exit code: 0 after SIGTERM or
 // SIGINT, 1 where the machine refused something, or what the judge returned where it ended before it had sealed its
 // start.
-int run(const std::function<int(JudgePipes)>& judge);
+int run(bool follow, const std::function<int(JudgePipes)>& judge);
 
 }  // namespace skep::watch

@@ -41,6 +41,7 @@ bool valid(const Alert& alert) {
   for (const std::string& step : alert.steps()) {
     if (!fits(step)) return false;
   }
+  if (alert.writer() != 0 && (!valid(alert.writer_flow()) || alert.writer_confidence() > 4)) return false;
   return (alert.serial() == 0 || valid(alert.flow())) && alert.action() <= 3 && alert.confidence() <= 4;
 }
 

@@ -1,7 +1,9 @@
-// model_client: `model_client --sessions N --bad K --seed S ADDRESS:PORT`: N sessions with a model_server at the same
-// time, K of them bad, in random order. A line of JSON a session: {"port": own port, "bad": 1, "answer": …}. Exit 0:
-// all were answered.
+// model_client: `model_client --sessions N --bad K --seed S [--verb BAD] [--first F] [--requests R] ADDRESS:PORT`:
+// N sessions with a model_server at the same time, K of them bad, in random order, numbered from F; of R requests of a
+// bad session, one after the other, one is. A line of JSON a session: {"port": own port, "number": …, "bad": 1,
+// "answered": 1}. Exit 0: all were answered.
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -9,17 +11,29 @@
 
 #include "net.h"
 
+namespace {
+
+bool ask(int fd, unsigned hold, const std::string& verb, unsigned number) {
+  const std::string name = std::to_string(number);
+  std::string answer;
+  send_all(fd, "HOLD " + std::to_string(hold) + " " + verb + " " + name + "\n");
+  receive_until(fd, answer, 60'000, [](const std::string& text) { return text.find('\n') != std::string::npos; });
+  return answer.rfind((verb == "GOOD" ? "OK " : "DONE ") + name, 0) == 0;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  unsigned sessions = 100, bad = 20, seed = 1;
-  std::string where;
+  unsigned sessions = 100, bad = 20, seed = 1, first = 0, requests = 1;
+  std::string where, verb = "BAD";
+  const std::map<std::string, unsigned*> numbers = {
+      {"--sessions", &sessions}, {"--bad", &bad}, {"--seed", &seed}, {"--first", &first}, {"--requests", &requests}};
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    if (word == "--sessions") {
-      sessions = static_cast<unsigned>(std::atoi(argv[++i]));
-    } else if (word == "--bad") {
-      bad = static_cast<unsigned>(std::atoi(argv[++i]));
-    } else if (word == "--seed") {
-      seed = static_cast<unsigned>(std::atoi(argv[++i]));
+    if (const auto number = numbers.find(word); number != numbers.end()) {
+      *number->second = static_cast<unsigned>(std::atoi(argv[++i]));
+    } else if (word == "--verb") {
+      verb = argv[++i];
     } else {
       where = word;
     }
@@ -34,19 +48,20 @@ int main(int argc, char** argv) {
   std::vector<std::thread> clients;
   for (unsigned i = 0; i < sessions; ++i) {
     const auto hold = static_cast<unsigned>(random() % 20);
-    clients.emplace_back([&, i, hold] {
+    const auto which = static_cast<unsigned>(random() % requests);
+    clients.emplace_back([&, i, hold, which] {
       const int fd = connect_to(address);
       const unsigned port = fd < 0 ? 0 : local_port(fd);
-      std::string answer;
-      if (fd >= 0) {
-        send_all(fd, "HOLD " + std::to_string(hold) + (kinds[i] != 0 ? " BAD " : " GOOD ") + std::to_string(i) + "\n");
-        receive_until(fd, answer, 60'000, [](const std::string&) { return false; });
-        ::close(fd);
+      unsigned good = 0;
+      for (unsigned request = 0; fd >= 0 && request < requests; ++request) {
+        const bool is_bad = kinds[i] != 0 && request == which;
+        good += ask(fd, hold, is_bad ? verb : "GOOD", first + i) ? 1 : 0;
       }
-      const bool good = answer.rfind((kinds[i] != 0 ? "DONE " : "OK ") + std::to_string(i), 0) == 0;
+      if (fd >= 0) ::close(fd);
       const std::lock_guard lock(printing);
-      answered += good ? 1 : 0;
-      std::printf("{\"port\":%u,\"bad\":%d,\"answered\":%d}\n", port, kinds[i], good ? 1 : 0);
+      answered += good == requests ? 1 : 0;
+      std::printf("{\"port\":%u,\"number\":%u,\"bad\":%d,\"answered\":%d}\n", port, first + i, kinds[i],
+                  good == requests ? 1 : 0);
     });
   }
   for (std::thread& client : clients) client.join();

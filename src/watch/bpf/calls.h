@@ -7,6 +7,7 @@
 #define SKEP_WATCH_BPF_CALLS_H
 
 #include "match/automaton.h"
+#include "watch/bpf/confirm.h"
 #include "watch/bpf/emit.h"
 #include "watch/bpf/fields.h"
 #include "watch/bpf/label.h"
@@ -172,14 +173,6 @@ static long judge_candidate(uint32_t i, struct judging *j) {
   return 0;
 }
 
-/* The judge waits for the answer of the thread for which this one works, where its session is not certain. */
-static __always_inline void ask_for_confirmation(const struct skep_label *label, uint32_t tid, uint64_t alert) {
-  uint32_t how = label->source == SKEP_LABEL_FORK ? label->inherited : label->source;
-  if (how == SKEP_LABEL_RECV && !label->ambiguous) return;
-  uint32_t origin = label->origin_tid ? label->origin_tid : tid;
-  if (bpf_map_update_elem(&confirmations, &origin, &alert, BPF_ANY)) COUNT(helper_failures);
-}
-
 /* The calls that led to it: the run's steps, the latest contributions to the evidence, or this call alone. */
 static __always_inline void copy_steps(struct skep_alert_record *record, struct judging *j,
                                        const struct skep_signature *signature) {
@@ -200,6 +193,17 @@ static __always_inline void copy_steps(struct skep_alert_record *record, struct 
   }
   record->step_count = signature->step_count;
   __builtin_memcpy(record->steps, state->runs[j->chosen_run & (SKEP_INSTANCES_MAX - 1)].steps, sizeof record->steps);
+}
+
+/* Whose alert it is, and who wrote the program or script that acts; what a session wrote for itself is its own alone. */
+static __always_inline void fill_labels(struct skep_alert_record *record, struct skep_task *state,
+                                        struct task_struct *task, struct task_struct *leader) {
+  label_now(&record->label, state, task, leader);
+  record->writer = state->writer;
+  if (record->writer.flow.serial == record->label.flow.serial) record->writer.flow.serial = 0;
+  state->flags |= SKEP_TASK_STICKY;
+  if (state->label.source == SKEP_LABEL_NONE) return;
+  if (bpf_map_update_elem(&violators, &state->label.flow.serial, &kZero, BPF_ANY)) COUNT(helper_failures);
 }
 
 /* `level`: of evidence that has newly reached one, else 0. */
@@ -233,7 +237,7 @@ static __always_inline void raise_alert(struct judging *j, uint32_t index, uint8
   record->family = (uint16_t)j->call->fields[SKEP_FIELD_FD_TYPE];
   record->path_bytes = record->args_bytes = 0;
   record->path[0] = record->exec_args[0] = 0;
-  record->label = j->state->label;
+  fill_labels(record, j->state, task, j->leader);
   BPF_CORE_READ_STR_INTO(&record->comm, task, comm);
   copy_steps(record, j, signature);
   struct linux_binprm *program = j->program;

@@ -5,7 +5,9 @@
 #define SKEP_WATCH_BPF_FLOWS_H
 
 #include "watch/bpf/calls.h"
+#include "watch/bpf/confirm.h"
 #include "watch/bpf/emit.h"
+#include "watch/bpf/handoff.h"
 #include "watch/bpf/label.h"
 
 /* v4-mapped where it is IPv4. */
@@ -49,14 +51,29 @@ static __always_inline void flow_opened(struct sock *sk) {
   fill_flow(&state->flow, sk, *service);
   state->bytes_in = state->bytes_out = state->read_ns = 0;
   state->reader_pid = state->unanswered = 0;
+  state->waits_tid = state->waits_pid = 0;
+  state->waits_start_ns = 0;
   emit_flow(state, SKEP_FLOW_OPENED);
+}
+
+/* The thread that had read from the flow has it in hand no longer. */
+static __always_inline void let_go(struct skep_flow_state *flow) {
+  flow->unanswered = 0;
+  bpf_map_delete_elem(&unanswered, &flow->flow.serial);
+  if (!bpf_task_from_pid) return;
+  struct task_struct *task = bpf_task_from_pid((int)flow->waits_tid);
+  if (!task) return;
+  struct skep_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
+  if (state && state->waiting && BPF_CORE_READ(task, start_boottime) == flow->waits_start_ns)
+    __sync_fetch_and_add(&state->waiting, (uint32_t)-1);
+  bpf_task_release(task);
 }
 
 static __always_inline void flow_closed(struct sock *sk) {
   struct skep_flow_state *state = bpf_sk_storage_get(&flows, sk, 0, 0);
   if (!state) return;
   emit_flow(state, SKEP_FLOW_CLOSED);
-  bpf_map_delete_elem(&unanswered, &state->flow.serial);
+  if (state->unanswered) let_go(state);
   retire_session(state->flow.serial);
 }
 
@@ -69,62 +86,103 @@ int BPF_PROG(on_socket_state, struct sock *sk, int old_state, int new_state) {
   return 0;
 }
 
+static __always_inline void show_disorder(struct task_struct *task, uint32_t what) {
+  uint32_t *conduct = conduct_of(task->group_leader);
+  if (conduct && !(*conduct & what)) __sync_fetch_and_or(conduct, what);
+}
+
+static __always_inline void show_order(struct task_struct *task, uint32_t one, uint32_t bits) {
+  uint32_t *conduct = conduct_of(task->group_leader);
+  if (conduct && (*conduct & bits) < one * SKEP_CONDUCT_TRUSTED) __sync_fetch_and_add(conduct, one);
+}
+
+/* Current has the flow in hand from here on. */
+static __always_inline void take_in_hand(struct skep_flow_state *flow, struct skep_task *state, struct task_struct *task) {
+  uint32_t tid = (uint32_t)task->pid;
+  if (flow->unanswered) {
+    if (flow->waits_tid == tid) return;
+    if (flow->waits_pid == (uint32_t)task->tgid) show_disorder(task, SKEP_CONDUCT_DISORDERLY);
+    let_go(flow);
+  }
+  flow->unanswered = 1;
+  flow->waits_tid = tid;
+  flow->waits_pid = (uint32_t)task->tgid;
+  flow->waits_start_ns = BPF_CORE_READ(task, start_boottime);
+  __sync_fetch_and_add(&state->waiting, 1);
+  if (bpf_map_update_elem(&unanswered, &flow->flow.serial, &tid, BPF_ANY)) COUNT(helper_failures);
+}
+
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(on_receive, struct sock *sk, int bytes, int flags) {
   if (bytes <= 0) return 0;
+  if (BPF_CORE_READ(sk, __sk_common.skc_family) == K_AF_UNIX) {
+    receive_from_peer(sk, bytes);
+    return 0;
+  }
   struct skep_flow_state *flow = bpf_sk_storage_get(&flows, sk, 0, 0);
   if (!flow) return 0;
-  struct skep_task *state = supervised_current();
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct skep_task *state = supervised(task);
   if (!state) return 0;
-  uint64_t who = bpf_get_current_pid_tgid();
   if (!flow->reader_pid) {
-    flow->reader_pid = (uint32_t)(who >> 32);
+    flow->reader_pid = (uint32_t)task->tgid;
     emit_flow(flow, SKEP_FLOW_SERVED);
   }
   flow->bytes_in += (uint32_t)bytes;
-  stamp(&state->label, flow, (uint32_t)who);
-  flow->read_ns = state->label.since_ns;
-  if (!flow->unanswered) {
-    flow->unanswered = 1;
-    if (bpf_map_update_elem(&unanswered, &flow->flow.serial, &kZero, BPF_ANY)) COUNT(helper_failures);
-  }
+  flow->read_ns = bpf_ktime_get_boot_ns();
+  stamp(state, flow, (uint32_t)task->pid);
+  take_in_hand(flow, state, task);
   COUNT(labels);
   return 0;
 }
 
-/* The judge waits for this thread's next answer: here it is. */
-static __always_inline void confirm(const struct skep_flow_state *flow, uint32_t tid) {
-  uint64_t *alert = bpf_map_lookup_elem(&confirmations, &tid);
-  if (!alert) return;
-  struct skep_confirm_record *record = RESERVE(alerts, record, SKEP_CONFIRM);
-  if (record) {
-    record->alert = *alert;
-    record->flow = flow->flow;
-    record->read_ns = flow->read_ns;
-    record->tid = tid;
-    record->pad = 0;
-    bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+/* A flow is answered for the first time since it was read: how does that fit what its thread was taken to work for? */
+static __always_inline void show_conduct(const struct skep_flow_state *flow, const struct skep_task *state,
+                                         struct task_struct *task) {
+  uint32_t tid = (uint32_t)task->pid;
+  int same = state->label.flow.serial == flow->flow.serial;
+  if (state->label.source == SKEP_LABEL_HANDED) {
+    if (same)
+      show_order(task, SKEP_CONDUCT_HANDED, SKEP_CONDUCT_HANDED_BITS);
+    else
+      show_disorder(task, SKEP_CONDUCT_DISORDERLY | SKEP_CONDUCT_MISHANDED);
+  } else if (state->label.source == SKEP_LABEL_RECV) {
+    if (!same)
+      show_disorder(task, SKEP_CONDUCT_DISORDERLY);
+    else if (others_wait(state, tid))
+      show_order(task, SKEP_CONDUCT_READ, SKEP_CONDUCT_READ_BITS);
   }
-  bpf_map_delete_elem(&confirmations, &tid);
+  int by_another = flow->waits_tid != tid && flow->waits_pid == (uint32_t)task->tgid;
+  if (by_another && state->flags & SKEP_TASK_READS) show_disorder(task, SKEP_CONDUCT_DISORDERLY);
+}
+
+/* What a thread was handed by another of its process is done with its answer; what it takes up next without being woken is
+ * not seen. Until then it may still act for what it has answered. */
+static __always_inline void finish_work(struct skep_task *state, const struct skep_flow_state *flow) {
+  if (state->label.source != SKEP_LABEL_WAKE && state->label.source != SKEP_LABEL_NONE) return;
+  state->label.source = SKEP_LABEL_NONE;
+  state->label.flow = flow->flow;
 }
 
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_send, struct sock *sk, int bytes, int flags) {
   if (bytes <= 0) return 0;
+  if (BPF_CORE_READ(sk, __sk_common.skc_family) == K_AF_UNIX) {
+    hand_to_peer(sk, bytes);
+    return 0;
+  }
   struct skep_flow_state *flow = bpf_sk_storage_get(&flows, sk, 0, 0);
   if (!flow) return 0;
-  struct skep_task *state = supervised_current();
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct skep_task *state = supervised(task);
   if (!state) return 0;
-  uint32_t tid = (uint32_t)bpf_get_current_pid_tgid();
   flow->bytes_out += (uint32_t)bytes;
   if (flow->unanswered) {
-    flow->unanswered = 0;
-    bpf_map_delete_elem(&unanswered, &flow->flow.serial);
+    show_conduct(flow, state, task);
+    let_go(flow);
   }
-  /* What it was handed is done; what it takes up next without being woken is not known from this label. */
-  if (state->label.source == SKEP_LABEL_WAKE && state->label.flow.serial == flow->flow.serial)
-    state->label.source = SKEP_LABEL_NONE;
-  confirm(flow, tid);
+  finish_work(state, flow);
+  confirm(flow, (uint32_t)task->pid, task);
   return 0;
 }
 

@@ -36,6 +36,10 @@ struct sock_common {
 struct sock {
   struct sock_common __sk_common;
   unsigned short sk_protocol;
+  unsigned short sk_type;
+};
+struct unix_sock {
+  struct sock *peer;
 };
 struct socket {
   short type;
@@ -47,6 +51,7 @@ struct super_block { unsigned int s_dev; };
 struct inode {
   unsigned short i_mode;
   unsigned int i_nlink;
+  unsigned int i_generation;
   unsigned long i_ino;
   struct super_block *i_sb;
 };
@@ -147,8 +152,10 @@ extern struct task_struct *bpf_task_from_pid(int pid) __ksym __weak;
 extern void bpf_task_release(struct task_struct *task) __ksym __weak;
 
 enum {
+  K_AF_UNIX = 1,
   K_AF_INET = 2,
   K_AF_INET6 = 10,
+  K_SOCK_STREAM = 1,
   K_IPPROTO_TCP = 6,
   K_TCP_ESTABLISHED = 1,
   K_TCP_SYN_RECV = 3,

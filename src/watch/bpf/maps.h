@@ -111,7 +111,7 @@ struct {
   __array(values, struct table_slot);
 } table SEC(".maps") = {.values = {&first_table}};
 
-/* Flows that were read and not yet answered, by serial. */
+/* Flows that were read and not yet answered, by serial: the thread that read them. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 16384);
@@ -119,13 +119,29 @@ struct {
   __type(value, uint32_t);
 } unanswered SEC(".maps");
 
-/* Threads whose next answer the judge waits for: tid to alert. */
+/* Threads whose next answer the judge waits for, and the alerts that wait. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 4096);
   __type(key, uint32_t);
-  __type(value, uint64_t);
+  __type(value, struct skep_awaited);
 } confirmations SEC(".maps");
+
+/* Flows whose sessions have violated, by serial: what is forked on behalf of one of them is the intruder's own. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 4096);
+  __type(key, uint64_t);
+  __type(value, uint32_t);
+} violators SEC(".maps");
+
+/* Files that supervised threads have opened to write, by device, inode and generation: the label of the last one. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 16384);
+  __type(key, uint64_t);
+  __type(value, struct skep_label);
+} written SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -11,6 +11,9 @@
 enum skep_task_flag {
   SKEP_TASK_LAUNCHING = 1, /* the launcher before its exec: judged by nothing */
   SKEP_TASK_IN_GROUP = 2,  /* runs a program of an app group */
+  SKEP_TASK_STICKY = 4,    /* it has violated, or was forked for a session that had: what was forked keeps its label (label.h) */
+  SKEP_TASK_READS = 8,     /* this thread itself reads from flows */
+  SKEP_TASK_WRITTEN = 16,   /* it runs a program that `writer` wrote, not only a script */
 };
 
 /* In task storage of every supervised thread. `epoch` is the service slot's: a task of a service that was removed and whose
@@ -19,11 +22,15 @@ struct skep_task {
   uint32_t service;
   uint32_t epoch;
   uint32_t flags;
-  uint32_t pad;
+  uint32_t waiting; /* flows that this thread has read and nobody has answered */
   uint64_t tree;        /* 0: it was not forked on behalf of a session */
   uint64_t exe;         /* skep_file_id of the program that it runs; 0: not known (adopted, and never seen to exec) */
   uint64_t exe_name;    /* skep_name_hash */
   struct skep_label label;
+  struct skep_label writer; /* who wrote the program or script that it works by; serial 0: nobody known */
+  uint64_t pending_ns;      /* since when it has read what its writer has not told (handoff.h); 0: it has not */
+  uint32_t conduct;         /* of a process, at its leader: skep_conduct */
+  uint32_t pad;
 };
 
 struct skep_service_entry {
@@ -59,6 +66,17 @@ struct skep_flow_state {
   uint64_t read_ns;    /* last */
   uint32_t reader_pid; /* who read from it first; 0: nobody yet */
   uint32_t unanswered; /* it was read since it was last written */
+  uint32_t waits_tid;  /* by this thread, of this process, which began then */
+  uint32_t waits_pid;
+  uint64_t waits_start_ns;
+};
+
+/* The alerts that wait for one thread's next answer: its own first (a later one stands for the earlier ones), then those of
+ * threads that have handed their answers to it. */
+enum { SKEP_AWAITED_MAX = 4 };
+struct skep_awaited {
+  uint64_t alert[SKEP_AWAITED_MAX]; /* 0: none */
+  uint32_t tid[SKEP_AWAITED_MAX];   /* the thread that the alert waits for */
 };
 
 struct skep_port_key {
@@ -103,7 +121,7 @@ struct skep_mark {
   uint32_t children_of; /* adopt: mark only if the parent is marked for this service already */
 };
 
-SKEP_STATIC_ASSERT(sizeof(struct skep_task) == 120, "skep_task");
+SKEP_STATIC_ASSERT(sizeof(struct skep_task) == 216, "skep_task");
 SKEP_STATIC_ASSERT(sizeof(struct skep_scope_key) == 16, "skep_scope_key");
 SKEP_STATIC_ASSERT(sizeof(struct skep_service_entry) == 48, "skep_service_entry");
 SKEP_STATIC_ASSERT(sizeof(struct skep_notice) == 64, "skep_notice");

@@ -7,6 +7,7 @@
 #include "watch/bpf/calls.h"
 #include "watch/bpf/emit.h"
 #include "watch/bpf/label.h"
+#include "watch/bpf/written.h"
 
 static __always_inline void emit_fork(struct task_struct *parent, struct task_struct *child,
                                       const struct skep_task *state) {
@@ -30,12 +31,16 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
   }
   to->service = from->service;
   to->epoch = from->epoch;
-  to->flags = from->flags;
   int is_thread = parent->tgid == child->tgid;
   to->exe = from->exe;
   to->exe_name = from->exe_name;
   to->tree = from->tree;
-  inherit(&to->label, &from->label, (uint32_t)parent->pid, is_thread);
+  to->flags = from->flags & ~(uint32_t)(SKEP_TASK_READS | (is_thread ? SKEP_TASK_STICKY : 0));
+  if (!is_thread && from->label.source != SKEP_LABEL_NONE && bpf_map_lookup_elem(&violators, &from->label.flow.serial))
+    to->flags |= SKEP_TASK_STICKY;
+  to->writer = from->writer;
+  label_now(&to->label, from, parent, parent->group_leader);
+  inherit(&to->label, (uint32_t)parent->pid, is_thread);
   if (!is_thread) join_tree(to, from);
   if (!is_thread) emit_fork(parent, child, to);
   return 0;
@@ -53,6 +58,9 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
     record->exe_inode = BPF_CORE_READ(program, file, f_inode, i_ino);
     bpf_ringbuf_submit(record, 0);
   }
+  state->conduct = 0; /* the former program's */
+  state->flags &= ~(uint32_t)SKEP_TASK_READS;
+  work_by(state, BPF_CORE_READ(program, file), SKEP_TASK_WRITTEN);
   judge_program(task, state, program);
   return 0;
 }
@@ -114,7 +122,7 @@ int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct k_sigact
   struct skep_task *state = supervised(task);
   if (!state) return 0;
   struct skep_task *leader = bpf_task_storage_get(&tasks, task->group_leader, 0, 0);
-  if (leader && leader != state) leader->label = state->label;
+  if (leader) label_now(&leader->label, state, task, task->group_leader);
   emit_crash(task, state, signal, info);
   return 0;
 }
@@ -158,7 +166,8 @@ int BPF_PROG(on_waking, struct task_struct *woken) {
   struct skep_task *from = supervised(current);
   if (!from || from->label.source == SKEP_LABEL_NONE) return 0;
   struct skep_task *to = bpf_task_storage_get(&tasks, woken, 0, 0);
-  if (!to || to->label.source == SKEP_LABEL_RECV || !hands_over(current)) return 0;
+  if (!to || to->label.source == SKEP_LABEL_RECV || to->label.source == SKEP_LABEL_HANDED || keeps_label(to)) return 0;
+  if (!hands_over(current)) return 0;
   to->label = from->label;
   to->label.source = SKEP_LABEL_WAKE;
   to->label.inherited = SKEP_LABEL_NONE;
