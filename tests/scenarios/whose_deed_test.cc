@@ -1,4 +1,5 @@
 // Deeds that belong to more than one session, and deeds made to look like another's.
+#include "base/file.h"
 #include "base/text.h"
 #include "harness/hosts.h"
 #include "harness/rig.h"
@@ -7,6 +8,12 @@ namespace skep::harness {
 namespace {
 
 constexpr char kEntrance[] = "10.99.1.2:90";
+
+constexpr char kSignatures[] =
+    "apiVersion: skep/v1\nkind: SignatureSet\nmetadata: {name: deeds, version: 1}\nsignatures:\n"
+    "  - {signature: shell_started, condition: \"evt.type = execve and proc.name in (sh, dash)\", action: deny}\n"
+    "  - {signature: unlisted_program, condition: evt.type = execve and proc.is_listed = false, action: deny}\n"
+    "  - {signature: outgoing_connection, condition: evt.type = connect and fd.l4proto = tcp, action: deny}\n";
 
 class WhoseDeedTest : public testing::TestWithParam<const char*> {
  protected:
@@ -18,7 +25,8 @@ class WhoseDeedTest : public testing::TestWithParam<const char*> {
     options.services_proxy =
         fmt::format("  - {{name: model, listen: [\"{}\"], bait: bait1, address: \"10.99.0.3:9000\"}}\n", kEntrance);
     options.proxy_more = "heartbeat_ms: 100\n";
-    options.monitor_more = monitor_more;
+    ASSERT_TRUE(write_file(signatures_.path() + "/deeds.yaml", kSignatures));
+    options.monitor_more = fmt::format("signatures: [{}/deeds.yaml]\n{}", signatures_.path(), monitor_more);
     rig_.emplace(options);
     const auto started = rig_->start();
     ASSERT_TRUE(started) << started.error().message;
@@ -52,6 +60,7 @@ class WhoseDeedTest : public testing::TestWithParam<const char*> {
     return all;
   }
 
+  testbed::Folder signatures_ = std::move(*testbed::Folder::make());
   std::optional<Rig> rig_;
 };
 
