@@ -49,27 +49,57 @@ int ask_of(const Options& options, Request* (wire::LocalRequest::*part)(), typen
   return ask_monitor(options, request);
 }
 
+void print_usable(const match::SignatureInfo& info, bool as_json) {
+  if (!as_json) {
+    std::printf("%s:%d: %s: usable\n", info.file.c_str(), info.line, info.name.c_str());
+    return;
+  }
+  JsonWriter json;
+  json.begin_object()
+      .field("name", info.name)
+      .field("file", info.file)
+      .field("line", info.line)
+      .field("state", "loaded")
+      .end_object();
+  std::printf("%s\n", json.text().c_str());
+}
+
+void print_test(const match::TestResult& result, bool as_json) {
+  const formats::SignatureTest& test = *result.test;
+  const bool passed = result.failures.empty();
+  if (!as_json) {
+    std::printf("%s:%d: test: %s: %s\n", test.file.c_str(), test.line, printable(test.name).c_str(),
+                passed ? "ok" : "FAILED");
+    for (const std::string& failure : result.failures) std::printf("  %s\n", failure.c_str());
+    return;
+  }
+  JsonWriter json;
+  json.begin_object()
+      .field("test", test.name)
+      .field("file", test.file)
+      .field("line", test.line)
+      .field("state", passed ? "ok" : "failed")
+      .key("failures")
+      .begin_array();
+  for (const std::string& failure : result.failures) json.value(failure);
+  json.end_array().end_object();
+  std::printf("%s\n", json.text().c_str());
+}
+
+// 0: all is well; 1: a test failed; 2: the files do not load.
 int check(const Options& options) {
-  const auto set = match::check_files(options.items);
-  if (!set) {
-    std::fprintf(stderr, "%s\n", set.error().message.c_str());
-    return 1;
+  const auto checked = match::check_files(options.items);
+  if (!checked) {
+    std::fprintf(stderr, "%s\n", checked.error().message.c_str());
+    return 2;
   }
-  for (const match::SignatureInfo& info : set->signatures) {
-    if (!options.json) {
-      std::printf("%s:%d: %s: usable\n", info.file.c_str(), info.line, info.name.c_str());
-      continue;
-    }
-    JsonWriter json;
-    json.begin_object()
-        .field("name", info.name)
-        .field("file", info.file)
-        .field("line", info.line)
-        .field("state", "loaded")
-        .end_object();
-    std::printf("%s\n", json.text().c_str());
+  for (const match::SignatureInfo& info : checked->compiled.signatures) print_usable(info, options.json);
+  bool passed = true;
+  for (const match::TestResult& result : checked->tests) {
+    print_test(result, options.json);
+    passed = passed && result.failures.empty();
   }
-  return 0;
+  return passed ? 0 : 1;
 }
 
 }  // namespace
@@ -102,7 +132,8 @@ int run_hids(Words words) {
       command(*services, "add", "supervise more: YAML as under `services:`, by pid or cgroup", "FILE");
   const CLI::App* services_remove = command(*services, "remove", "let go: the processes run on, unsupervised", "NAME");
   const CLI::App* status = command(app, "status", "what skep-monitor says of itself", nullptr);
-  const CLI::App* checking = command(app, "check", "check signature files, without a kernel", "FILE");
+  const CLI::App* checking =
+      command(app, "check", "check signature files and run their tests, without a kernel", "FILE");
   if (const auto code = parse(app, words)) return *code;
 
   using Signatures = wire::SignaturesRequest;

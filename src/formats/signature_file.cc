@@ -279,6 +279,7 @@ Result<SignatureSet> parse_signature_file(const std::string& path, const std::st
     }
     if (enabled) set.signatures.push_back(std::move(signature));
   }
+  set.tests = read_tests(file);
   file.finish();
   if (!complaints.none()) return complaints.failure();
   return set;

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "formats/condition.h"
+#include "formats/signature_test_file.h"
 
 namespace skep::formats {
 
@@ -78,6 +79,7 @@ struct SignatureSet {
   std::string name;
   Maturity maturity = Maturity::stable;
   std::vector<Signature> signatures;  // the enabled ones, in the order of the file
+  std::vector<SignatureTest> tests;
 };
 
 Result<SignatureSet> parse_signature_file(const std::string& path, const std::string& text);

@@ -144,10 +144,16 @@ SKEP_INLINE int skep_run_takes(const struct skep_signature* signature, uint32_t 
   return next && index >= next && (signature->optional & between) == between;
 }
 
+/* What has passed since `then_ns`. Another thread may have written a time later than this call's: nothing has passed.
+ */
+SKEP_INLINE uint64_t skep_passed(uint64_t now_ns, uint64_t then_ns) {
+  return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
 /* What older than maxspan has begun counts as none. */
 SKEP_INLINE int skep_run_lives(const struct skep_signature* signature, const struct skep_instance* run,
                                uint64_t now_ns) {
-  return run->next && (!signature->maxspan_ns || now_ns - run->begun_ns <= signature->maxspan_ns);
+  return run->next && (!signature->maxspan_ns || skep_passed(now_ns, run->begun_ns) <= signature->maxspan_ns);
 }
 
 /* What the run has bound becomes known of the call. */
@@ -173,13 +179,15 @@ SKEP_INLINE void skep_bind(struct skep_instance* run, const struct skep_table_st
   }
 }
 
-/* Whether the first step, seen now, binds what the run that has just begun has bound: then it is the same run anew. */
+/* Whether the first step, seen now, binds what the run that has just begun has bound: then it is the same run anew. A
+ * call of which that is not known is not the same as one of which it is. */
 SKEP_INLINE int skep_same_begin(const struct skep_instance* run, const struct skep_table_step* step,
                                 const struct skep_call* c) {
   for (uint32_t i = 0; i < SKEP_BOUND_MAX; ++i) {
     uint32_t field = skep_bound_field(step, c, i);
-    if (field >= SKEP_FIELD_COUNT) continue;
-    if (!(run->has_bound >> i & 1) || run->bound[i] != c->fields[field]) return 0;
+    uint32_t known = field < SKEP_FIELD_COUNT;
+    if (known != (uint32_t)(run->has_bound >> i & 1)) return 0;
+    if (known && run->bound[i] != c->fields[field]) return 0;
   }
   return 1;
 }
@@ -258,8 +266,8 @@ SKEP_SUBPROGRAM int skep_sequence_begin(const struct skep_table* t, uint32_t whi
   return SKEP_SEQUENCE_ADVANCED;
 }
 
-/* A later step of the table, or an `until`, is held against the call for run `place`. COMPLETE leaves the run's steps for
- * the alert. */
+/* A later step of the table, or an `until`, is held against the call for run `place`. COMPLETE leaves the run's steps
+ * for the alert. */
 SKEP_SUBPROGRAM int skep_run_advance(const struct skep_table* t, uint32_t which, struct skep_state* state,
                                      uint32_t place, struct skep_call* c) {
   if (!t || !state || !c) return SKEP_SEQUENCE_NOTHING;
@@ -291,32 +299,55 @@ SKEP_SUBPROGRAM int skep_run_advance(const struct skep_table* t, uint32_t which,
 /* 2^(-n/16), in 1/65536 parts. */
 SKEP_INLINE uint64_t skep_sixteenth_power(uint32_t sixteenths) {
   switch (sixteenths & 15) {
-    case 0: return 65536;
-    case 1: return 62757;
-    case 2: return 60097;
-    case 3: return 57549;
-    case 4: return 55109;
-    case 5: return 52773;
-    case 6: return 50535;
-    case 7: return 48393;
-    case 8: return 46341;
-    case 9: return 44376;
-    case 10: return 42495;
-    case 11: return 40693;
-    case 12: return 38968;
-    case 13: return 37316;
-    case 14: return 35734;
-    default: return 34219;
+    case 0:
+      return 65536;
+    case 1:
+      return 62757;
+    case 2:
+      return 60097;
+    case 3:
+      return 57549;
+    case 4:
+      return 55109;
+    case 5:
+      return 52773;
+    case 6:
+      return 50535;
+    case 7:
+      return 48393;
+    case 8:
+      return 46341;
+    case 9:
+      return 44376;
+    case 10:
+      return 42495;
+    case 11:
+      return 40693;
+    case 12:
+      return 38968;
+    case 13:
+      return 37316;
+    case 14:
+      return 35734;
+    default:
+      return 34219;
   }
 }
 
-/* The score after `passed_ns`: halved for each half-life, between them in sixteenths (at most 4.5 % off). */
-SKEP_INLINE uint32_t skep_decayed(uint32_t score, uint64_t half_life_ns, uint64_t passed_ns) {
-  uint64_t sixteenth_ns = half_life_ns / 16;
-  if (!sixteenth_ns) return score;
-  uint64_t sixteenths = passed_ns / sixteenth_ns;
+/* The score after so many sixteenths of a half-life: halved for each 16 of them. */
+SKEP_INLINE uint32_t skep_decayed(uint32_t score, uint64_t sixteenths) {
   if (sixteenths >= 16 * 31) return 0;
   return (uint32_t)(((uint64_t)score * skep_sixteenth_power((uint32_t)sixteenths) >> 16) >> (sixteenths / 16 & 31));
+}
+
+/* The score falls by the whole sixteenths of the half-life that have passed (at most 4.5 % off); what is left of one
+ * counts the next time, so that many small contributions do not stop the fall. */
+SKEP_INLINE void skep_decay(struct skep_evidence* e, uint64_t half_life_ns, uint64_t now_ns) {
+  uint64_t sixteenth_ns = half_life_ns / 16;
+  if (!sixteenth_ns) return;
+  uint64_t sixteenths = skep_passed(now_ns, e->since_ns) / sixteenth_ns;
+  e->score = skep_decayed(e->score, sixteenths);
+  e->since_ns += sixteenths * sixteenth_ns;
 }
 
 /* How many levels `score` has reached. */
@@ -342,10 +373,9 @@ SKEP_SUBPROGRAM int skep_add_evidence(const struct skep_table* t, uint32_t index
   if (w->most && already + add > w->most) add = w->most > already ? w->most - already : 0;
   if (!add) return 0;
   if (already + add <= 0xffff) e->added[place] = (uint16_t)(already + add);
-  uint64_t score = skep_decayed(e->score, signature->half_life_ns, c->now_ns - e->since_ns);
-  score += (uint64_t)add * SKEP_SCORE_UNIT;
+  skep_decay(e, signature->half_life_ns, c->now_ns);
+  uint64_t score = e->score + (uint64_t)add * SKEP_SCORE_UNIT;
   e->score = score > 0xffffffffu ? 0xffffffffu : (uint32_t)score;
-  e->since_ns = c->now_ns;
   struct skep_step* note = &e->steps[e->next_step & (SKEP_STEPS_MAX - 1)];
   skep_note_step(note, c);
   note->call |= (place + 1) << SKEP_STEP_WEIGHT_SHIFT;
@@ -385,7 +415,8 @@ static inline int skep_signature_valid(const struct skep_table* t, const struct 
 }
 
 static inline int skep_step_valid(const struct skep_table_step& s) {
-  if (s.conjunction_count > SKEP_STEP_CONJUNCTIONS_MAX || s.stage > SKEP_STAGE_POST || s.role > SKEP_ROLE_GATE) return 0;
+  if (s.conjunction_count > SKEP_STEP_CONJUNCTIONS_MAX || s.stage > SKEP_STAGE_POST || s.role > SKEP_ROLE_GATE)
+    return 0;
   if (s.index >= (s.role == SKEP_ROLE_WEIGHT ? int{SKEP_WEIGHTS_MAX} : int{SKEP_STEPS_MAX})) return 0;
   if (s.conjunction_first + s.conjunction_count > SKEP_CONJUNCTIONS_MAX) return 0;
   for (const uint8_t field : s.bind) {

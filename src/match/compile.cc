@@ -159,13 +159,20 @@ class Compiler {
     feeds_.push_back({added.index, static_cast<uint16_t>(number), &added.signature, &weight});
   }
 
-  // The calls that are refused once the level is reached.
+  // The calls that are refused once the level is reached: those that no lower one refuses already, so that a refusal
+  // holds once.
   void add_gate(const Added& added, size_t number) {
     const formats::EvidenceLevel& level = added.signature.levels[number];
-    if (level.deny_next.empty() || added.signature.monitored) return;
+    std::vector<std::string> names = level.deny_next;
+    for (size_t lower = 0; lower < number; ++lower) {
+      const auto& refused = added.signature.levels[lower].deny_next;
+      std::erase_if(names,
+                    [&](const auto& name) { return std::find(refused.begin(), refused.end(), name) != refused.end(); });
+    }
+    if (names.empty() || added.signature.monitored) return;
     formats::SignatureStep step;
     step.line = level.line;
-    step.condition = {{Predicate{"evt.type", Comparison::in, false, level.deny_next}}};
+    step.condition = {{Predicate{"evt.type", Comparison::in, false, names}}};
     add_step(added, step, {SKEP_ROLE_GATE, number + 1}, SignatureAction::deny);
   }
 

@@ -159,13 +159,14 @@ TEST(SignaturePageTest, SaysOfWhichCallsAFieldIsKnown) {
 
 // The keys that the reader asks for, as its source has them: map.text("desc", …), choose(map, "by", …), …, "where").
 std::set<std::string> keys_of_source() {
-  const std::string source =
-      source_text("src/formats/signature_file.cc") + source_text("src/formats/signature_step.cc");
+  const std::string source = source_text("src/formats/signature_file.cc") +
+                             source_text("src/formats/signature_step.cc") +
+                             source_text("src/formats/signature_test_file.cc");
   std::set<std::string> keys;
   for (const std::string before :
        {"map.text(\"", "map.texts(\"", "map.truth(\"", "map.list(\"", "map.node(\"", "map.require(\"", "map.number(\"",
         "read_span(map, \"", "other.text(\"", "file.text(\"", "file.list(\"", "file.node(\"", "file.require(\"",
-        "choose(map, \"", "read_condition(map, \"", "vocabulary, \""}) {
+        "choose(map, \"", "one_of(map, \"", "read_condition(map, \"", "vocabulary, \""}) {
     for (size_t at = source.find(before); at != std::string::npos; at = source.find(before, at + 1)) {
       const size_t from = at + before.size();
       keys.insert(source.substr(from, source.find('"', from) - from));
@@ -249,6 +250,8 @@ TEST(SignaturePageTest, GivesTheLimitsThatHold) {
       {"networks in all", SKEP_NETS_MAX},
       {"services", SKEP_SERVICES_MAX},
       {"values of one `in`", formats::kListMax},
+      {"tests of a file", formats::kTestsMax},
+      {"calls of a trace", formats::kTraceMax},
       {"calls that a service intercepts, the usual ones with them", SKEP_INTERCEPTS_MAX},
   };
   const auto rows = table_rows(section(page(), "Limits"));

@@ -1,8 +1,20 @@
 #include "match/engine.h"
 
+#include <asm/unistd_64.h>
+
 #include "match/automaton.h"
 
 namespace skep::match {
+
+namespace {
+
+// The hook of listen takes the steps of PRE as well, in case the notifier was deceived: watch/bpf/calls.h.
+bool stage_fits(const skep_table_step& step, const skep_call& call) {
+  const bool second_net = call.nr == __NR_listen && call.stage == SKEP_STAGE_HOOK;
+  return step.stage == call.stage || (second_net && step.stage == SKEP_STAGE_PRE);
+}
+
+}  // namespace
 
 std::vector<Fired> Engine::judge(skep_call& call, const Caller& caller) {
   std::optional<Fired> chosen;
@@ -13,7 +25,7 @@ std::vector<Fired> Engine::judge(skep_call& call, const Caller& caller) {
     const uint16_t which = table_.by_call[run.first + i];
     const uint16_t index = table_.steps[which].signature;
     const skep_signature& signature = table_.signatures[index];
-    if (table_.steps[which].stage != call.stage || !(signature.services >> (call.service & 63) & 1)) continue;
+    if (!stage_fits(table_.steps[which], call) || !(signature.services >> (call.service & 63) & 1)) continue;
     if (!holds(which, call, caller, level)) continue;
     feed(signature, call, caller, level);
     if (!chosen || signature.action > chosen->action) chosen = Fired{index, signature.action, 0};
@@ -91,8 +103,9 @@ void Engine::weigh(uint16_t signature, uint32_t weight, const Key& key, const sk
   skep_state& state = make(key);
   skep_renew_state(&table_, signature, &state);
   const int reached = skep_add_evidence(&table_, signature, &state, weight, &call);
-  if (reached <= 0 || (level && level->signature != signature)) return;
+  if (reached <= 0) return;
   const skep_level& told = table_.signatures[signature].levels[(reached - 1) & (SKEP_LEVELS_MAX - 1)];
+  if (level && level->signature != signature && told.action <= level->action) return;
   level = Fired{signature, told.action, static_cast<uint8_t>(reached)};
 }
 

@@ -80,10 +80,14 @@ bool is_asked(const JudgedCall& judged, const Target& target) {
                      [&](const CompiledService* service) { return holds(service->intercepts); });
 }
 
+}  // namespace
+
 bool passes(uint16_t call, uint8_t stage) {
   const auto& places = places_of(call);
   return std::find(places.begin(), places.end(), stage) != places.end();
 }
+
+namespace {
 
 // What an operator can do where a call would have to be asked about, and is not.
 std::string words_for_unasked(uint16_t call) {

@@ -35,6 +35,8 @@ struct JudgedCall {
   bool unsafe = false;                    // a refusal may hang on user memory
 };
 
+// Whether the call passes the place at all.
+bool passes(uint16_t call, uint8_t stage);
 Result<uint8_t> stage_of(const JudgedCall& judged, const Target& target);
 
 }  // namespace skep::match

@@ -239,7 +239,7 @@ struct skep_instance {
 };
 
 struct skep_evidence {
-  uint64_t since_ns; /* when `score` was reckoned */
+  uint64_t since_ns; /* up to when the fall of `score` was reckoned: whole sixteenths of the half-life */
   uint32_t score;    /* in SKEP_SCORE_UNIT parts of a point */
   uint8_t level;     /* levels reached so far */
   uint8_t next_step; /* in `steps`, which are the latest contributions */

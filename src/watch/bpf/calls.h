@@ -92,14 +92,23 @@ static __always_inline int follow_sequence(struct judging *j, const struct skep_
   return 0;
 }
 
-/* The highest level newly reached by this call is told; of several signatures' the first. */
+static __always_inline uint8_t level_action(const struct judging *j, uint32_t index, uint32_t level) {
+  if (index >= SKEP_SIGNATURES_MAX) return SKEP_OBSERVED;
+  return j->table->signatures[index].levels[(level - 1) & (SKEP_LEVELS_MAX - 1)].action;
+}
+
+/* The highest level newly reached by this call is told; of several signatures' that of the strongest action, of equals
+ * the first. */
 static __always_inline void weigh(struct judging *j, const struct skep_scope_key *key, uint32_t index,
                                   uint32_t weight) {
   struct skep_state *state = make_state(key);
   if (!state) return;
   skep_renew_state(j->table, index, state);
   int level = skep_add_evidence(j->table, index, state, weight, j->call);
-  if (level <= 0 || (j->crossed_level && j->crossed != index)) return;
+  if (level <= 0) return;
+  if (j->crossed_level && j->crossed != index &&
+      level_action(j, index, (uint32_t)level) <= level_action(j, j->crossed, j->crossed_level))
+    return;
   j->crossed = index;
   j->crossed_level = (uint32_t)level;
 }
@@ -259,8 +268,7 @@ static __always_inline uint8_t possible_action(const struct judging *j, uint8_t 
 /* A level of evidence was reached by this call: told, and ended where the level says so. */
 static __always_inline int tell_level(struct judging *j) {
   if (!j->crossed_level || j->crossed >= SKEP_SIGNATURES_MAX) return VERDICT_GO_ON;
-  const struct skep_signature *signature = &j->table->signatures[j->crossed];
-  uint8_t action = signature->levels[(j->crossed_level - 1) & (SKEP_LEVELS_MAX - 1)].action;
+  uint8_t action = level_action(j, j->crossed, j->crossed_level);
   if (action == SKEP_KILLED) COUNT(killed);
   raise_alert(j, j->crossed, action, j->crossed_level);
   return action == SKEP_KILLED ? VERDICT_KILL : VERDICT_GO_ON;
