@@ -1,10 +1,11 @@
-// skep hids signatures|services|status|check
+// skep hids signatures|services|learn|profile|status|check
 #include <cstdio>
 #include <cstdlib>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/parse.h"
+#include "cli/profile_commands.h"
 #include "match/check.h"
 #include "wire/local.h"
 
@@ -134,7 +135,9 @@ int run_hids(Words words) {
   const CLI::App* status = command(app, "status", "what skep-monitor says of itself", nullptr);
   const CLI::App* checking =
       command(app, "check", "check signature files and run their tests, without a kernel", "FILE");
+  const ProfileCommands profiles(app, options.socket, options.json);
   if (const auto code = parse(app, words)) return *code;
+  if (const auto code = profiles.run()) return *code;
 
   using Signatures = wire::SignaturesRequest;
   using Services = wire::ServicesRequest;

@@ -140,6 +140,7 @@ MonitoredService read_monitored(const YAML::Node& node, Complaints& complaints) 
   map.number("pid", service.pid, 1, 1 << 22);
   map.text("cgroup", service.cgroup);
   map.truth("address_randomisation", service.address_randomisation);
+  map.text("profile", service.profile);
   const int ways = (service.command.empty() ? 0 : 1) + (service.pid > 0 ? 1 : 0) + (service.cgroup.empty() ? 0 : 1);
   if (map.usable() && ways != 1)
     complaints.add(node, fmt::format("service '{}' wants exactly one of command, pid, cgroup", service.name));
@@ -311,6 +312,7 @@ std::string effective_yaml(const MonitorOptions& options) {
     emit_texts(out, "intercept", service.intercept);
     if (service.pid > 0) out << YAML::Key << "pid" << YAML::Value << service.pid;
     emit_text(out, "cgroup", service.cgroup);
+    emit_text(out, "profile", service.profile);
     out << YAML::Key << "address_randomisation" << YAML::Value << service.address_randomisation << YAML::EndMap;
   }
   out << YAML::EndSeq << YAML::Key << "app_groups" << YAML::Value << YAML::BeginSeq;

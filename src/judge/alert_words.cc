@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "base/text.h"
+#include "judge/learned.h"
 #include "match/syscalls.h"
 #include "model/session.h"
 
@@ -80,8 +82,35 @@ std::string registers_of(const skep_alert_record& record) {
   return text;
 }
 
+// What was first seen: "file_read /etc/passwd".
+std::string first_seen_of(const skep_alert_record& record) {
+  const auto number = static_cast<uint32_t>(record.args[1]);
+  const size_t bytes = std::min<size_t>(record.path_bytes, sizeof record.path);
+  const std::string path = printable(path_of_parts(std::string_view(record.path, bytes)));
+  switch (record.args[0]) {
+    case SKEP_PROFILE_PROGRAM:
+      return fmt::format("program {}", path);
+    case SKEP_PROFILE_PORT:
+      return number == 0 ? "port of the kernel's choice" : fmt::format("port {}", number);
+    case SKEP_PROFILE_PEER: {
+      Endpoint peer;
+      std::memcpy(peer.address.data(), record.address, sizeof record.address);
+      return fmt::format("peer {}", address_text(peer));
+    }
+    case SKEP_PROFILE_FOLDER_WRITTEN:
+      return fmt::format("folder_written {}", path.substr(0, std::max<size_t>(path.rfind('/') + 1, 2) - 1));
+    case SKEP_PROFILE_FILE_READ:
+      return fmt::format("file_read {}", path);
+    case SKEP_PROFILE_CALL:
+      return fmt::format("call {}", match::call_name(number));
+    default:
+      return registers_of(record);
+  }
+}
+
 // The call's arguments for a person.
 std::string arguments_of(const skep_alert_record& record) {
+  if (record.call == SKEP_CALL_FIRST_SEEN) return first_seen_of(record);
   if (record.stage == SKEP_STAGE_EXEC) {
     const std::string path = text_of(record.path, record.path_bytes);
     const std::string args =

@@ -83,6 +83,9 @@ Status Enforcement::add_services(const std::vector<FileText>& files) {
     const auto services = formats::parse_monitored_services(file.path, file.content);
     if (!services) return tl::unexpected<Error>(services.error());
     for (const formats::MonitoredService& service : *services) {
+      if (!service.profile.empty())
+        return fail("{}: profile: only in monitor.yaml; of a running monitor `skep hids profile set {} {}`",
+                    service.name, service.name, service.profile);
       const auto slot = services_.add(service);
       if (!slot) return tl::unexpected<Error>(slot.error());
       Status done = apply(sets_, services_);

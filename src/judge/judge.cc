@@ -20,6 +20,7 @@
 #include "judge/local_commands.h"
 #include "judge/losses.h"
 #include "judge/outbox.h"
+#include "judge/profiles.h"
 #include "judge/ring.h"
 #include "judge/sandbox.h"
 #include "match/builtin.h"
@@ -56,6 +57,22 @@ Result<std::vector<formats::SignatureSet>> load_signatures(const formats::Monito
   return sets;
 }
 
+// Read before the first byte from outside comes in: judge opens no file after that.
+Result<std::vector<formats::ServiceProfile>> load_profiles(const formats::MonitorOptions& options) {
+  std::vector<formats::ServiceProfile> profiles;
+  for (const formats::MonitoredService& service : options.services) {
+    if (service.profile.empty()) continue;
+    const auto text = read_file(service.profile);
+    if (!text) return tl::unexpected<Error>(text.error());
+    auto profile = formats::parse_profile_file(service.profile, *text);
+    if (!profile) return tl::unexpected<Error>(profile.error());
+    if (profile->service != service.name)
+      return fail("{}: it is the profile of '{}', not of '{}'", service.profile, profile->service, service.name);
+    profiles.push_back(std::move(*profile));
+  }
+  return profiles;
+}
+
 skep_record head_of(ByteView record) {
   skep_record head{};
   if (record.size() >= sizeof head) std::memcpy(&head, record.data(), sizeof head);
@@ -67,10 +84,11 @@ uint64_t time_of(const Bytes& record) {
 
 class Judge {
  public:
-  Judge(WatchLink& watch, Enforcement& enforcement, Ring alerts, Ring telemetry, Journal journal,
+  Judge(WatchLink& watch, Enforcement& enforcement, Profiles& profiles, Ring alerts, Ring telemetry, Journal journal,
         wire::ControlServer control, wire::LocalServer local)
       : watch_(watch),
         enforcement_(enforcement),
+        profiles_(profiles),
         journal_(std::move(journal)),
         outbox_(&journal_),
         exhibits_(outbox_, [&watch](const skep_file_order& order) { return watch.ask_file(order); }),
@@ -109,8 +127,10 @@ class Judge {
       tell_proxy();
       give_piece();
       local_.step(now, [this](const wire::LocalRequest& request) {
-        return answer_local(request, enforcement_, [this] { return status(); });
+        return answer_local(
+            request, enforcement_, profiles_, [this] { return status(); }, [this] { take_kernel(now_monotonic_ns()); });
       });
+      profiles_.step(now);
     }
     say_degraded("the monitor has been told to stop", "monitor-away");
     return 0;
@@ -151,7 +171,8 @@ class Judge {
     std::stable_sort(records.begin(), records.end(),
                      [](const Bytes& a, const Bytes& b) { return time_of(a) < time_of(b); });
     for (const Bytes& record : records) {
-      court_.take_record(record, now);
+      profiles_.take(record);
+      if (head_of(record).type != SKEP_FIRST_SEEN) court_.take_record(record, now);
       if (record.size() == sizeof(skep_flow_record))
         spans_.take(*reinterpret_cast<const skep_flow_record*>(record.data()));
     }
@@ -161,6 +182,7 @@ class Judge {
 
   void tell_loss(const char* ring, const RingNumbers::Loss& loss) {
     if (loss.records == 0) return;
+    profiles_.lost(loss.records);
     log::warning("{} records of the kernel were lost: its ring of {} was full", loss.records, ring);
     wire::Frame frame;
     wire::RecordsLost& lost = *frame.mutable_records_lost();
@@ -285,7 +307,8 @@ class Judge {
         .field("alert_records_lost", kernel_.alerts_dropped)
         .field("telemetry_records_lost", kernel_.telemetry_dropped)
         .field("records_missing", alert_numbers_.total() + telemetry_numbers_.total())
-        .field("kernel_helper_failures", kernel_.helper_failures);
+        .field("kernel_helper_failures", kernel_.helper_failures)
+        .field("first_seen", kernel_.first_seen);
     json.field("notices", answer ? answer->notices : 0).field("messages_unsent", unsent_ + outbox_.lost());
     json.field("programs_missed", answer ? answer->programs_missed : 0).field("files_missed", exhibits_.missed());
     json.field("alerts_unjournaled", outbox_.unjournaled());
@@ -302,6 +325,7 @@ class Judge {
 
   WatchLink& watch_;
   Enforcement& enforcement_;
+  Profiles& profiles_;
   Journal journal_;
   Outbox outbox_;
   Exhibits exhibits_;
@@ -330,6 +354,8 @@ tl::expected<int, Refused> serve(JudgeInheritance inheritance) {
   const formats::MonitorOptions& options = inheritance.options;
   auto sets = load_signatures(options);
   if (!sets) return refuse(sets.error(), 2);
+  auto held = load_profiles(options);
+  if (!held) return refuse(held.error(), 2);
   auto tls = wire::TlsContext::load(options.keys, wire::Role::monitor);
   if (!tls) return refuse(tls.error(), 2);
   auto control = wire::ControlServer::listen(options.listen, std::move(*tls));
@@ -349,9 +375,14 @@ tl::expected<int, Refused> serve(JudgeInheritance inheritance) {
   WatchLink watch(std::move(inheritance.orders));
   Enforcement enforcement(watch, std::move(inheritance.table_memory), options.app_groups);
   if (auto begun = enforcement.begin(std::move(*sets), options.services); !begun) return refuse(begun.error(), 2);
+  Profiles profiles(watch, enforcement.services());
+  for (const formats::ServiceProfile& profile : *held) {
+    if (auto set = profiles.hold(profile.service, profile); !set)
+      return refuse(Error{"the profile of " + profile.service + ": " + set.error().message, set.error().code}, 2);
+  }
   if (auto sealed = watch.seal(); !sealed) return refuse(sealed.error(), 1);
-  Judge judge(watch, enforcement, std::move(*alerts), std::move(*telemetry), Journal(std::move(inheritance.journal)),
-              std::move(*control), std::move(*local));
+  Judge judge(watch, enforcement, profiles, std::move(*alerts), std::move(*telemetry),
+              Journal(std::move(inheritance.journal)), std::move(*control), std::move(*local));
   if (auto recalled = judge.recall(); !recalled) return refuse(recalled.error(), 1);
     // The sanitizers' own calls are not on the list, so a build with them goes without; its tests say so.
 #if !defined(__SANITIZE_ADDRESS__)

@@ -121,6 +121,9 @@ Status WatchLink::set_table() {
 Status WatchLink::set_service(skep_service_order service) {
   return order(SKEP_SET_SERVICE, service);
 }
+Status WatchLink::set_profile(const skep_profile_order& profile) {
+  return order(SKEP_SET_PROFILE, profile);
+}
 Status WatchLink::seal() {
   return order(SKEP_SEAL, skep_watch_head{});
 }

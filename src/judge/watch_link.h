@@ -26,6 +26,7 @@ class WatchLink {
   Status set_table();
   Status set_service(skep_service_order order);
   Status remove_service(const std::string& name);
+  Status set_profile(const skep_profile_order& order);
   Status seal();
   Result<skep_counters_answer> counters();
   // Every live process and flow, as SKEP_FORK and SKEP_FLOW_OPENED records.

@@ -28,6 +28,7 @@ enum skep_record_type {
   SKEP_ALERT = 7,       /* skep_alert_record */
   SKEP_CONFIRM = 8,     /* skep_confirm_record: the answer after an alert whose session was not certain */
   SKEP_CRASH = 12,      /* skep_crash_record: a signal that will end the process; its SKEP_EXIT follows */
+  SKEP_FIRST_SEEN = 13, /* skep_first_seen_record: while a profile is learned, what it has not got yet */
 };
 
 enum {
@@ -220,6 +221,37 @@ static inline int skep_label_waits(const struct skep_label* label) {
   return skep_label_root(label) != SKEP_LABEL_RECV || label->doubts;
 }
 
+/* What a service's profile holds; 1 to 6 are also what argument 0 of SKEP_CALL_FIRST_SEEN says. */
+enum skep_profile_kind {
+  SKEP_PROFILE_PROGRAM = 1,        /* key: skep_profile_file of its folder and name */
+  SKEP_PROFILE_PORT = 2,           /* key: port that was bound or listened on; 0: any of those that the kernel chooses from */
+  SKEP_PROFILE_PEER = 3,           /* key: skep_profile_peer of the address */
+  SKEP_PROFILE_FOLDER_WRITTEN = 4, /* key: skep_file_id of the folder in which a file was opened for writing */
+  SKEP_PROFILE_FILE_READ = 5,      /* key: as of a program */
+  SKEP_PROFILE_CALL = 6,           /* key: number, as signatures are compiled for it */
+  SKEP_PROFILE_FOLDER_READ = 7,    /* key: skep_file_id of a folder of which everything, however deep, may be read */
+  SKEP_PROFILE_TREE_WRITTEN = 8,   /* … or written */
+};
+enum skep_profile_mode { SKEP_PROFILE_NONE = 0, SKEP_PROFILE_LEARNING = 1, SKEP_PROFILE_HELD = 2 };
+enum {
+  SKEP_EPHEMERAL_FIRST = 32768, /* ports that the kernel chooses from, as it comes */
+  SKEP_EPHEMERAL_LAST = 60999,
+  SKEP_PROFILE_NAME_BYTES = 256,
+};
+
+/* `name`: of a file or folder its parts, the last first, each at most 63 bytes and with its NUL. `whole`: all of them. */
+struct skep_first_seen_record {
+  struct skep_record head;
+  uint32_t service;
+  uint32_t kind; /* skep_profile_kind, 1 to 6 */
+  uint64_t key;
+  uint8_t address[16]; /* of a peer */
+  uint32_t name_bytes;
+  uint32_t whole;
+  struct skep_label label;
+  char name[SKEP_PROFILE_NAME_BYTES];
+};
+
 /* Counters of one CPU or of the whole host, never reset. What could not be done is counted here and shown by `status`.
  */
 struct skep_counters {
@@ -231,6 +263,7 @@ struct skep_counters {
   uint64_t labels;          /* reads that stamped a label */
   uint64_t helper_failures; /* a map or storage that could not be had: supervision of that task is in doubt */
   uint64_t sequence_states; /* sequence states begun */
+  uint64_t first_seen;      /* what no profile in force or being learned had */
 };
 
 SKEP_STATIC_ASSERT(sizeof(struct skep_flow) == 56, "skep_flow");
@@ -240,5 +273,6 @@ SKEP_STATIC_ASSERT(sizeof(struct skep_flow_record) == 104, "skep_flow_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_process_record) == 24 + 24 + 24 + 80 + 16 + 8 + 512, "skep_process_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_crash_record) == 24 + 32 + 16 + 144 + 16 + 96, "skep_crash_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_confirm_record) == 104, "skep_confirm_record");
+SKEP_STATIC_ASSERT(sizeof(struct skep_first_seen_record) == 24 + 16 + 16 + 8 + 80 + 256, "skep_first_seen_record");
 
 #endif

@@ -284,6 +284,12 @@ static inline uint64_t skep_file_id(uint64_t device, uint64_t inode) {
   return x ^ (x >> 31);
 }
 
+/* A file of a profile: its folder and its own name, so that one that took its place is the same. */
+static inline uint64_t skep_profile_file(uint64_t folder, uint64_t name) { return skep_file_id(folder, name); }
+
+/* An address: its 16 bytes as they lie in memory. */
+static inline uint64_t skep_profile_peer(uint64_t first, uint64_t second) { return skep_file_id(first, second); }
+
 SKEP_STATIC_ASSERT(sizeof(struct skep_predicate) == 16, "skep_predicate");
 SKEP_STATIC_ASSERT(sizeof(struct skep_table_step) == 12, "skep_table_step");
 SKEP_STATIC_ASSERT(sizeof(struct skep_signature) == 64, "skep_signature");

@@ -14,6 +14,8 @@ enum {
   SKEP_GROUP_FILES_MAX = 128,
   SKEP_INTERCEPTS_MAX = 64,
   SKEP_TEXT_BYTES = 512,
+  SKEP_PROFILE_ENTRIES_MAX = 8192, /* of one service's profile */
+  SKEP_PROFILE_BATCH = 14,
   SKEP_FILE_BYTES_MAX = 8 << 20, /* of a file that is evidence: its beginning, where it is longer */
 };
 
@@ -29,6 +31,7 @@ enum skep_watch_type {
                     only if a SET_SERVICE before the seal was the same to the byte: a judge that has been taken over
                     cannot have programs of its own started. Adopting, ports, groups and removal stay possible. */
   SKEP_GET_FILE = 8, /* skep_file_order: no answer at once, but SKEP_FILE with its ticket later */
+  SKEP_SET_PROFILE = 9, /* skep_profile_order: a part of a service's profile; in force when the last part has come */
   /* watch to judge */
   SKEP_DONE = 32,            /* skep_answer: what was asked is in force */
   SKEP_REFUSED = 33,         /* skep_answer: it is not; the text says why */
@@ -65,6 +68,27 @@ struct skep_service_order {
   char output[SKEP_PATH_BYTES]; /* stdout and stderr are appended there; empty: /dev/null */
   char cgroup[SKEP_PATH_BYTES]; /* adopt all of this cgroup; empty: not by cgroup */
   char texts[SKEP_ARGV_BYTES];
+};
+
+/* One thing that a service does. Of files and folders the path of the folder, which watch looks up: judge may not look
+ * everywhere. */
+struct skep_profile_entry {
+  uint32_t kind; /* skep_profile_kind */
+  uint32_t pad;
+  uint64_t key;  /* of a program or a file: skep_name_hash of its name; of a folder: 0; else as skep_profile_kind says */
+  char path[SKEP_PATH_BYTES];
+};
+
+/* `begins` throws away what had come before; `ends` puts all that has come since in force, as a whole. */
+struct skep_profile_order {
+  struct skep_watch_head head;
+  uint32_t service; /* slot */
+  uint32_t mode;    /* skep_profile_mode; only HELD has entries */
+  uint32_t begins;
+  uint32_t ends;
+  uint32_t count;
+  uint32_t pad;
+  struct skep_profile_entry entries[SKEP_PROFILE_BATCH];
 };
 
 struct skep_answer {

@@ -54,6 +54,19 @@ Status read_iterator(bpf_link* link, const std::function<void(const skep_record*
   }
 }
 
+// All of one service in a map of several.
+template <typename Key>
+void forget_keys(int map, uint32_t slot) {
+  std::vector<Key> mine;
+  Key key{};
+  const void* previous = nullptr;
+  while (bpf_map_get_next_key(map, previous, &key) == 0) {
+    if (key.service == slot) mine.push_back(key);
+    previous = &key;
+  }
+  for (const Key& each : mine) bpf_map_delete_elem(map, &each);
+}
+
 }  // namespace
 
 JudgedReturns judged_returns(const skep_table& table) {
@@ -87,8 +100,8 @@ Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root, boo
 }
 
 Status Kernel::attach(const std::string& cgroup_root, bool follow) {
-  const Fd cgroup(::open(cgroup_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!cgroup) return fail_errno("open " + cgroup_root);
+  cgroup_ = Fd(::open(cgroup_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!cgroup_) return fail_errno("open " + cgroup_root);
   auto& progs = programs_->progs;
   std::vector<bpf_program*> traced = {progs.on_socket_state, progs.on_receive, progs.on_send, progs.on_fork,
                                       progs.on_exec,         progs.on_signal,  progs.on_exit, progs.on_waking};
@@ -101,7 +114,7 @@ Status Kernel::attach(const std::string& cgroup_root, bool follow) {
   bpf_program* const hooks[] = {progs.on_connect4, progs.on_connect6, progs.on_bind4,
                                 progs.on_bind6,    progs.on_sendmsg4, progs.on_sendmsg6};
   for (bpf_program* program : hooks) {
-    bpf_link* link = bpf_program__attach_cgroup(program, cgroup.get());
+    bpf_link* link = bpf_program__attach_cgroup(program, cgroup_.get());
     if (link == nullptr) return fail_errno(std::string("attach ") + bpf_program__name(program) + " to " + cgroup_root);
     links_.push_back(link);
   }
@@ -115,6 +128,7 @@ Status Kernel::attach(const std::string& cgroup_root, bool follow) {
 }
 
 Kernel::~Kernel() {
+  for (bpf_link* link : profile_links_) bpf_link__destroy(link);
   for (bpf_link* link : links_) bpf_link__destroy(link);
   bpf_link__destroy(returns_);
   bpf_link__destroy(process_iterator_);
@@ -165,6 +179,7 @@ Result<ServiceMark> Kernel::open_service(uint32_t slot, const std::vector<uint16
   entry.epoch += 1;
   entry.netns = netns;
   entry.port_count = 0;
+  entry.profile = SKEP_PROFILE_NONE;
   if (bpf_map_update_elem(map, &slot, &entry, BPF_ANY) != 0) return fail_errno("set a service slot");
   if (auto set = set_ports(slot, ports); !set) return wrap("service ports", set);
   return ServiceMark{slot, entry.epoch};
@@ -195,6 +210,7 @@ Status Kernel::set_ports(uint32_t slot, const std::vector<uint16_t>& ports) {
 
 Status Kernel::close_service(uint32_t slot) {
   if (auto cleared = set_ports(slot, {}); !cleared) return cleared;
+  if (auto forgotten = set_profile(slot, {}); !forgotten) return forgotten;
   const int map = bpf_map__fd(programs_->maps.services);
   skep_service_entry entry{};
   if (bpf_map_lookup_elem(map, &slot, &entry) != 0) return fail_errno("look up a service slot");
@@ -227,16 +243,57 @@ Status Kernel::allow_parent(uint32_t slot, uint64_t file, uint64_t parent) {
 }
 
 Status Kernel::forget_programs(uint32_t slot) {
-  const int map = bpf_map__fd(programs_->maps.programs);
-  std::vector<skep_program_key> mine;
-  skep_program_key key{};
-  const void* previous = nullptr;
-  while (bpf_map_get_next_key(map, previous, &key) == 0) {
-    if (key.service == slot) mine.push_back(key);
-    previous = &key;
-  }
-  for (const skep_program_key& each : mine) bpf_map_delete_elem(map, &each);
+  forget_keys<skep_program_key>(bpf_map__fd(programs_->maps.programs), slot);
   return {};
+}
+
+Status Kernel::set_profile(uint32_t slot, const KernelProfile& profile) {
+  if (auto none = set_profile_mode(slot, SKEP_PROFILE_NONE); !none) return none;
+  forget_keys<skep_profile_key>(bpf_map__fd(programs_->maps.profile_keys), slot);
+  if (auto filled = fill_profile(slot, profile); !filled) return filled;
+  if (profile.mode == SKEP_PROFILE_NONE) {
+    profiled_ &= ~(uint64_t{1} << slot);
+    if (profiled_ != 0) return {};
+    for (bpf_link* link : std::exchange(profile_links_, {})) bpf_link__destroy(link);
+    return {};
+  }
+  if (auto attached = attach_profiles(); !attached) return attached;
+  profiled_ |= uint64_t{1} << slot;
+  return set_profile_mode(slot, profile.mode);
+}
+
+Status Kernel::fill_profile(uint32_t slot, const KernelProfile& profile) {
+  const uint32_t known = 1;
+  for (const skep_profile_key& key : profile.keys) {
+    if (bpf_map_update_elem(bpf_map__fd(programs_->maps.profile_keys), &key, &known, BPF_ANY) != 0)
+      return fail_errno("fill a profile");
+  }
+  if (bpf_map_update_elem(bpf_map__fd(programs_->maps.known_calls), &slot, &profile.calls, BPF_ANY) != 0)
+    return fail_errno("fill a profile's calls");
+  return {};
+}
+
+Status Kernel::set_profile_mode(uint32_t slot, skep_profile_mode mode) {
+  const int map = bpf_map__fd(programs_->maps.services);
+  skep_service_entry entry{};
+  if (bpf_map_lookup_elem(map, &slot, &entry) != 0) return fail_errno("look up a service slot");
+  entry.profile = mode;
+  if (bpf_map_update_elem(map, &slot, &entry, BPF_ANY) != 0) return fail_errno("set a profile's mode");
+  return {};
+}
+
+Status Kernel::attach_profiles() {
+  if (!profile_links_.empty()) return {};
+  auto& progs = programs_->progs;
+  bpf_program* const traced[] = {progs.profile_exec, progs.profile_return};
+  bpf_program* const hooks[] = {progs.profile_connect4, progs.profile_connect6, progs.profile_sendmsg4,
+                                progs.profile_sendmsg6};
+  for (bpf_program* program : traced) profile_links_.push_back(bpf_program__attach(program));
+  for (bpf_program* program : hooks) profile_links_.push_back(bpf_program__attach_cgroup(program, cgroup_.get()));
+  if (std::find(profile_links_.begin(), profile_links_.end(), nullptr) == profile_links_.end()) return {};
+  const auto failed = fail_errno("attach the programs for profiles");
+  for (bpf_link* link : std::exchange(profile_links_, {})) bpf_link__destroy(link);
+  return failed;
 }
 
 Result<bool> Kernel::mark(pid_t tid, ServiceMark service, uint32_t flags) {

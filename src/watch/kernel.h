@@ -29,6 +29,13 @@ struct ServiceMark {
 using JudgedReturns = std::array<uint64_t, SKEP_CALLS_MAX / 64>;
 JudgedReturns judged_returns(const skep_table& table);
 
+// What a service is held to, or (learning, and empty) learns from nothing.
+struct KernelProfile {
+  skep_profile_mode mode = SKEP_PROFILE_NONE;
+  std::vector<skep_profile_key> keys;
+  skep_known_calls calls{};
+};
+
 class Kernel {
  public:
   // Loads and attaches all programs, the network hooks at `cgroup_root` (a cgroup v2 directory). `follow`: also what
@@ -51,6 +58,9 @@ class Kernel {
   Status forget_programs(uint32_t slot);
   bool is_allowed(uint32_t slot, uint64_t file) const;
 
+  // In the place of the slot's former one, as a whole: meanwhile nothing is first seen.
+  Status set_profile(uint32_t slot, const KernelProfile& profile);
+
   // False where there is no such task.
   Result<bool> mark(pid_t tid, ServiceMark service, uint32_t flags);
   // 0: let it run; > 0: errno; -1: kill. Any thread.
@@ -66,6 +76,9 @@ class Kernel {
   Kernel() = default;
   Status attach(const std::string& cgroup_root, bool follow);
   Status swap_table(const skep_table& table);
+  Status fill_profile(uint32_t slot, const KernelProfile& profile);
+  Status set_profile_mode(uint32_t slot, skep_profile_mode mode);
+  Status attach_profiles();
   Status watch_returns(const JudgedReturns& calls);
   void leave_returns(const JudgedReturns& calls);
 
@@ -73,6 +86,9 @@ class Kernel {
   std::vector<bpf_link*> links_;
   bpf_link* returns_ =
       nullptr;  // on_return: it slows every call of the host, so it is only there while a step needs it
+  std::vector<bpf_link*> profile_links_;  // while there is a profile: they are asked at every return of the host too
+  uint64_t profiled_ = 0;                 // bit n: slot n has one
+  Fd cgroup_;
   bpf_link* process_iterator_ = nullptr;
   bpf_link* flow_iterator_ = nullptr;
   Fd table_;  // the inner map in force

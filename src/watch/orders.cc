@@ -56,6 +56,7 @@ skep_answer answer_of(uint32_t ticket, const Status& status) {
 }  // namespace
 
 Orders::Outcome Orders::take_one(int socket) {
+  static_assert(sizeof(skep_profile_order) <= sizeof(skep_service_order), "a packet is no longer than this");
   alignas(skep_service_order) char packet[sizeof(skep_service_order)];
   const ssize_t got = ::recv(socket, packet, sizeof packet, MSG_TRUNC);
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return Outcome::done;
@@ -90,6 +91,10 @@ Status Orders::obey(const skep_watch_head& head, const char* packet, size_t byte
       if (head.type == SKEP_SET_SERVICE) return services_.set(order);
       return services_.remove(std::string(order.name, ::strnlen(order.name, sizeof order.name)));
     }
+    case SKEP_SET_PROFILE:
+      if (bytes != sizeof(skep_profile_order))
+        return fail("a profile order has {} bytes, not {}", sizeof(skep_profile_order), bytes);
+      return profiles_.take(*reinterpret_cast<const skep_profile_order*>(packet));
     case SKEP_SNAPSHOT:
       return send_snapshot(socket, head.ticket);
     case SKEP_GET_COUNTERS:

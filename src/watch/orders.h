@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "watch/kernel.h"
 #include "watch/notifier.h"
+#include "watch/profiles.h"
 #include "watch/services.h"
 
 namespace skep::watch {
@@ -15,7 +16,12 @@ namespace skep::watch {
 class Orders {
  public:
   Orders(Kernel& kernel, Services& services, const Notifier& notifier, Copier& copier, int table_memory)
-      : kernel_(kernel), services_(services), notifier_(notifier), copier_(copier), table_memory_(table_memory) {}
+      : kernel_(kernel),
+        services_(services),
+        profiles_(kernel),
+        notifier_(notifier),
+        copier_(copier),
+        table_memory_(table_memory) {}
 
   enum class Outcome { done, closed, stop };
   // Takes one packet from `socket` and answers it there.
@@ -34,6 +40,7 @@ class Orders {
 
   Kernel& kernel_;
   Services& services_;
+  Profiles profiles_;
   const Notifier& notifier_;
   Copier& copier_;
   const int table_memory_;

@@ -22,6 +22,7 @@ struct judging {
   struct task_struct *task;
   struct task_struct *leader;
   struct linux_binprm *program; /* EXEC, else none */
+  const struct skep_user_path *what; /* FIRST_SEEN of a file, else none */
   uint32_t run_first;
   uint32_t run_count;
   uint32_t second_net;   /* LISTEN hook: steps of stage PRE are judged too, in case the notifier was deceived */
@@ -254,6 +255,11 @@ static __always_inline void raise_alert(struct judging *j, uint32_t index, uint8
     fill_program(record->path, &record->path_bytes, record->exec_args, &record->args_bytes, program);
     record->exe_device = BPF_CORE_READ(program, file, f_inode, i_sb, s_dev);
     record->exe_inode = BPF_CORE_READ(program, file, f_inode, i_ino);
+  }
+  const struct skep_user_path *what = j->what;
+  if (what) {
+    __builtin_memcpy(record->path, what->text, sizeof record->path);
+    record->path_bytes = (uint16_t)what->bytes;
   }
   ask_for_confirmation(&record->label, record->tid, record->id);
   bpf_ringbuf_submit(record, 0); /* wakes a judge that has read all before it: one that has not comes by anyway */

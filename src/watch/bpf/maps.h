@@ -111,6 +111,22 @@ struct {
   __array(values, struct table_slot);
 } table SEC(".maps") = {.values = {&first_table}};
 
+/* The profiles of all services: what is theirs, whatever it is. Value: 1. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 65536);
+  __type(key, struct skep_profile_key);
+  __type(value, uint32_t);
+} profile_keys SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, SKEP_SERVICES_MAX);
+  __type(key, uint32_t);
+  __type(value, struct skep_known_calls);
+} known_calls SEC(".maps");
+
 /* Flows that were read and not yet answered, by serial: the thread that read them. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);

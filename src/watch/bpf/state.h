@@ -39,6 +39,19 @@ struct skep_service_entry {
   uint32_t port_count;
   uint32_t netns;      /* inode of the network namespace that it serves in */
   uint16_t ports[16];
+  uint32_t profile;    /* skep_profile_mode */
+  uint32_t pad;
+};
+
+struct skep_profile_key {
+  uint64_t key;
+  uint32_t service;
+  uint32_t kind; /* skep_profile_kind */
+};
+
+/* Bit n: call n is in the service's profile. */
+struct skep_known_calls {
+  uint64_t bits[SKEP_CALLS_MAX / 64];
 };
 
 enum { SKEP_USER_PATH_BYTES = 256 };
@@ -49,7 +62,7 @@ struct skep_user_path {
   uint64_t name; /* hash of its last part */
   uint64_t extension;
   uint32_t traits; /* skep_path_trait */
-  uint32_t pad;
+  uint32_t bytes;  /* of what the kernel knows of its name, where `text` holds that (profile.h) */
 };
 
 /* The call that a thread is in, while it is judged. */
@@ -123,7 +136,7 @@ struct skep_mark {
 
 SKEP_STATIC_ASSERT(sizeof(struct skep_task) == 216, "skep_task");
 SKEP_STATIC_ASSERT(sizeof(struct skep_scope_key) == 16, "skep_scope_key");
-SKEP_STATIC_ASSERT(sizeof(struct skep_service_entry) == 48, "skep_service_entry");
+SKEP_STATIC_ASSERT(sizeof(struct skep_service_entry) == 56, "skep_service_entry");
 SKEP_STATIC_ASSERT(sizeof(struct skep_notice) == 64, "skep_notice");
 
 #endif

@@ -4,6 +4,7 @@
  *   tasks.h    supervised processes: fork, exec, wake-up, crash, exit        (sched_*, signal_deliver)
  *   network.h  connect, bind, send of supervised processes                   (cgroup hooks)
  *   notices.h  calls before they run and after they have returned            (syscall programs, sys_exit)
+ *   profile.h  what a service has never done before, while a profile is learned or held (sys_exit, exec, cgroup hooks)
  *   snapshot.h all of it told again                                          (iterators)
  *   calls.h    the verdict, where they all meet
  *
@@ -11,6 +12,7 @@
 #include "watch/bpf/flows.h"
 #include "watch/bpf/network.h"
 #include "watch/bpf/notices.h"
+#include "watch/bpf/profile.h"
 #include "watch/bpf/snapshot.h"
 #include "watch/bpf/tasks.h"
 
