@@ -19,11 +19,11 @@
 #include "judge/courtroom.h"
 #include "judge/local_commands.h"
 #include "judge/losses.h"
+#include "judge/option_files.h"
 #include "judge/outbox.h"
 #include "judge/profiles.h"
 #include "judge/ring.h"
 #include "judge/sandbox.h"
-#include "match/builtin.h"
 #include "wire/control_server.h"
 #include "wire/local.h"
 
@@ -35,43 +35,6 @@ constexpr int64_t kMillisecond = 1'000'000;
 constexpr timespec kGather{0, kMillisecond};
 
 volatile sig_atomic_t stop_wanted = 0;
-
-Result<std::vector<formats::SignatureSet>> load_signatures(const formats::MonitorOptions& options) {
-  std::vector<formats::SignatureSet> sets;
-  if (options.builtin_signatures) {
-    auto set = formats::parse_signature_file(match::kBuiltinName, std::string(match::builtin_yaml()));
-    if (!set) return tl::unexpected<Error>(set.error());
-    sets.push_back(std::move(*set));
-    return sets;
-  }
-  for (const std::string& pattern : options.signatures) {
-    for (const std::string& path : expand_glob(pattern)) {
-      const auto text = read_file(path);
-      if (!text) return tl::unexpected<Error>(text.error());
-      auto set = formats::parse_signature_file(path, *text);
-      if (!set) return tl::unexpected<Error>(set.error());
-      sets.push_back(std::move(*set));
-    }
-  }
-  if (sets.empty()) log::warning("no signature file was found: nothing is refused and nothing is alerted");
-  return sets;
-}
-
-// Read before the first byte from outside comes in: judge opens no file after that.
-Result<std::vector<formats::ServiceProfile>> load_profiles(const formats::MonitorOptions& options) {
-  std::vector<formats::ServiceProfile> profiles;
-  for (const formats::MonitoredService& service : options.services) {
-    if (service.profile.empty()) continue;
-    const auto text = read_file(service.profile);
-    if (!text) return tl::unexpected<Error>(text.error());
-    auto profile = formats::parse_profile_file(service.profile, *text);
-    if (!profile) return tl::unexpected<Error>(profile.error());
-    if (profile->service != service.name)
-      return fail("{}: it is the profile of '{}', not of '{}'", service.profile, profile->service, service.name);
-    profiles.push_back(std::move(*profile));
-  }
-  return profiles;
-}
 
 skep_record head_of(ByteView record) {
   skep_record head{};
@@ -376,10 +339,7 @@ tl::expected<int, Refused> serve(JudgeInheritance inheritance) {
   Enforcement enforcement(watch, std::move(inheritance.table_memory), options.app_groups);
   if (auto begun = enforcement.begin(std::move(*sets), options.services); !begun) return refuse(begun.error(), 2);
   Profiles profiles(watch, enforcement.services());
-  for (const formats::ServiceProfile& profile : *held) {
-    if (auto set = profiles.hold(profile.service, profile); !set)
-      return refuse(Error{"the profile of " + profile.service + ": " + set.error().message, set.error().code}, 2);
-  }
+  if (auto begun = profiles.begin(*held); !begun) return refuse(begun.error(), 2);
   if (auto sealed = watch.seal(); !sealed) return refuse(sealed.error(), 1);
   Judge judge(watch, enforcement, profiles, std::move(*alerts), std::move(*telemetry),
               Journal(std::move(inheritance.journal)), std::move(*control), std::move(*local));

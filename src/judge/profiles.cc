@@ -85,6 +85,16 @@ Status Profiles::send(uint32_t slot, skep_profile_mode mode, const std::vector<s
   return {};
 }
 
+Status Profiles::begin(const std::vector<formats::ServiceProfile>& held) {
+  for (const ServiceBook::Entry& entry : services_.entries()) {
+    if (auto none = send(entry.slot, SKEP_PROFILE_NONE, {}); !none) return none;
+  }
+  for (const formats::ServiceProfile& profile : held) {
+    if (auto set = hold(profile.service, profile); !set) return wrap("the profile of " + profile.service, set);
+  }
+  return {};
+}
+
 Status Profiles::start(const std::string& service, int64_t span_ns, int64_t now_ns) {
   const auto slot = slot_of(service);
   if (!slot) return tl::unexpected<Error>(slot.error());

@@ -21,6 +21,8 @@ class Profiles {
  public:
   Profiles(WatchLink& watch, const ServiceBook& services) : watch_(watch), services_(services) {}
 
+  // The start: these are held, and no service else has one, whatever a judge before this one had set.
+  Status begin(const std::vector<formats::ServiceProfile>& held);
   // Anew, from nothing. `span_ns`: after it learning ends by itself; 0: it goes on until `stop`.
   Status start(const std::string& service, int64_t span_ns, int64_t now_ns);
   // Ends the learning, if time has not done so. `drain` takes what the kernel has told until then. The profile is not
