@@ -153,17 +153,22 @@ TEST_P(ServerModelsTest, EachAlertIsOnTheSessionThatDidIt) {
 }
 
 using enum Confidence;
-const std::set<Confidence> kAny = {exact, confirmed, handoff, inherited, none};
+// The label alone; the label, or an answer that agrees with it; two signs that may agree; what is in hand.
+const std::set<Confidence> kLabel = {inherited};
+const std::set<Confidence> kThreads = {inherited, confirmed};
+const std::set<Confidence> kHanded = {confirmed, handoff, none};
+const std::set<Confidence> kPutAside = {inherited, confirmed, handoff, none};
 
 INSTANTIATE_TEST_SUITE_P(
     Models, ServerModelsTest,
-    testing::Values(Model{"fork", "BAD", kAny}, Model{"prefork", "BAD", kAny}, Model{"thread", "BAD", kAny},
-                    Model{"pool", "BAD", kAny}, Model{"pool", "TWICE", kAny, 2}, Model{"loop", "BAD", kAny},
-                    Model{"deferred", "BAD", kAny}, Model{"loops", "BAD", kAny}, Model{"unix", "BAD", kAny},
-                    Model{"pipes", "BAD", kAny}, Model{"passed", "BAD", kAny}, Model{"coroutine", "BAD", kAny},
-                    Model{"uring", "BAD", kAny}, Model{"keepalive", "BAD", kAny, 1, 4}, Model{"fork", "LATER", kAny},
-                    Model{"pool", "AFTER", kAny}, Model{"fork", "BAD", kAny, 1, 1, kFewPorts},
-                    Model{"pool", "BAD", kAny, 1, 1, kFewPorts}, Model{"unix", "BAD", kAny, 1, 1, kFewPorts}));
+    testing::Values(Model{"fork", "BAD", kLabel}, Model{"prefork", "BAD", kLabel}, Model{"thread", "BAD", kThreads},
+                    Model{"pool", "BAD", kHanded}, Model{"pool", "TWICE", kHanded, 2}, Model{"loop", "BAD", kLabel},
+                    Model{"deferred", "BAD", kPutAside}, Model{"loops", "BAD", kThreads}, Model{"unix", "BAD", kHanded},
+                    Model{"pipes", "BAD", kHanded}, Model{"passed", "BAD", kLabel}, Model{"coroutine", "BAD", kHanded},
+                    Model{"uring", "BAD", kPutAside}, Model{"keepalive", "BAD", kLabel, 1, 4},
+                    Model{"fork", "LATER", kLabel}, Model{"pool", "AFTER", kHanded},
+                    Model{"fork", "BAD", kLabel, 1, 1, kFewPorts}, Model{"pool", "BAD", kHanded, 1, 1, kFewPorts},
+                    Model{"unix", "BAD", kHanded, 1, 1, kFewPorts}));
 
 }  // namespace
 }  // namespace skep::harness
