@@ -53,7 +53,9 @@ std::string service_yaml(const formats::MonitoredService& service) {
 }
 
 std::string group_yaml(const formats::AppGroup& group) {
-  return fmt::format("  - {{name: {}, programs: {}}}\n", group.name, quoted(group.programs));
+  std::string line = fmt::format("  - {{name: {}, programs: {}", group.name, quoted(group.programs));
+  add_texts(line, "parents", group.parents);
+  return line + "}\n";
 }
 
 }  // namespace skep::harness

@@ -67,7 +67,7 @@ Result<formats::MonitoredService> put_together(const Setting& setting, size_t in
   for (const formats::AppGroup& group : profile->groups) groups += group_yaml(group);
   if (setting.programs.empty()) return service;
   const std::string own = fmt::format("{}-{}", kOwnGroup, service.name);
-  groups += group_yaml({own, setting.programs});
+  groups += group_yaml({own, setting.programs, {}});
   service.app_groups.push_back(own);
   return service;
 }

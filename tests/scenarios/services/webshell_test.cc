@@ -33,6 +33,14 @@ class WebshellTest : public PhpTest {
     converse({{kVisitors, true, asked}}, rig_->network().attacker(), kEntrance);
   }
 
+  static void expect_alert(const archive::SessionSummary& session, size_t which, const std::string& rule,
+                           AlertRole role) {
+    ASSERT_LT(which, session.alerts.size()) << cli::summary_json(session);
+    EXPECT_EQ(session.alerts[which].rule, rule) << cli::summary_json(session);
+    EXPECT_EQ(session.alerts[which].role, role) << cli::summary_json(session);
+    EXPECT_EQ(session.session_class, SessionClass::attack) << cli::summary_json(session);
+  }
+
   static std::string words(std::string text) {
     for (const auto& [from, to] : {std::pair{"\\r", "\r"}, std::pair{"\\n", "\n"}}) {
       for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;) text.replace(at, 2, to);
@@ -41,7 +49,7 @@ class WebshellTest : public PhpTest {
   }
 };
 
-TEST_F(WebshellTest, ShellIsRefusedAndNoVisitorIsBlamed) {
+TEST_F(WebshellTest, CallerAndWriterAreTaggedAndNoVisitorIs) {
   ASSERT_NO_FATAL_FAILURE(supervise(services()));
   visit_pages();
   EXPECT_NE(say(words(upload("/upload.php", "shell.php", kShell))).find("shell.php: "), std::string::npos);
@@ -57,8 +65,11 @@ TEST_F(WebshellTest, ShellIsRefusedAndNoVisitorIsBlamed) {
     if (i == kUploader || i == kCaller) continue;
     EXPECT_EQ(all->at(i).alerts_total, 0u) << cli::summary_json(all->at(i));
   }
-  EXPECT_NE(rig_->log("monitor").find("alert shell_started: execve /bin/sh [sh -c id]"), std::string::npos)
-      << rig_->log("monitor");
+  EXPECT_EQ(all->at(kCaller).alerts_total, 1u) << cli::summary_json(all->at(kCaller));
+  expect_alert(all->at(kCaller), 0, "shell_started", AlertRole::starter);
+  EXPECT_EQ(all->at(kUploader).alerts_total, 2u) << cli::summary_json(all->at(kUploader));
+  expect_alert(all->at(kUploader), 0, "web_script_written", AlertRole::doer);
+  expect_alert(all->at(kUploader), 1, "shell_started", AlertRole::writer);
 }
 
 }  // namespace
