@@ -93,7 +93,9 @@ class ServerModelsTest : public testing::TestWithParam<Model> {
     for (const archive::SessionSummary& session : *sessions) {
       if (!seen_.insert(session.id.value).second) continue;
       EXPECT_FALSE(session.unsupervised);
-      alerts[number_of_port.at(session.client.port)] = session.alerts;
+      const auto number_of = number_of_port.find(session.client.port);
+      ASSERT_NE(number_of, number_of_port.end()) << "a session of port " << session.client.port;
+      alerts[number_of->second] = session.alerts;
     }
     judge(alerts, bad, outcome);
   }
