@@ -141,6 +141,8 @@ MonitoredService read_monitored(const YAML::Node& node, Complaints& complaints) 
   map.text("cgroup", service.cgroup);
   map.truth("address_randomisation", service.address_randomisation);
   map.text("profile", service.profile);
+  if (const YAML::Node outgoing = map.node("outgoing"); outgoing.IsDefined())
+    service.outgoing = read_outgoing(outgoing, complaints);
   const int ways = (service.command.empty() ? 0 : 1) + (service.pid > 0 ? 1 : 0) + (service.cgroup.empty() ? 0 : 1);
   if (map.usable() && ways != 1)
     complaints.add(node, fmt::format("service '{}' wants exactly one of command, pid, cgroup", service.name));
@@ -236,6 +238,12 @@ Result<MonitorOptions> parse_monitor_options(const std::string& path, const std:
   map.truth("follow", options.follow);
   for (const YAML::Node& node : map.list("services")) options.services.push_back(read_monitored(node, complaints));
   for (const YAML::Node& node : map.list("app_groups")) options.app_groups.push_back(read_group(node, complaints));
+  map.texts("fence", options.fence);
+  for (const std::string& net : options.fence) {
+    if (const auto known = network_of(net); !known) map.complain("fence", known.error().message);
+  }
+  if (options.fence.size() > SKEP_FENCES_MAX)
+    map.complain("fence", fmt::format("more than {} networks", int{SKEP_FENCES_MAX}));
   check_groups(options, map);
   map.finish();
   if (!complaints.none()) return complaints.failure();
@@ -297,6 +305,7 @@ std::string effective_yaml(const MonitorOptions& options) {
   emit_text(out, "user", options.user);
   emit_texts(out, "signatures", options.signatures);
   out << YAML::Key << "follow" << YAML::Value << options.follow;
+  emit_texts(out, "fence", options.fence);
   out << YAML::Key << "services" << YAML::Value << YAML::BeginSeq;
   for (const MonitoredService& service : options.services) {
     out << YAML::BeginMap;
@@ -313,7 +322,10 @@ std::string effective_yaml(const MonitorOptions& options) {
     if (service.pid > 0) out << YAML::Key << "pid" << YAML::Value << service.pid;
     emit_text(out, "cgroup", service.cgroup);
     emit_text(out, "profile", service.profile);
-    out << YAML::Key << "address_randomisation" << YAML::Value << service.address_randomisation << YAML::EndMap;
+    out << YAML::Key << "address_randomisation" << YAML::Value << service.address_randomisation;
+    out << YAML::Key << "outgoing" << YAML::Value;
+    emit_outgoing(out, service.outgoing);
+    out << YAML::EndMap;
   }
   out << YAML::EndSeq << YAML::Key << "app_groups" << YAML::Value << YAML::BeginSeq;
   for (const AppGroup& group : options.app_groups) {

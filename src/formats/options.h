@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "formats/outgoing.h"
 #include "model/session.h"
 
 namespace skep::formats {
@@ -59,6 +60,7 @@ struct MonitoredService {
   std::string cgroup;                  // adopt all of this cgroup
   bool address_randomisation = true;
   std::string profile;  // file of what it does: what is not in it is first seen; empty: none
+  OutgoingOptions outgoing;  // beside its answers; nothing, where it is not said
 };
 
 struct AppGroup {
@@ -76,6 +78,7 @@ struct MonitorOptions {
   bool builtin_signatures = true;       // true exactly where `signatures:` is absent
   bool follow = true;  // labels go over pipes and with files; costs each call of the host a look at its number
   std::vector<MonitoredService> services;
+  std::vector<std::string> fence;    // networks that no service sends to, over all that it is allowed
   std::vector<AppGroup> app_groups;  // app_groups: [{name: cgi, programs: [/usr/lib/cgi-bin/*]}]
 };
 

@@ -181,6 +181,23 @@ void fill_signature(const skep_alert_record& record, const match::SignatureInfo&
   message.set_description(fmt::format("{}: {} points, {} are a level", signature.description, record.score, level.at));
 }
 
+match::SignatureInfo words_of(const skep_alert_record& record, const match::SignatureInfo* signature) {
+  if (signature != nullptr) return *signature;
+  match::SignatureInfo words;
+  if (record.signature == SKEP_SIGNATURE_CONTAINMENT) {
+    words.name = "containment";
+    words.priority = "CRITICAL";
+    words.description = record.action == SKEP_OBSERVED
+                            ? "the service sent to another than its own peers, within the limit of `outgoing:`"
+                            : "the service would have sent to another than its own peers";
+    return words;
+  }
+  words.name = fmt::format("signature {} of table {}", record.signature, record.generation);
+  words.priority = "WARNING";
+  words.description = "the signature set has changed since";
+  return words;
+}
+
 }  // namespace
 
 uint64_t to_realtime_ns(uint64_t boot_ns) {
@@ -200,10 +217,10 @@ wire::Alert alert_message(const Attributed& attributed, const match::SignatureIn
   wire::Alert message;
   message.set_id(record.id);
   message.set_time_ns(to_realtime_ns(record.head.time_ns));
-  message.set_rule(signature != nullptr ? signature->name
-                                        : fmt::format("signature {} of table {}", record.signature, record.generation));
-  message.set_priority(signature != nullptr ? signature->priority : "WARNING");
-  message.set_description(signature != nullptr ? signature->description : "the signature set has changed since");
+  const match::SignatureInfo words = words_of(record, signature);
+  message.set_rule(words.name);
+  message.set_priority(words.priority);
+  message.set_description(words.description);
   message.set_pid(record.pid);
   message.set_tid(record.tid);
   message.set_exe(record.stage == SKEP_STAGE_EXEC ? text_of(record.path, record.path_bytes)

@@ -14,8 +14,8 @@ namespace skep::judge {
 
 class Enforcement {
  public:
-  Enforcement(WatchLink& watch, Fd table_memory, std::vector<formats::AppGroup> groups)
-      : watch_(watch), table_memory_(std::move(table_memory)), services_(std::move(groups)) {}
+  Enforcement(WatchLink& watch, Fd table_memory, ServiceBook services)
+      : watch_(watch), table_memory_(std::move(table_memory)), services_(std::move(services)) {}
 
   struct FileText {
     std::string path;

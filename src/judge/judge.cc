@@ -265,7 +265,10 @@ class Judge {
     json.field("alerts", court_.counters().alerts)
         .field("crashes", court_.counters().crashes)
         .field("denied", kernel_.denied)
-        .field("killed", kernel_.killed);
+        .field("killed", kernel_.killed)
+        .field("contained", kernel_.contained)
+        .field("contained_packets", kernel_.contained_packets)
+        .field("let_go", kernel_.let_go);
     json.field("kernel_records_lost", kernel_.alerts_dropped + kernel_.telemetry_dropped)
         .field("alert_records_lost", kernel_.alerts_dropped)
         .field("telemetry_records_lost", kernel_.telemetry_dropped)
@@ -336,7 +339,7 @@ tl::expected<int, Refused> serve(JudgeInheritance inheritance) {
   if (auto dropped = become_user(options.user); !dropped) return refuse(dropped.error(), 1);
 
   WatchLink watch(std::move(inheritance.orders));
-  Enforcement enforcement(watch, std::move(inheritance.table_memory), options.app_groups);
+  Enforcement enforcement(watch, std::move(inheritance.table_memory), ServiceBook(options.app_groups, options.fence));
   if (auto begun = enforcement.begin(std::move(*sets), options.services); !begun) return refuse(begun.error(), 2);
   Profiles profiles(watch, enforcement.services());
   if (auto begun = profiles.begin(*held); !begun) return refuse(begun.error(), 2);

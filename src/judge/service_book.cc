@@ -77,6 +77,9 @@ Result<skep_service_order> ServiceBook::order_for(uint32_t slot) const {
   order.intercept_count = static_cast<uint32_t>(calls.size());
   std::copy_n(calls.begin(), order.intercept_count, order.intercepts);
   order.no_address_randomisation = service.address_randomisation ? 0 : 1;
+  const auto outgoing = formats::outgoing_rules(service.outgoing, fence_);
+  if (!outgoing) return wrap(service.name, outgoing);
+  order.outgoing = *outgoing;
   Status status = put(order.name, service.name, "name");
   if (status) status = put(order.user, service.user, "user");
   if (status) status = put(order.workdir, service.workdir, "workdir");

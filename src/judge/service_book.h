@@ -20,7 +20,9 @@ class ServiceBook {
     skep_service_state state{};
   };
 
-  explicit ServiceBook(std::vector<formats::AppGroup> groups) : groups_(std::move(groups)) {}
+  // `fence`: networks that no service speaks with, whatever it is allowed.
+  explicit ServiceBook(std::vector<formats::AppGroup> groups, std::vector<std::string> fence = {})
+      : groups_(std::move(groups)), fence_(std::move(fence)) {}
 
   // The entry gets the lowest free slot. Errors: the name is taken, no slot is free, a call to intercept is unknown.
   Result<uint32_t> add(const formats::MonitoredService& service);
@@ -35,6 +37,7 @@ class ServiceBook {
  private:
   const Entry* find(uint32_t slot) const;
   std::vector<formats::AppGroup> groups_;
+  std::vector<std::string> fence_;
   std::vector<Entry> entries_;
 };
 

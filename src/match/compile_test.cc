@@ -111,6 +111,7 @@ TEST(BuiltinTest, LeavesNameLookUpsAlone) {
     match::set(call, SKEP_FIELD_FD_PROTO, row.protocol);
     match::set(call, SKEP_FIELD_FD_RPORT, row.port);
     match::set(call, SKEP_FIELD_FOR_SESSION, 0);
+    match::set(call, SKEP_FIELD_ALLOWED_PEER, 0);
     if (row.nr == __NR_connect) match::set(call, SKEP_FIELD_OWN_LISTENER, 0);
     call.has |= 1u << SKEP_FIELD_FD_RIP;
     const auto endpoint = parse_endpoint(row.address);
@@ -127,8 +128,28 @@ TEST(BuiltinTest, LeavesAServerAloneThatWakesItself) {
       skep_call call = call_of(__NR_connect, SKEP_STAGE_HOOK);
       match::set(call, SKEP_FIELD_FD_PROTO, 6);
       match::set(call, SKEP_FIELD_OWN_LISTENER, own);
+      match::set(call, SKEP_FIELD_ALLOWED_PEER, 0);
       match::set(call, SKEP_FIELD_FOR_SESSION, for_session);
       EXPECT_EQ(fired(set, call).empty(), own == 1 && for_session == 0);
+    }
+  }
+}
+
+TEST(BuiltinTest, LeavesAPeerAloneThatTheServiceMaySpeakWith) {
+  const CompiledSet set = builtin();
+  for (const int nr : {__NR_connect, __NR_sendto}) {
+    for (const uint64_t protocol : {6, 17}) {
+      skep_call call = call_of(nr, SKEP_STAGE_HOOK);
+      match::set(call, SKEP_FIELD_FD_PROTO, protocol);
+      match::set(call, SKEP_FIELD_FD_RPORT, 25);
+      match::set(call, SKEP_FIELD_FOR_SESSION, 1);
+      if (nr == __NR_connect) match::set(call, SKEP_FIELD_OWN_LISTENER, 0);
+      match::set(call, SKEP_FIELD_ALLOWED_PEER, 1);
+      call.remote[0] = 1;
+      call.has |= 1u << SKEP_FIELD_FD_RIP;
+      EXPECT_TRUE(fired(set, call).empty()) << nr << " " << protocol;
+      match::set(call, SKEP_FIELD_ALLOWED_PEER, 0);
+      EXPECT_FALSE(fired(set, call).empty()) << nr << " " << protocol;
     }
   }
 }

@@ -43,6 +43,8 @@ constexpr Field kFields[] = {
      "remote address of connect and send, address asked for of bind: addresses and networks"},
     {"fd.is_own_listener", SKEP_FIELD_OWN_LISTENER, ValueType::truth, kHook, kKernel,
      "whether connect leads to a listener of the service on this very host"},
+    {"fd.is_allowed_peer", SKEP_FIELD_ALLOWED_PEER, ValueType::truth, kHook, kKernel,
+     "whether the service's outgoing: allows the remote address, by its list or within its limits"},
     {"fd.l4proto", SKEP_FIELD_FD_PROTO, ValueType::protocol, kPre | kHook | kPost, kKernel, "tcp, udp, icmp or raw"},
     {"proc.name", SKEP_FIELD_EXE_NAME, ValueType::name, kExec, kKernel, "own name of the file that was opened to run"},
     {"proc.exepath", SKEP_FIELD_EXE_FILE, ValueType::path, kExec, kKernel,
@@ -172,6 +174,7 @@ const std::vector<FieldCalls>& field_calls() {
       {{"fd.l4proto"}, kHook, false, {"connect", "bind", "sendto"}, {"tcp", "udp"}},  // raw sockets pass no hook
       {{"fd.rport"}, kHook, false, {"connect", "sendto"}, {}},
       {{"fd.is_own_listener"}, kHook, false, {"connect"}, {}},
+      {{"fd.is_allowed_peer"}, kHook, false, {"connect", "sendto"}, {}},
       {{"fd.rip"}, kHook, false, {"connect", "bind", "sendto"}, {}},
       {{"evt.arg.1", "evt.arg.2", "evt.arg.3", "evt.arg.4", "evt.arg.5"}, kPre | kPost, true, {"sendto"}, {}},
       {{"evt.abi"}, kPre | kPost, false, {"foreign_abi"}, {}},

@@ -69,7 +69,8 @@ constexpr uint32_t kWhole = ~0u;
 
 const std::vector<ArgumentTest>& tests() {
   static const std::vector<ArgumentTest> kTests = {
-      {__NR_socket, "AF_PACKET", {{0, kWhole, AF_PACKET}}},
+      // Those that pass the network hooks, and those that stay on this host.
+      {__NR_socket, "rare families as AF_PACKET", {{0, kWhole, {}, {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_ALG}}}},
       {__NR_socket, "SOCK_RAW", {{1, kSocketTypeMask, SOCK_RAW}}},
       {__NR_clone, "the CLONE_NEW flags", {{0, kNamespaceFlags, {}}}},
       {__NR_mprotect, "PROT_EXEC", {{2, PROT_EXEC, {}}}},
@@ -81,6 +82,8 @@ const std::vector<ArgumentTest>& tests() {
 
 bool passes(const ArgumentCheck& check, uint64_t value) {
   const uint32_t masked = static_cast<uint32_t>(value) & check.mask;
+  if (!check.none_of.empty())
+    return value <= UINT32_MAX && std::find(check.none_of.begin(), check.none_of.end(), masked) == check.none_of.end();
   return check.value ? value <= UINT32_MAX && masked == *check.value : masked != 0;
 }
 
@@ -91,7 +94,7 @@ bool implies(const formats::Predicate& predicate, const ArgumentCheck& check) {
     return false;
   if (predicate.field != fmt::format("evt.arg.{}", check.argument)) return false;
   const bool intersects = predicate.comparison == Comparison::intersects;
-  if (intersects && check.value) return false;
+  if (intersects && (check.value || !check.none_of.empty())) return false;
   return std::all_of(predicate.values.begin(), predicate.values.end(), [&](const std::string& text) {
     const auto value = number_of(text);
     if (!value) return false;

@@ -24,6 +24,7 @@ struct ArgumentCheck {
   uint8_t argument = 0;
   uint32_t mask = 0;
   std::optional<uint32_t> value;  // what the masked bits must be; none: any of them must be set
+  std::vector<uint32_t> none_of = {};  // or, where it is not empty: what they must not be
 };
 struct ArgumentTest {
   uint16_t call = 0;
@@ -43,7 +44,7 @@ std::string_view why_not_intercepted(uint16_t call);
 
 // Whether every call that fits `condition` is asked about by its arguments.
 bool asked_by_arguments(uint16_t call, const formats::Disjunction& condition);
-// What of `call` is asked about where the service does not name it, for people: "AF_PACKET and SOCK_RAW"; "": nothing.
+// What of `call` is asked about where the service does not name it, for people: "PROT_EXEC"; "": nothing.
 std::string arguments_asked_about(uint16_t call);
 
 }  // namespace skep::match

@@ -175,31 +175,6 @@ Result<uint64_t> value_of(const Field& field, const std::string& text, const Pat
   return fail("a field of no type");
 }
 
-Result<skep_net> network_of(const std::string& text) {
-  const size_t slash = text.find('/');
-  const auto endpoint =
-      parse_endpoint(text.find(':') == std::string::npos ? text.substr(0, slash) : "[" + text.substr(0, slash) + "]");
-  if (!endpoint || endpoint->port != 0) return fail("'{}' is no address or network", text);
-  const unsigned whole = endpoint->is_v4() ? 32 : 128;
-  unsigned bits = whole;
-  if (slash != std::string::npos) {
-    const auto [end, error] = std::from_chars(text.data() + slash + 1, text.data() + text.size(), bits);
-    if (error != std::errc{} || end != text.data() + text.size() || bits > whole)
-      return fail("'{}' is no network", text);
-  }
-  bits += 128 - whole;
-  uint8_t mask[16] = {};
-  uint8_t address[16];
-  for (unsigned i = 0; i < 128; ++i) {
-    if (i < bits) mask[i / 8] = static_cast<uint8_t>(mask[i / 8] | 0x80u >> (i % 8));
-  }
-  for (unsigned i = 0; i < 16; ++i) address[i] = endpoint->address[i] & mask[i];
-  skep_net net{};
-  std::memcpy(net.address, address, sizeof address);
-  std::memcpy(net.mask, mask, sizeof mask);
-  return net;
-}
-
 namespace {
 
 // The kernel's own form of a device number, as the super block holds it.

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "formats/outgoing.h"
 #include "match/fields.h"
 #include "model/signature_table.h"
 
@@ -28,7 +29,6 @@ Result<uint64_t> number_of(std::string_view text);
 Result<int> errno_of(const std::string& name);
 // A value of the field's type; of any but networks.
 Result<uint64_t> value_of(const Field& field, const std::string& text, const PathResolver& resolve);
-// "10.0.0.0/8", "fd00::/8", or an address alone.
-Result<skep_net> network_of(const std::string& text);
+using formats::network_of;
 
 }  // namespace skep::match

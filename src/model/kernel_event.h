@@ -18,6 +18,9 @@ enum {
   SKEP_STEPS_MAX = 8, /* steps of one sequence */
 };
 
+/* In the place of a signature's index: not a signature, but containment (model/outgoing.h). */
+#define SKEP_SIGNATURE_CONTAINMENT 0xffffffffu
+
 enum skep_record_type {
   SKEP_FLOW_OPENED = 1, /* skep_flow_record: the kernel has established a connection to a service's port */
   SKEP_FLOW_SERVED = 2, /* skep_flow_record: a process has read from it for the first time: the one that serves it */
@@ -264,6 +267,9 @@ struct skep_counters {
   uint64_t helper_failures; /* a map or storage that could not be had: supervision of that task is in doubt */
   uint64_t sequence_states; /* sequence states begun */
   uint64_t first_seen;      /* what no profile in force or being learned had */
+  uint64_t contained;         /* sockets, connections and sends refused by containment */
+  uint64_t contained_packets; /* packets that it dropped on their way out */
+  uint64_t let_go;            /* connections, peers and packets let go within a limit */
 };
 
 SKEP_STATIC_ASSERT(sizeof(struct skep_flow) == 56, "skep_flow");

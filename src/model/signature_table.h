@@ -107,7 +107,8 @@ enum skep_field {
   SKEP_FIELD_PATH_TRAITS = 34,  /* evt.path.traits: PATH_CLIMBS 1, PATH_HIDDEN 2; likewise */
   SKEP_FIELD_DATA = 35,         /* evt.data: first four bytes of what write() was given, from user memory */
   SKEP_FIELD_ANONYMOUS_CODE = 36, /* evt.is_from_anonymous_code: 1 where the call came from memory that is no file's */
-  SKEP_FIELD_COUNT = 37,
+  SKEP_FIELD_ALLOWED_PEER = 37, /* fd.is_allowed_peer: 1 where the service may speak with the remote address */
+  SKEP_FIELD_COUNT = 38,
 };
 
 enum skep_operator {

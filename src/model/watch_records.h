@@ -6,6 +6,7 @@
 
 #include "model/c_types.h"
 #include "model/kernel_event.h"
+#include "model/outgoing.h"
 #include "model/signature_table.h"
 
 enum {
@@ -62,6 +63,7 @@ struct skep_service_order {
   uint16_t intercepts[SKEP_INTERCEPTS_MAX]; /* calls to ask about; socket and clone: all of them, not by argument */
   uint32_t texts_bytes;
   uint32_t no_address_randomisation; /* 1: personality(ADDR_NO_RANDOMIZE) for the service */
+  struct skep_outgoing outgoing;
   char name[32];
   char user[32]; /* empty: as watch runs */
   char workdir[SKEP_PATH_BYTES];

@@ -111,8 +111,8 @@ Status Kernel::attach(const std::string& cgroup_root, bool follow) {
     if (link == nullptr) return fail_errno(std::string("attach ") + bpf_program__name(program));
     links_.push_back(link);
   }
-  bpf_program* const hooks[] = {progs.on_connect4, progs.on_connect6, progs.on_bind4,
-                                progs.on_bind6,    progs.on_sendmsg4, progs.on_sendmsg6};
+  bpf_program* const hooks[] = {progs.on_connect4, progs.on_connect6, progs.on_bind4,  progs.on_bind6,
+                                progs.on_sendmsg4, progs.on_sendmsg6, progs.on_socket, progs.on_egress};
   for (bpf_program* program : hooks) {
     bpf_link* link = bpf_program__attach_cgroup(program, cgroup_.get());
     if (link == nullptr) return fail_errno(std::string("attach ") + bpf_program__name(program) + " to " + cgroup_root);
@@ -181,6 +181,7 @@ Result<ServiceMark> Kernel::open_service(uint32_t slot, const std::vector<uint16
   entry.port_count = 0;
   entry.profile = SKEP_PROFILE_NONE;
   if (bpf_map_update_elem(map, &slot, &entry, BPF_ANY) != 0) return fail_errno("set a service slot");
+  if (auto cleared = clear_limits(slot); !cleared) return tl::unexpected<Error>(cleared.error());
   if (auto set = set_ports(slot, ports); !set) return wrap("service ports", set);
   return ServiceMark{slot, entry.epoch};
 }
@@ -205,6 +206,19 @@ Status Kernel::set_ports(uint32_t slot, const std::vector<uint16_t>& ports) {
     }
   }
   if (bpf_map_update_elem(map, &slot, &entry, BPF_ANY) != 0) return fail_errno("set a service slot");
+  return {};
+}
+
+Status Kernel::clear_limits(uint32_t slot) {
+  const int map = bpf_map__fd(programs_->maps.let_go_times);
+  const std::vector<uint8_t> nothing(bpf_map__value_size(programs_->maps.let_go_times));
+  if (bpf_map_update_elem(map, &slot, nothing.data(), BPF_ANY) != 0) return fail_errno("clear a service's limits");
+  return {};
+}
+
+Status Kernel::set_outgoing(uint32_t slot, const skep_outgoing& rules) {
+  if (bpf_map_update_elem(bpf_map__fd(programs_->maps.outgoing), &slot, &rules, BPF_ANY) != 0)
+    return fail_errno("set what a service may send");
   return {};
 }
 

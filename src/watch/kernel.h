@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "model/kernel_event.h"
+#include "model/outgoing.h"
 #include "model/signature_table.h"
 #include "watch/bpf/state.h"
 
@@ -50,6 +51,8 @@ class Kernel {
   // The slot's tasks are supervised from here on. `netns` is the inode of the service's network namespace.
   Result<ServiceMark> open_service(uint32_t slot, const std::vector<uint16_t>& ports, uint32_t netns);
   Status set_ports(uint32_t slot, const std::vector<uint16_t>& ports);
+  // What the service may send beside its answers. Limits count on; `open_service` begins them anew.
+  Status set_outgoing(uint32_t slot, const skep_outgoing& rules);
   // Its tasks count as unsupervised from the next call on.
   Status close_service(uint32_t slot);
   Status allow_program(uint32_t slot, uint64_t file, skep_program_kind kind);
@@ -75,6 +78,7 @@ class Kernel {
  private:
   Kernel() = default;
   Status attach(const std::string& cgroup_root, bool follow);
+  Status clear_limits(uint32_t slot);
   Status swap_table(const skep_table& table);
   Status fill_profile(uint32_t slot, const KernelProfile& profile);
   Status set_profile_mode(uint32_t slot, skep_profile_mode mode);

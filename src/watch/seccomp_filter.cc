@@ -46,6 +46,13 @@ void append(std::vector<sock_filter>& code, const std::vector<sock_filter>& more
 // "If the register passes", else over `rest` instructions more.
 std::vector<sock_filter> passes_else_skip(const match::ArgumentCheck& check, size_t rest) {
   const auto over = static_cast<uint8_t>(rest);
+  if (!check.none_of.empty()) {
+    std::vector<sock_filter> code = {load(low_half(check.argument)), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, check.mask)};
+    for (size_t left = check.none_of.size(); left > 0; --left)
+      code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, check.none_of[check.none_of.size() - left],
+                              static_cast<uint8_t>(rest + left - 1), 0));
+    return code;
+  }
   if (!check.value) return {load(low_half(check.argument)), unless_skip(BPF_JSET, check.mask, over)};
   return {load(low_half(check.argument)), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, check.mask),
           unless_skip(BPF_JEQ, *check.value, over)};

@@ -90,6 +90,8 @@ Status check_bounds(const skep_service_order& order) {
   if (order.port_count > SKEP_PORTS_MAX) return fail("more than {} ports", int{SKEP_PORTS_MAX});
   if (order.intercept_count > SKEP_INTERCEPTS_MAX)
     return fail("more than {} intercepted calls", int{SKEP_INTERCEPTS_MAX});
+  if (order.outgoing.peer_count > SKEP_PEERS_MAX || order.outgoing.fence_count > SKEP_FENCES_MAX)
+    return fail("more than {} peers or {} fences", int{SKEP_PEERS_MAX}, int{SKEP_FENCES_MAX});
   const int ways = (order.argc > 0) + (order.adopt_pid > 0) + (order.cgroup[0] != 0);
   if (ways != 1) return fail("a service is launched (command), or adopted (pid or cgroup): exactly one of them");
   return {};
@@ -105,7 +107,8 @@ bool same_command(const skep_service_order& a, const skep_service_order& b) {
          field(a.workdir) == field(b.workdir) && field(a.output) == field(b.output) && field(a.name) == field(b.name) &&
          a.intercept_count == b.intercept_count &&
          std::equal(a.intercepts, a.intercepts + a.intercept_count, b.intercepts) &&
-         a.no_address_randomisation == b.no_address_randomisation;
+         a.no_address_randomisation == b.no_address_randomisation &&
+         std::memcmp(&a.outgoing, &b.outgoing, sizeof a.outgoing) == 0;
 }
 
 }  // namespace
@@ -146,7 +149,8 @@ Status Services::set_new(const skep_service_order& order, Service service) {
   service.mark = *mark;
   service.state.service = order.service;
   const auto texts = read_texts(order);
-  Status stands = allow_programs(service, texts->group_files);
+  Status stands = kernel_.set_outgoing(order.service, order.outgoing);
+  if (stands) stands = allow_programs(service, texts->group_files);
   if (stands) stands = order.argc > 0 ? start(service) : adopt(service);
   if (!stands) {
     [[maybe_unused]] const auto closed = kernel_.close_service(order.service);

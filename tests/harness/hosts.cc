@@ -66,6 +66,14 @@ Result<Fd> connect_from(const std::string& netns, const std::string& endpoint) {
   });
 }
 
+Result<Fd> socket_in(const std::string& netns, int family, int type, int protocol) {
+  return in_namespace(netns, [&]() -> Result<Fd> {
+    Fd socket(::socket(family, type | SOCK_CLOEXEC, protocol));
+    if (!socket) return fail_errno("make a socket in " + netns);
+    return socket;
+  });
+}
+
 Result<Fd> accept_one(const Fd& listener) {
   Fd socket(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!socket) return fail_errno("accept");

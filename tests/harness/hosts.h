@@ -11,6 +11,8 @@ namespace skep::harness {
 // Blocking, with a time limit of ten seconds on what is sent and received.
 Result<Fd> listen_on(const std::string& netns, const std::string& endpoint);
 Result<Fd> connect_from(const std::string& netns, const std::string& endpoint);
+// A socket of any kind, not connected; `protocol` as socket() takes it.
+Result<Fd> socket_in(const std::string& netns, int family, int type, int protocol);
 Result<Fd> accept_one(const Fd& listener);
 
 void send_text(const Fd& socket, std::string_view text);

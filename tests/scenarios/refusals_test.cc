@@ -1,23 +1,12 @@
 // What an intruder does, done for real on a supervised host: each deed is refused as its signature says, its session is
 // tagged, the service lives on; however the process came to be that does it.
-#include <map>
-
 #include "base/file.h"
-#include "base/text.h"
-#include "harness/rig.h"
+#include "harness/deed_rig.h"
 
 namespace skep::harness {
 namespace {
 
-struct Row {
-  const char* description;
-  const char* request;
-  const char* answer;  // what the deed itself saw
-  const char* rule;    // "": harmless
-  AlertAction action;
-};
-
-constexpr Row kRows[] = {
+constexpr DeedRow kRows[] = {
     {"an ordinary request", "plain nothing", "nothing done", "", AlertAction::observed},
     {"a signal and its handler", "plain signal", "signal done", "", AlertAction::observed},
     {"a port of the kernel's choice, not listened on", "plain bind_any", "bind_any done", "", AlertAction::observed},
@@ -72,61 +61,11 @@ constexpr Row kRows[] = {
     {"after an exec: nothing", "exec nothing", "nothing done", "", AlertAction::observed},
 };
 
-class RefusalsTest : public testing::Test {
- protected:
-  void SetUp() override {
-    if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
-  }
-  // A rig with a deed_server behind port 90, and whatever else is wanted of the monitor.
-  void start(const std::string& monitor_more, const std::string& service_more, const std::string& words = "") {
-    RigOptions options;
-    const Rig names(options);
-    options.services_monitor =
-        fmt::format("  - {{name: deeds, command: [{}, \"{}:9000\"{}], port: 9000{}}}\n", names.program("deed_server"),
-                    testbed::kHoneypotAddress, words, service_more);
-    options.services_proxy = fmt::format("  - {{name: deeds, listen: [\"{}:90\"], bait: bait1, address: {}:9000}}\n",
-                                         testbed::kProxyOutside, testbed::kHoneypotAddress);
-    options.monitor_more = monitor_more;
-    rig_.emplace(options);
-    const auto started = rig_->start();
-    ASSERT_TRUE(started) << started.error().message;
-  }
-  // What is answered to one request, and the session that it was.
-  std::pair<std::string, archive::SessionSummary> ask(const std::string& request) {
-    const auto said =
-        rig_->attack({rig_->program("dialogue"), std::string(testbed::kProxyOutside) + ":90", request + "\\n"});
-    EXPECT_TRUE(said) << said.error().message << rig_->log("monitor");
-    const auto all = rig_->sessions(++sessions_);
-    EXPECT_TRUE(all) << all.error().message;
-    if (!said || !all) return {};
-    const std::string mark = "\"answer\":\"";
-    const size_t at = said->find(mark) + mark.size();
-    return {said->substr(at, said->find("\\u000a", at) - at), all->back()};
-  }
-  // In the place of all that was in force.
-  void set_signatures(const std::string& lines) {
-    ASSERT_TRUE(write_file(rig_->file("set.yaml"), "signatures:\n" + lines));
-    ASSERT_EQ(rig_->skep({"hids", "signatures", "set", rig_->file("set.yaml")}).code, 0)
-        << *read_file(rig_->file("skep.err"));
-  }
-  void expect(const Row& row) {
-    const auto [answer, session] = ask(row.request);
-    EXPECT_EQ(answer, row.answer) << row.description;
-    const bool harmless = *row.rule == '\0';
-    EXPECT_EQ(session.session_class, harmless ? SessionClass::harmless : SessionClass::attack) << row.description;
-    ASSERT_EQ(session.alerts.size(), harmless ? 0u : 1u) << row.description;
-    if (harmless) return;
-    EXPECT_EQ(session.alerts[0].rule, row.rule) << row.description;
-    EXPECT_EQ(session.alerts[0].action, row.action) << row.description;
-    EXPECT_GE(session.alerts[0].confidence, Confidence::inherited) << row.description;
-  }
-  std::optional<Rig> rig_;
-  size_t sessions_ = 0;
-};
+using RefusalsTest = DeedTest;
 
 TEST_F(RefusalsTest, EachDeedIsRefusedAsItsSignatureSays) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
-  for (const Row& row : kRows) expect(row);
+  for (const DeedRow& row : kRows) expect(row);
 }
 
 TEST_F(RefusalsTest, AnAdoptedServiceLivesOnAndItsDeedsEndTheirProcesses) {
@@ -136,7 +75,7 @@ TEST_F(RefusalsTest, AnAdoptedServiceLivesOnAndItsDeedsEndTheirProcesses) {
   ASSERT_TRUE(write_file(rig_->file("adopt.yaml"), fmt::format("- {{name: deeds, pid: {}, port: 9000}}\n", pid)));
   ASSERT_EQ(rig_->skep({"hids", "services", "add", rig_->file("adopt.yaml")}).code, 0)
       << *read_file(rig_->file("skep.err"));
-  const Row rows[] = {
+  const DeedRow rows[] = {
       {"an ordinary request", "plain nothing", "nothing done", "", AlertAction::observed},
       {"a signal and its handler", "plain signal", "signal done", "", AlertAction::observed},
       {"a shell", "plain shell", "shell killed by 9", "shell_started", AlertAction::killed},
@@ -144,7 +83,7 @@ TEST_F(RefusalsTest, AnAdoptedServiceLivesOnAndItsDeedsEndTheirProcesses) {
       {"a listener", "double_fork listen", "listen killed by 9", "new_listener", AlertAction::killed},
       {"a 32-bit call", "double_fork foreign_abi", "foreign_abi killed by 9", "foreign_abi", AlertAction::killed},
   };
-  for (const Row& row : rows) expect(row);
+  for (const DeedRow& row : rows) expect(row);
 }
 
 // Apache's prefork wakes its children so. The same connection on behalf of a session is in the table above.
@@ -175,7 +114,7 @@ TEST_F(RefusalsTest, AnAppGroupIsStartedByItsParentsAlone) {
                                 ", app_groups: [cgi, shells]"));
   expect({"by the server", "plain program", "program done", "", AlertAction::observed});
   expect({"a shell by anybody", "plain shell", "shell done", "", AlertAction::observed});
-  expect({"by the shell", "plain program_by_shell", "program_by_shell errno 137", "unlisted_program",
+  expect({"by the shell", "plain program_by_shell", "program_by_shell killed by 9", "unlisted_program",
           AlertAction::killed});
 }
 
@@ -254,14 +193,14 @@ TEST_F(RefusalsTest, ASeriesIsRefusedAtItsLastCall) {
                      "    steps:\n"
                      "      - {on: [setsid], where: 'evt.res > 0'}\n"
                      "      - {on: [listen]}\n"));
-  const Row rows[] = {
+  const DeedRow rows[] = {
       {"its first half is nothing", "setsid bind", "bind done", "", AlertAction::observed},
       {"its last half is nothing", "plain listen", "listen done", "", AlertAction::observed},
       {"the last call is refused", "setsid listen", "listen errno 1", "leader_then_listener", AlertAction::denied},
       {"a thread that takes the first one's place does not shake it off", "thread_exec listen", "listen errno 1",
        "leader_then_listener", AlertAction::denied},
   };
-  for (const Row& row : rows) expect(row);
+  for (const DeedRow& row : rows) expect(row);
 }
 
 }  // namespace

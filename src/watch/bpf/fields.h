@@ -6,6 +6,14 @@
 
 #include "watch/bpf/maps.h"
 
+/* v4-mapped where it is IPv4. */
+static __always_inline void mapped_address(uint8_t *to, uint32_t v4) {
+  __builtin_memset(to, 0, 10);
+  to[10] = 0xff;
+  to[11] = 0xff;
+  __builtin_memcpy(to + 12, &v4, 4);
+}
+
 static __always_inline void set_field(struct skep_call *call, uint32_t field, uint64_t value) {
   call->fields[field] = value;
   call->has |= 1ull << field;

@@ -6,17 +6,10 @@
 
 #include "watch/bpf/calls.h"
 #include "watch/bpf/confirm.h"
+#include "watch/bpf/containment.h"
 #include "watch/bpf/emit.h"
 #include "watch/bpf/handoff.h"
 #include "watch/bpf/label.h"
-
-/* v4-mapped where it is IPv4. */
-static __always_inline void mapped_address(uint8_t *to, uint32_t v4) {
-  __builtin_memset(to, 0, 10);
-  to[10] = 0xff;
-  to[11] = 0xff;
-  __builtin_memcpy(to + 12, &v4, 4);
-}
 
 static __always_inline void fill_flow(struct skep_flow *flow, const struct sock *sk, uint32_t service) {
   flow->serial = __sync_fetch_and_add(&last_flow_serial, 1) + 1;
@@ -172,7 +165,10 @@ int BPF_PROG(on_send, struct sock *sk, int bytes, int flags) {
     return 0;
   }
   struct skep_flow_state *flow = bpf_sk_storage_get(&flows, sk, 0, 0);
-  if (!flow) return 0;
+  if (!flow) {
+    note_sender(sk);
+    return 0;
+  }
   struct task_struct *task = bpf_get_current_task_btf();
   struct skep_task *state = supervised(task);
   if (!state) return 0;

@@ -6,6 +6,7 @@
 #define SKEP_WATCH_BPF_NETWORK_H
 
 #include "watch/bpf/calls.h"
+#include "watch/bpf/containment.h"
 #include "watch/bpf/flows.h"
 
 /* Whether a connection to this address ends at a listener on this host. One on all addresses is found for every address:
@@ -42,10 +43,52 @@ static __always_inline int listens_here_v6(struct bpf_sock_addr *ctx) {
   return listens_here(ctx, &to, sizeof to.ipv6, leads_nowhere_else);
 }
 
+static __always_inline void fill_sending(struct sending *to, struct bpf_sock_addr *ctx, const struct skep_call *call) {
+  to->address[0] = call->remote[0];
+  to->address[1] = call->remote[1];
+  to->service = call->service;
+  to->nr = call->nr;
+  to->port = (uint16_t)call->fields[SKEP_FIELD_FD_RPORT];
+  to->protocol = (uint16_t)ctx->protocol;
+  to->family = ctx->family == K_AF_INET ? '4' : '6';
+  to->stage = SKEP_STAGE_HOOK;
+}
+
+/* Neither of these is inline: beside the automaton there is little room on the stack. */
+static __attribute__((noinline)) int may_send(struct bpf_sock_addr *ctx, const struct skep_call *call) {
+  struct sending to = {};
+  fill_sending(&to, ctx, call);
+  int wakes_itself = call->fields[SKEP_FIELD_OWN_LISTENER] && !call->fields[SKEP_FIELD_FOR_SESSION];
+  return sends_nothing(&to, wakes_itself) ? OUT_NOTHING_SENT : outgoing_verdict(&to);
+}
+
+/* What no signature refuses, containment may; what it allows, its socket may do from here on. */
+static __attribute__((noinline)) int contain(struct bpf_sock_addr *ctx, const struct skep_call *call,
+                                             struct task_struct *task, struct skep_task *state, int verdict) {
+  struct sending to = {};
+  fill_sending(&to, ctx, call);
+  struct skep_culprit who = {.task = task, .label = &state->label};
+  if (verdict == OUT_REFUSED) {
+    tell_refused(&to, &who);
+    return K_ENETUNREACH;
+  }
+  if (verdict == OUT_LET_GO) tell_contained(&to, &who, SKEP_OBSERVED);
+  struct bpf_sock *sk = ctx->sk;
+  struct skep_sender *sender = sk ? bpf_sk_storage_get(&senders, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : 0;
+  if (!sender) {
+    COUNT(helper_failures);
+    return K_ENETUNREACH;
+  }
+  become_sender(sender, task, state);
+  int allowed = to.protocol == K_IPPROTO_TCP || verdict != OUT_NOTHING_SENT;
+  if (to.nr == K_NR_CONNECT) remember_peer(sender, &to, allowed);
+  return VERDICT_GO_ON;
+}
+
 static __always_inline int judge_address(struct bpf_sock_addr *ctx, uint32_t nr, const uint8_t *address, int v6) {
   struct task_struct *task = bpf_get_current_task_btf();
   struct skep_task *state = supervised(task);
-  if (!state || !has_candidates(nr)) return 1;
+  if (!state || (nr == K_NR_BIND && !has_candidates(nr))) return 1;
   struct skep_call *call = begin_call(task, nr, SKEP_STAGE_HOOK);
   if (!call) return 0; /* what cannot be judged does not leave */
   struct judging j = {.call = call, .state = state, .task = task, .leader = task->group_leader};
@@ -64,7 +107,11 @@ static __always_inline int judge_address(struct bpf_sock_addr *ctx, uint32_t nr,
     if (own) own = v6 ? listens_here_v6(ctx) : listens_here_v4(ctx);
     set_field(call, SKEP_FIELD_OWN_LISTENER, (uint64_t)own);
   }
+  int outgoing = nr == K_NR_BIND ? OUT_NOTHING_SENT : may_send(ctx, call);
+  if (nr != K_NR_BIND)
+    set_field(call, SKEP_FIELD_ALLOWED_PEER, outgoing != OUT_REFUSED && outgoing != OUT_NOTHING_SENT);
   int verdict = judge_call(&j);
+  if (verdict == VERDICT_GO_ON && nr != K_NR_BIND) verdict = contain(ctx, call, task, state, outgoing);
   if (verdict == VERDICT_KILL) bpf_send_signal(K_SIGKILL);
   if (verdict > 0) bpf_set_retval(-verdict);
   return verdict == VERDICT_GO_ON;

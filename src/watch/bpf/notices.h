@@ -5,6 +5,7 @@
 #define SKEP_WATCH_BPF_NOTICES_H
 
 #include "watch/bpf/calls.h"
+#include "watch/bpf/containment.h"
 #include "watch/bpf/user_memory.h"
 
 /* A call through the 32-bit or x32 entry has other numbers: it is judged as one pseudo-call. */
@@ -23,7 +24,8 @@ static __always_inline int judge_notice(struct skep_notice *notice, struct task_
   set_field(call, SKEP_FIELD_ABI, notice->arch != K_AUDIT_ARCH_X86_64 ? 1 : call->nr == SKEP_CALL_FOREIGN_ABI ? 2 : 0);
   fill_descriptor(call, task, notice->args[0]);
   fill_code(call, task);
-  return judge_call(&j);
+  int verdict = judge_call(&j);
+  return verdict == VERDICT_GO_ON ? judge_family(call_number(notice), notice->args, task, state) : verdict;
 }
 
 /* Verdict on a call that waits under seccomp notification. A task under our filter without a mark has slipped out of

@@ -2,6 +2,7 @@
  *
  *   flows.h    connections to the services: opened, read, answered, closed   (inet_sock_set_state, sock_*_length)
  *   tasks.h    supervised processes: fork, exec, wake-up, crash, exit        (sched_*, signal_deliver)
+ *   containment.h sockets and packets that may not leave, by peers.h         (cgroup hooks, egress)
  *   network.h  connect, bind, send of supervised processes                   (cgroup hooks)
  *   notices.h  calls before they run and after they have returned            (syscall programs, sys_exit)
  *   profile.h  what a service has never done before, while a profile is learned or held (sys_exit, exec, cgroup hooks)

@@ -1,0 +1,63 @@
+#include "harness/deed_rig.h"
+
+#include "base/file.h"
+
+namespace skep::harness {
+
+void DeedTest::SetUp() {
+  if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
+}
+
+void DeedTest::start(const std::string& monitor_more, const std::string& service_more, const std::string& words) {
+  RigOptions options;
+  const Rig names(options);
+  options.services_monitor = fmt::format("  - {{name: deeds, command: [{}, \"{}:9000\"{}], port: 9000{}}}\n",
+                                         names.program("deed_server"), testbed::kHoneypotAddress, words, service_more);
+  options.services_proxy = fmt::format("  - {{name: deeds, listen: [\"{}:90\"], bait: bait1, address: {}:9000}}\n",
+                                       testbed::kProxyOutside, testbed::kHoneypotAddress);
+  options.monitor_more = monitor_more;
+  rig_.emplace(options);
+  const auto started = rig_->start();
+  ASSERT_TRUE(started) << started.error().message;
+}
+
+void DeedTest::adopt(const std::string& service_more) {
+  const unsigned pid = number_in(rig_->skep({"hids", "services", "list"}).text, "pid");
+  ASSERT_EQ(rig_->skep({"hids", "services", "remove", "deeds"}).code, 0);
+  ASSERT_TRUE(write_file(rig_->file("adopt.yaml"),
+                         fmt::format("- {{name: deeds, pid: {}, port: 9000{}}}\n", pid, service_more)));
+  ASSERT_EQ(rig_->skep({"hids", "services", "add", rig_->file("adopt.yaml")}).code, 0)
+      << *read_file(rig_->file("skep.err"));
+}
+
+std::pair<std::string, archive::SessionSummary> DeedTest::ask(const std::string& request) {
+  const auto said =
+      rig_->attack({rig_->program("dialogue"), std::string(testbed::kProxyOutside) + ":90", request + "\\n"});
+  EXPECT_TRUE(said) << said.error().message << rig_->log("monitor");
+  const auto all = rig_->sessions(++sessions_);
+  EXPECT_TRUE(all) << all.error().message;
+  if (!said || !all) return {};
+  const std::string mark = "\"answer\":\"";
+  const size_t at = said->find(mark) + mark.size();
+  return {said->substr(at, said->find("\\u000a", at) - at), all->back()};
+}
+
+void DeedTest::set_signatures(const std::string& lines) {
+  ASSERT_TRUE(write_file(rig_->file("set.yaml"), "signatures:\n" + lines));
+  ASSERT_EQ(rig_->skep({"hids", "signatures", "set", rig_->file("set.yaml")}).code, 0)
+      << *read_file(rig_->file("skep.err"));
+}
+
+void DeedTest::expect(const DeedRow& row) {
+  const auto [answer, session] = ask(row.request);
+  EXPECT_EQ(answer, row.answer) << row.description;
+  const bool harmless = *row.rule == '\0';
+  EXPECT_EQ(session.session_class, harmless ? SessionClass::harmless : SessionClass::attack) << row.description;
+  ASSERT_EQ(session.alerts.size(), harmless ? 0u : 1u) << row.description;
+  if (harmless) return;
+  EXPECT_EQ(session.alerts[0].rule, row.rule) << row.description;
+  EXPECT_EQ(session.alerts[0].action, row.action) << row.description;
+  EXPECT_GE(session.alerts[0].confidence, Confidence::inherited) << row.description;
+}
+
+}  // namespace skep::harness
