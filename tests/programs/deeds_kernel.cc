@@ -73,6 +73,12 @@ int clone3_user() {
   return error;
 }
 
+// Opens it for writing, and writes nothing.
+int memory_file_of_parent() {
+  const std::string path = "/proc/" + std::to_string(::getppid()) + "/mem";
+  return in_child([&] { return error_of(Fd(::open(path.c_str(), O_RDWR | O_CLOEXEC)).get()); });
+}
+
 int handle_signal() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
@@ -87,6 +93,7 @@ const Deeds& kernel_deeds() {
       {"nothing", [](const auto&) { return 0; }},
       {"signal", [](const auto&) { return handle_signal(); }},
       {"ptrace", [](const auto&) { return error_of(::ptrace(PTRACE_ATTACH, ::getppid(), nullptr, nullptr)); }},
+      {"memory_file", [](const auto&) { return memory_file_of_parent(); }},
       {"vm_writev", [](const auto&) { return write_to_parent(); }},
       {"pidfd_getfd", [](const auto&) { return error_of(::syscall(SYS_pidfd_getfd, -1, 0, 0)); }},
       {"module", [](const auto&) { return error_of(::syscall(SYS_init_module, nullptr, 0, nullptr)); }},
