@@ -53,6 +53,8 @@ constexpr Field kFields[] = {
      "whether the file to run is the service's own program or of its app_groups"},
     {"proc.is_exe_from_memfd", SKEP_FIELD_EXE_MEMFD, ValueType::truth, kExec, kKernel,
      "whether the file to run has no name on any disk (memfd, or deleted)"},
+    {"proc.is_dropped", SKEP_FIELD_EXE_DROPPED, ValueType::truth, kExec, kKernel,
+     "whether a session has opened the file to run for writing"},
     {"proc.in_app_group", SKEP_FIELD_IN_GROUP, ValueType::truth, kAll, kKernel,
      "whether the caller runs a program of an app group"},
     {"proc.works_for_session", SKEP_FIELD_FOR_SESSION, ValueType::truth, kAll, kKernel,

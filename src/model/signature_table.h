@@ -101,7 +101,7 @@ enum skep_field {
   SKEP_FIELD_FOLDER = 28,       /* fd.folder, proc.folder; only with IN_FOLDERS */
   SKEP_FIELD_CALLER_FILE = 29,  /* caller.exepath: skep_file_id of the program that the caller runs, at exec: ran */
   SKEP_FIELD_CALLER_NAME = 30,  /* caller.name: hash of its own name */
-  SKEP_FIELD_EXE_DROPPED = 31,  /* proc.is_dropped: 1 where a supervised process had opened the file for writing */
+  SKEP_FIELD_EXE_DROPPED = 31,  /* proc.is_dropped: 1 where a session had opened the file for writing */
   SKEP_FIELD_PATH_NAME = 32,    /* evt.path.name: hash of the last part of a path argument, from user memory */
   SKEP_FIELD_PATH_EXTENSION = 33, /* evt.path.extension: likewise */
   SKEP_FIELD_PATH_TRAITS = 34,  /* evt.path.traits: PATH_CLIMBS 1, PATH_HIDDEN 2; likewise */

@@ -4,7 +4,7 @@
 #ifndef SKEP_WATCH_BPF_FIELDS_H
 #define SKEP_WATCH_BPF_FIELDS_H
 
-#include "watch/bpf/maps.h"
+#include "watch/bpf/files.h"
 
 /* v4-mapped where it is IPv4. */
 static __always_inline void mapped_address(uint8_t *to, uint32_t v4) {
@@ -165,11 +165,8 @@ static __always_inline void fill_file(struct skep_call *call, struct file *file,
  * before the call uses it; what a refusal must not miss is judged again where the effect is. */
 static __always_inline struct file *fill_descriptor(struct skep_call *call, struct task_struct *task,
                                                     uint64_t descriptor) {
-  struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-  if (!table || descriptor >= BPF_CORE_READ(table, max_fds)) return 0;
-  struct file **slots = BPF_CORE_READ(table, fd);
-  struct file *file = 0;
-  if (bpf_probe_read_kernel(&file, sizeof file, slots + descriptor) || !file) return 0;
+  struct file *file = file_of(task, descriptor);
+  if (!file) return 0;
   uint32_t mode = BPF_CORE_READ(file, f_inode, i_mode);
   uint32_t kind = mode & K_S_IFMT;
   set_field(call, SKEP_FIELD_FD_FILE, file_of_inode(BPF_CORE_READ(file, f_inode)));
@@ -230,6 +227,8 @@ static __always_inline uint32_t fill_executable(struct skep_call *call, struct l
   set_field(call, SKEP_FIELD_EXE_LISTED, kind != 0);
   set_field(call, SKEP_FIELD_EXE_MEMFD, BPF_CORE_READ(file, f_inode, i_nlink) == 0);
   set_field(call, SKEP_FIELD_EXE_FILE, id);
+  uint64_t of_inode = inode_id(file);
+  set_field(call, SKEP_FIELD_EXE_DROPPED, bpf_map_lookup_elem(&written, &of_inode) != 0);
   fill_folders(call, file);
   return kind;
 }
