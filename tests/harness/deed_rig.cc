@@ -53,7 +53,9 @@ void DeedTest::expect(const DeedRow& row) {
   EXPECT_EQ(answer, row.answer) << row.description;
   const bool harmless = *row.rule == '\0';
   EXPECT_EQ(session.session_class, harmless ? SessionClass::harmless : SessionClass::attack) << row.description;
-  ASSERT_EQ(session.alerts.size(), harmless ? 0u : 1u) << row.description;
+  ASSERT_EQ(session.alerts.size(), harmless ? 0u : 1u)
+      << row.description
+      << (session.alerts.empty() ? "" : ": " + session.alerts.front().rule + ", " + session.alerts.back().rule);
   if (harmless) return;
   EXPECT_EQ(session.alerts[0].rule, row.rule) << row.description;
   EXPECT_EQ(session.alerts[0].action, row.action) << row.description;

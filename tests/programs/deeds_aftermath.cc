@@ -153,8 +153,8 @@ const Deeds& aftermath_deeds() {
       {"shell_on_socket", [](const auto&) { return shell_on_socket(); }},
       {"connect_then_program", connect_then_program},
       {"connect_then_memory", connect_then_memory},
-      {"memory_file", [](const auto&) { return error_of(Fd(::memfd_create("x", MFD_CLOEXEC)).get()); }},
-      {"memory_file_injected", [](const auto&) { return memory_file_from_injected_code(); }},
+      {"make_memory_file", [](const auto&) { return error_of(Fd(::memfd_create("x", MFD_CLOEXEC)).get()); }},
+      {"make_memory_file_injected", [](const auto&) { return memory_file_from_injected_code(); }},
       {"run",
        [](const auto& path) {
          return in_child([&] {

@@ -110,9 +110,9 @@ TEST_F(BehavioursTest, WhatIsDoneToFilesIsTold) {
 
 TEST_F(BehavioursTest, CodeThatIsNoFilesIsKnownByItsCalls) {
   ASSERT_NO_FATAL_FAILURE(start("", "", ", --inject"));
-  expect({"a file in memory, by a call of the program's", "plain memory_file", "memory_file done", "",
+  expect({"a file in memory, by a call of the program's", "plain make_memory_file", "make_memory_file done", "",
           AlertAction::observed});
-  expect({"the same by injected code", "plain memory_file_injected", "memory_file_injected errno 1",
+  expect({"the same by injected code", "plain make_memory_file_injected", "make_memory_file_injected errno 1",
           "code_without_a_file", AlertAction::denied});
 }
 
