@@ -1,5 +1,5 @@
 // deed_server: what an intruder does after he got in, one deed a session, done for real.
-//   deed_server ADDRESS:PORT [--wake]
+//   deed_server ADDRESS:PORT [--wake] [--inject]
 // A request is "HOW DEED [WORD]\n". HOW: how the process that does it came to be (plain, thread, double_fork, setsid,
 // renamed, exec, thread_exec: setsid, and then an exec by another thread than the first; storm: after five hundred
 // forks). DEED: a row of deeds_*.cc. The answer is "DEED done" or "DEED errno N" or "DEED killed by N": what the deed
@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <sstream>
@@ -115,8 +116,12 @@ int main(int argc, char** argv) {
     return 1;
   }
   ::signal(SIGPIPE, SIG_IGN);
+  const auto asked_for = [&](const char* word) {
+    return std::any_of(argv, argv + argc, [&](const char* each) { return std::strcmp(each, word) == 0; });
+  };
   // As servers do that wake a process of their own: by a process that has nothing to do with any session.
-  if (argc > 2 && ::fork() == 0) {
+  if (asked_for("--inject")) inject_code();
+  if (asked_for("--wake") && ::fork() == 0) {
     std::printf("woken: errno %d\n", do_deed("connect_self", ""));
     std::fflush(stdout);
     ::_exit(0);

@@ -27,7 +27,8 @@ int in_child(const std::function<int()>& work) {
 }
 
 int do_deed(const std::string& name, const std::string& word) {
-  for (const Deeds* deeds : {&network_deeds(), &program_deeds(), &file_deeds(), &kernel_deeds(), &disguise_deeds()}) {
+  for (const Deeds* deeds :
+       {&network_deeds(), &program_deeds(), &file_deeds(), &kernel_deeds(), &disguise_deeds(), &aftermath_deeds()}) {
     if (const auto deed = deeds->find(name); deed != deeds->end()) return deed->second(word);
   }
   return ENOSYS;
