@@ -59,7 +59,7 @@ struct MonitoredService {
   uint32_t pid = 0;                    // adopt this process and its descendants
   std::string cgroup;                  // adopt all of this cgroup
   bool address_randomisation = true;
-  std::string profile;  // file of what it does: what is not in it is first seen; empty: none
+  std::string profile;       // file of what it does: what is not in it is first seen; empty: none
   OutgoingOptions outgoing;  // beside its answers; nothing, where it is not said
 };
 

@@ -23,7 +23,7 @@ std::span<const uint16_t> base_intercepts();
 struct ArgumentCheck {
   uint8_t argument = 0;
   uint32_t mask = 0;
-  std::optional<uint32_t> value;  // what the masked bits must be; none: any of them must be set
+  std::optional<uint32_t> value;       // what the masked bits must be; none: any of them must be set
   std::vector<uint32_t> none_of = {};  // or, where it is not empty: what they must not be
 };
 struct ArgumentTest {

@@ -214,7 +214,10 @@ const Deeds& program_deeds() {
          return run("/bin/sh", {"sh", "-c", "exit 0"});
        }},
       {"program", [](const auto&) { return run("/bin/true", {"true"}); }},
-      {"program_by_shell", [](const auto&) { return run("/bin/sh", {"sh", "-c", "/bin/true; exit $?"}); }},
+      {"program_by_shell",
+       [](const auto&) {
+         return run("/bin/sh", {"sh", "-c", "/bin/true; exit $?"});
+       }},
       {"memfd", [](const auto&) { return run_memfd(); }},
       {"run_a", [](const auto& folder) { return run(folder + "/a", marks(folder)); }},
       {"run_b", [](const auto& folder) { return run(folder + "/b", marks(folder)); }},
