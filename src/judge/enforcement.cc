@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/log.h"
 
@@ -66,6 +67,25 @@ Status Enforcement::set_signatures(const std::vector<FileText>& files) {
   return apply(*fresh, services_);
 }
 
+namespace {
+
+// What evidence took from a signature that is in force no longer, nothing gives it any more.
+void drop_dangling_weights(std::vector<formats::SignatureSet>& sets) {
+  std::set<std::string> names;
+  for (const formats::SignatureSet& set : sets) {
+    for (const formats::Signature& signature : set.signatures) names.insert(signature.name);
+  }
+  for (formats::SignatureSet& set : sets) {
+    for (formats::Signature& signature : set.signatures) {
+      std::erase_if(signature.weights, [&](const formats::EvidenceWeight& weight) {
+        return !weight.signature.empty() && !names.contains(weight.signature);
+      });
+    }
+  }
+}
+
+}  // namespace
+
 Status Enforcement::remove_signatures(const std::vector<std::string>& names) {
   std::vector<formats::SignatureSet> sets = sets_;
   for (const std::string& name : names) {
@@ -75,6 +95,7 @@ Status Enforcement::remove_signatures(const std::vector<std::string>& names) {
     }
     if (removed == 0) return fail("no signature and no file is named '{}'", name);
   }
+  drop_dangling_weights(sets);
   return apply(sets, services_);
 }
 
