@@ -34,9 +34,10 @@ class ProfileTest : public testing::Test {
   void start(const std::string& service_more = "") {
     RigOptions options;
     const Rig names(options);
-    options.services_monitor =
-        fmt::format("  - {{name: site, command: [{}, \"{}:9000\", {}], port: 9000, app_groups: [tools]{}}}\n",
-                    names.program("file_server"), testbed::kHoneypotAddress, site_->path(), service_more);
+    options.services_monitor = fmt::format(
+        "  - {{name: site, command: [{}, \"{}:9000\", {}], port: 9000, app_groups: [tools], "
+        "outgoing: {{allow: [{{net: 10.99.0.2, ports: [9]}}]}}{}}}\n",
+        names.program("file_server"), testbed::kHoneypotAddress, site_->path(), service_more);
     options.services_proxy = fmt::format("  - {{name: site, listen: [\"{}:90\"], bait: bait1, address: {}:9000}}\n",
                                          testbed::kProxyOutside, testbed::kHoneypotAddress);
     options.monitor_more = "app_groups: [{name: tools, programs: [/bin/true, /bin/false]}]";
