@@ -157,7 +157,7 @@ TEST_F(RefusalsTest, MemoryThatWouldBecomeAProgramIsAskedAboutByItsArguments) {
 }
 
 TEST_F(RefusalsTest, AMessageIsASendtoAfterTheCallToo) {
-  ASSERT_NO_FATAL_FAILURE(start("", ""));
+  ASSERT_NO_FATAL_FAILURE(start("", ", outgoing: {allow: [{net: 10.99.0.2}]}"));
   ASSERT_NO_FATAL_FAILURE(set_signatures(
       "  - {signature: sent, condition: evt.type = sendmsg and fd.l4proto = udp and evt.res = 1, action: observe}\n"));
   expect({"by sendmsg", "plain message", "message done", "sent", AlertAction::observed});
@@ -166,7 +166,7 @@ TEST_F(RefusalsTest, AMessageIsASendtoAfterTheCallToo) {
 
 // The kernel program that sees returns comes and goes with the signatures that need it.
 TEST_F(RefusalsTest, ReturnsAreJudgedWheneverASetJudgesThem) {
-  ASSERT_NO_FATAL_FAILURE(start("", ""));
+  ASSERT_NO_FATAL_FAILURE(start("", ", outgoing: {allow: [{net: 10.99.0.2}]}"));
   const std::string returned =
       "  - {signature: sent, condition: evt.type = sendmsg and fd.l4proto = udp and evt.res = 1, action: observe}\n";
   const std::string before = "  - {signature: listens, condition: evt.type = listen, action: deny}\n";
