@@ -234,6 +234,12 @@ static __always_inline void note_request(struct skep_channel *channel, struct so
   if (!back || !back->written || channel->unreplied || channel->replies) channel->unreplied = serial;
 }
 
+/* Writer and reader may both make the socket's channel at the same time: one of them is refused, and finds the other's. */
+static __always_inline struct skep_channel *made_channel(struct sock *sk) {
+  struct skep_channel *channel = bpf_sk_storage_get(&socket_channels, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+  return channel ? channel : bpf_sk_storage_get(&socket_channels, sk, 0, 0);
+}
+
 /* A thread replies: is it to whom it was taken to work for? */
 static __always_inline void note_reply(struct sock *sk, struct skep_task *state) {
   struct skep_channel *channel = bpf_sk_storage_get(&socket_channels, sk, 0, 0);
@@ -251,8 +257,7 @@ static __always_inline void hand_to_peer(struct sock *sk, int bytes) {
   if (!peer) return;
   struct skep_task *state = supervised_current();
   if (state && state->flags & SKEP_TASK_LAUNCHING) return;
-  uint64_t make = state ? BPF_SK_STORAGE_GET_F_CREATE : 0;
-  struct skep_channel *channel = bpf_sk_storage_get(&socket_channels, peer, 0, make);
+  struct skep_channel *channel = state ? made_channel(peer) : bpf_sk_storage_get(&socket_channels, peer, 0, 0);
   if (channel) hand(channel, state, units_of(sk, bytes));
   if (state) note_reply(sk, state);
 }
@@ -260,7 +265,7 @@ static __always_inline void hand_to_peer(struct sock *sk, int bytes) {
 static __always_inline void receive_from_peer(struct sock *sk, int bytes) {
   struct skep_task *state = supervised_current();
   if (!state || state->flags & SKEP_TASK_LAUNCHING) return;
-  struct skep_channel *channel = bpf_sk_storage_get(&socket_channels, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+  struct skep_channel *channel = made_channel(sk);
   if (!channel) {
     COUNT(helper_failures);
     return;
