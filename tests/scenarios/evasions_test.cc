@@ -81,6 +81,12 @@ TEST_F(EvasionsTest, AProgramThatIsNotListedRunsNoInstructionWhateverWayItIsStar
   for (const auto& row : rows) expect_unmarked(row.description, row.deed, row.answer, row.rule);
 }
 
+TEST_F(EvasionsTest, AListedProgramThatASessionHasRewrittenRunsNoInstruction) {
+  ASSERT_NO_FATAL_FAILURE(start_with_marks());
+  expect_unmarked("into the very file that the service may run", "plain written_over", "killed by 9",
+                  "dropped_program");
+}
+
 TEST_F(EvasionsTest, TheLoaderIsAProgramOfItsOwn) {
   ASSERT_NO_FATAL_FAILURE(start_with_marks());
   expect({"ld.so with a program to run", ("plain loader " + path("b")).c_str(), "loader killed by 9",
