@@ -53,8 +53,7 @@ SKEP_SUBPROGRAM int skep_in_nets(const struct skep_table* t, const struct skep_c
   if (!t || !c) return 0;
   for (uint32_t i = 0; i < SKEP_NETS_A_LIST_MAX; ++i) {
     if (i >= count) return 0;
-    const struct skep_net* net = SKEP_AT(t->nets, first + i);
-    if ((c->remote[0] & net->mask[0]) == net->address[0] && (c->remote[1] & net->mask[1]) == net->address[1]) return 1;
+    if (skep_net_holds(SKEP_AT(t->nets, first + i), c->remote)) return 1;
   }
   return 0;
 }

@@ -191,6 +191,10 @@ struct skep_net {
   uint64_t mask[2];
 };
 
+static inline int skep_net_holds(const struct skep_net* net, const uint64_t* address) {
+  return (address[0] & net->mask[0]) == net->address[0] && (address[1] & net->mask[1]) == net->address[1];
+}
+
 struct skep_run {
   uint16_t first;
   uint16_t count;

@@ -120,34 +120,24 @@ static __always_inline struct hashed_name name_of_dentry(const struct dentry *de
 
 struct climbing {
   struct skep_call *call;
-  struct dentry *dentry;
-  struct vfsmount *mount;
+  struct standing at;
 };
 
-/* One step up, over the edge of a mount too; 1 ends the loop at the root of all. */
+/* bpf_loop's callback: one step up; 1 ends it. */
 static long climb(uint32_t i, struct climbing *c) {
-  struct dentry *here = c->dentry;
-  struct vfsmount *mounted = c->mount;
-  struct dentry *parent = BPF_CORE_READ(here, d_parent);
-  if (parent == here || here == BPF_CORE_READ(mounted, mnt_root)) {
-    struct mount *mount = (void *)mounted - bpf_core_field_offset(struct mount, mnt);
-    struct mount *above = BPF_CORE_READ(mount, mnt_parent);
-    if (above == mount || !above) return 1;
-    c->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-    c->mount = (void *)above + bpf_core_field_offset(struct mount, mnt);
-    return 0;
-  }
-  c->dentry = parent;
+  enum step_up step = step_up(&c->at);
+  if (step != STEP_TO_FOLDER) return step == STEP_END;
   uint32_t at = c->call->folder_count;
   if (at >= SKEP_FOLDERS_MAX) return 1;
-  c->call->folders[at] = file_of_inode(BPF_CORE_READ(parent, d_inode));
+  struct dentry *folder = c->at.dentry;
+  c->call->folders[at] = file_of_inode(BPF_CORE_READ(folder, d_inode));
   c->call->folder_count = at + 1;
   return 0;
 }
 
-/* The folders above a file, the nearest first: by the kernel's own links, whatever path led to it. */
+/* The folders above a file, the nearest first: whatever path led to it. */
 static __always_inline void fill_folders(struct skep_call *call, struct file *file) {
-  struct climbing c = {.call = call, .dentry = BPF_CORE_READ(file, f_path.dentry), .mount = BPF_CORE_READ(file, f_path.mnt)};
+  struct climbing c = {.call = call, .at = stand_at(file)};
   call->folder_count = 0;
   bpf_loop(SKEP_FOLDERS_MAX * 2, climb, &c, 0);
   call->has |= 1ull << SKEP_FIELD_FOLDER;
@@ -171,8 +161,7 @@ static __always_inline struct file *fill_descriptor(struct skep_call *call, stru
   uint32_t kind = mode & K_S_IFMT;
   set_field(call, SKEP_FIELD_FD_FILE, file_of_inode(BPF_CORE_READ(file, f_inode)));
   if (kind == K_S_IFSOCK) {
-    struct socket *socket = BPF_CORE_READ(file, private_data);
-    struct sock *sk = BPF_CORE_READ(socket, sk);
+    struct sock *sk = socket_of(file);
     if (sk) fill_socket(call, sk);
     return file;
   }

@@ -23,4 +23,43 @@ static __always_inline uint64_t inode_id(struct file *file) {
 
 static __always_inline uint32_t file_kind(struct file *file) { return BPF_CORE_READ(file, f_inode, i_mode) & K_S_IFMT; }
 
+/* The socket that a file is; or none. */
+static __always_inline struct sock *socket_of(struct file *file) {
+  if (file_kind(file) != K_S_IFSOCK) return 0;
+  struct socket *socket = BPF_CORE_READ(file, private_data);
+  return BPF_CORE_READ(socket, sk);
+}
+
+/* A place in the tree of folders. */
+struct standing {
+  struct dentry *dentry;
+  struct vfsmount *mount;
+};
+
+static __always_inline struct standing stand_at(struct file *file) {
+  struct standing at = {};
+  at.dentry = BPF_CORE_READ(file, f_path.dentry);
+  at.mount = BPF_CORE_READ(file, f_path.mnt);
+  return at;
+}
+
+enum step_up { STEP_END, STEP_OVER_MOUNT, STEP_TO_FOLDER };
+
+/* One step up, by the kernel's own links, over the edge of a mount too. END: at the root of all. */
+static __always_inline enum step_up step_up(struct standing *at) {
+  struct dentry *here = at->dentry;
+  struct vfsmount *mounted = at->mount;
+  struct dentry *parent = BPF_CORE_READ(here, d_parent);
+  if (parent != here && here != BPF_CORE_READ(mounted, mnt_root)) {
+    at->dentry = parent;
+    return STEP_TO_FOLDER;
+  }
+  struct mount *mount = (void *)mounted - bpf_core_field_offset(struct mount, mnt);
+  struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+  if (above == mount || !above) return STEP_END;
+  at->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+  at->mount = (void *)above + bpf_core_field_offset(struct mount, mnt);
+  return STEP_OVER_MOUNT;
+}
+
 #endif

@@ -67,17 +67,13 @@ static __always_inline uint32_t kind_of(uint32_t protocol) {
   return protocol == K_IPPROTO_ICMP || protocol == K_IPPROTO_ICMPV6 ? SKEP_OUT_ICMP : SKEP_OUT_OTHER;
 }
 
-static __always_inline int in_net(const struct skep_net *net, const uint64_t *address) {
-  return (address[0] & net->mask[0]) == net->address[0] && (address[1] & net->mask[1]) == net->address[1];
-}
-
 static __always_inline int fenced(const struct sending *to) {
   uint32_t slot = to->service;
   const struct skep_outgoing *rules = bpf_map_lookup_elem(&outgoing, &slot);
   if (!rules) return 1;
   for (uint32_t i = 0; i < SKEP_FENCES_MAX; ++i) {
     if (i >= rules->fence_count) return 0;
-    if (in_net(&rules->fences[i], to->address)) return 1;
+    if (skep_net_holds(&rules->fences[i], to->address)) return 1;
   }
   return 0;
 }
@@ -92,7 +88,7 @@ static __always_inline int listed_peer(const struct sending *to) {
     if (i >= rules->peer_count) return 0;
     const struct skep_peer *peer = &rules->peers[i];
     int fits = (!peer->protocol || peer->protocol == protocol) && (!peer->port || peer->port == port);
-    if (fits && in_net(&peer->net, to->address)) return 1;
+    if (fits && skep_net_holds(&peer->net, to->address)) return 1;
   }
   return 0;
 }

@@ -38,31 +38,21 @@ static __always_inline int is_known(uint32_t service, uint32_t kind, uint64_t ke
 
 struct naming {
   struct skep_pending *pending;
-  struct dentry *dentry;
-  struct vfsmount *mount;
+  struct standing at;
 };
 
 /* bpf_loop's callback: one part of the name, or one step over the edge of a mount; 1 ends it. */
 static long name_part(uint32_t i, struct naming *n) {
   struct skep_user_path *path = &n->pending->path;
-  struct dentry *here = n->dentry;
-  struct vfsmount *mounted = n->mount;
-  struct dentry *parent = BPF_CORE_READ(here, d_parent);
-  if (parent == here || here == BPF_CORE_READ(mounted, mnt_root)) {
-    struct mount *mount = (void *)mounted - bpf_core_field_offset(struct mount, mnt);
-    struct mount *above = BPF_CORE_READ(mount, mnt_parent);
-    path->traits = above == mount || !above;
-    if (path->traits) return 1;
-    n->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-    n->mount = (void *)above + bpf_core_field_offset(struct mount, mnt);
-    return 0;
-  }
+  struct dentry *here = n->at.dentry;
+  enum step_up step = step_up(&n->at);
+  path->traits = step == STEP_END;
+  if (step != STEP_TO_FOLDER) return step == STEP_END;
   uint32_t at = path->bytes;
   if (at > SKEP_USER_PATH_BYTES - NAME_PART_BYTES) return 1;
   long bytes = bpf_probe_read_kernel_str(path->text + at, NAME_PART_BYTES, BPF_CORE_READ(here, d_name.name));
   if (bytes <= 0) return 1;
   path->bytes = at + (uint32_t)bytes;
-  n->dentry = parent;
   return 0;
 }
 
@@ -71,9 +61,7 @@ static __always_inline void fill_name(struct skep_pending *pending, struct file 
   pending->path.text[0] = 0;
   pending->path.bytes = pending->path.traits = 0;
   if (!file) return;
-  struct naming n = {.pending = pending};
-  n.dentry = BPF_CORE_READ(file, f_path.dentry);
-  n.mount = BPF_CORE_READ(file, f_path.mnt);
+  struct naming n = {.pending = pending, .at = stand_at(file)};
   bpf_loop(NAME_STEPS_MAX, name_part, &n, 0);
 }
 
@@ -180,19 +168,10 @@ static __always_inline struct newcomer look_at_file(struct file *file, uint32_t 
   return found;
 }
 
-static __always_inline struct file *file_of_descriptor(struct task_struct *task, uint64_t descriptor) {
-  struct fdtable *open = BPF_CORE_READ(task, files, fdt);
-  if (!open || descriptor >= BPF_CORE_READ(open, max_fds)) return 0;
-  struct file **slots = BPF_CORE_READ(open, fd);
-  struct file *file = 0;
-  if (bpf_probe_read_kernel(&file, sizeof file, slots + descriptor)) return 0;
-  return file;
-}
-
 /* A regular file was opened: to be written to, or only to be read. */
 static __always_inline struct newcomer look_at_opened(struct file *file) {
   struct newcomer none = {};
-  if ((BPF_CORE_READ(file, f_inode, i_mode) & K_S_IFMT) != K_S_IFREG) return none;
+  if (file_kind(file) != K_S_IFREG) return none;
   int writes = BPF_CORE_READ(file, f_mode) & K_FMODE_WRITE;
   return look_at_file(file, writes ? SKEP_PROFILE_FOLDER_WRITTEN : SKEP_PROFILE_FILE_READ);
 }
@@ -219,9 +198,8 @@ static __always_inline struct newcomer look_at_call(const struct skep_task *stat
 /* A port was bound, or is listened on. Of one that the kernel has chosen the number means nothing. */
 static __always_inline struct newcomer look_at_port(const struct skep_task *state, struct file *file) {
   struct newcomer found = {};
-  if ((BPF_CORE_READ(file, f_inode, i_mode) & K_S_IFMT) != K_S_IFSOCK) return found;
-  struct socket *socket = BPF_CORE_READ(file, private_data);
-  struct sock *sk = BPF_CORE_READ(socket, sk);
+  struct sock *sk = socket_of(file);
+  if (!sk) return found;
   uint16_t family = BPF_CORE_READ(sk, __sk_common.skc_family);
   if (family != K_AF_INET && family != K_AF_INET6) return found;
   uint16_t port = BPF_CORE_READ(sk, __sk_common.skc_num);
@@ -236,7 +214,7 @@ static __always_inline struct newcomer look_at_object(struct task_struct *task, 
   struct newcomer none = {};
   int opened = nr == K_NR_OPENAT || nr == K_NR_OPEN || nr == K_NR_OPENAT2 || nr == K_NR_CREAT;
   if (result < 0 || !(opened || nr == K_NR_BIND || nr == K_NR_LISTEN)) return none;
-  struct file *file = file_of_descriptor(task, opened ? (uint64_t)result : BPF_CORE_READ(regs, di));
+  struct file *file = file_of(task, opened ? (uint64_t)result : BPF_CORE_READ(regs, di));
   if (!file) return none;
   return opened ? look_at_opened(file) : look_at_port(state, file);
 }
