@@ -2,9 +2,9 @@
 //   model_server --model NAME ADDRESS:PORT [--workers N]
 // GOOD x → "OK x"; BAD x → runs a program that no service is allowed, then "DONE x status"; TWICE: two of them; AFTER:
 // after the answer; LATER: by a daemon, when the session has ended; STEAL: also by a child that reads from its
-// neighbours' sockets; CALL: an orphan connects out; CRASH → a crash of whoever serves; WRITE, START, READ path:x →
-// copies a program there, runs it, or does as the script there says. A request may say "HOLD ms" before: "HOLD 20 GOOD
-// 7" keeps the answer back that long, so that sessions overlap.
+// neighbours' sockets; CALL: an orphan connects out, VISIT: the server itself; CRASH → a crash of whoever serves;
+// WRITE, START, READ path:x → copies a program there, runs it, or does as the script there says. A request may say
+// "HOLD ms" before: "HOLD 20 GOOD 7" keeps the answer back that long, so that sessions overlap.
 #include <signal.h>
 #include <sys/resource.h>
 

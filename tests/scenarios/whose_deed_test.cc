@@ -9,15 +9,17 @@ namespace {
 
 constexpr char kEntrance[] = "10.99.1.2:90";
 
-constexpr char kSignatures[] =
+constexpr char kPrograms[] =
     "apiVersion: skep/v1\nkind: SignatureSet\nmetadata: {name: deeds, version: 1}\nsignatures:\n"
     "  - {signature: shell_started, condition: \"evt.type = execve and proc.name in (sh, dash)\", action: deny}\n"
-    "  - {signature: unlisted_program, condition: evt.type = execve and proc.is_listed = false, action: deny}\n"
+    "  - {signature: unlisted_program, condition: evt.type = execve and proc.is_listed = false, action: deny}\n";
+constexpr char kConnections[] =
     "  - {signature: outgoing_connection, condition: evt.type = connect and fd.l4proto = tcp, action: deny}\n";
 
 class WhoseDeedTest : public testing::TestWithParam<const char*> {
  protected:
-  void start(const std::string& model, const std::string& monitor_more = "") {
+  void start(const std::string& model, const std::string& monitor_more = "",
+             const std::string& signatures = std::string(kPrograms) + kConnections) {
     RigOptions options;
     options.services_monitor = fmt::format(
         "  - {{name: model, command: [{}, --model, {}, --workers, \"2\", \"10.99.0.3:9000\"], port: 9000}}\n",
@@ -25,7 +27,7 @@ class WhoseDeedTest : public testing::TestWithParam<const char*> {
     options.services_proxy =
         fmt::format("  - {{name: model, listen: [\"{}\"], bait: bait1, address: \"10.99.0.3:9000\"}}\n", kEntrance);
     options.proxy_more = "heartbeat_ms: 100\n";
-    ASSERT_TRUE(write_file(signatures_.path() + "/deeds.yaml", kSignatures));
+    ASSERT_TRUE(write_file(signatures_.path() + "/deeds.yaml", signatures));
     options.monitor_more = fmt::format("signatures: [{}/deeds.yaml]\n{}", signatures_.path(), monitor_more);
     rig_.emplace(options);
     const auto started = rig_->start();
@@ -129,6 +131,19 @@ TEST_F(WhoseDeedTest, AConnectionOfADescendantIsOfTheSessionThatCausedIt) {
   EXPECT_EQ(told_of(all[0]), std::vector<Told>{});
   EXPECT_EQ(told_of(all[1]), (std::vector<Told>{{"outgoing_connection", AlertRole::doer, true}}));
   EXPECT_EQ(told_of(all[2]), std::vector<Told>{});
+}
+
+// What no signature refuses, containment does: its alert is joined to its session by the same rules. Here another
+// thread might have been meant, until the answer shows that none was.
+TEST_F(WhoseDeedTest, WhatContainmentRefusesIsNamedNoSurerThanAnythingElse) {
+  if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
+  ASSERT_NO_FATAL_FAILURE(start("thread", "", kPrograms));
+  say("GOOD 0");
+  say("VISIT 1");
+  const auto all = told(2, 1);
+  ASSERT_EQ(all.size(), 2u);
+  ASSERT_EQ(told_of(all[1]), (std::vector<Told>{{"containment", AlertRole::doer, true}}));
+  EXPECT_EQ(all[1].alerts[0].confidence, Confidence::confirmed);
 }
 
 // The server's one thread is held up in the intruder's request; meanwhile a neighbour sends, and the intruder's child

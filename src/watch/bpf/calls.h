@@ -7,10 +7,8 @@
 #define SKEP_WATCH_BPF_CALLS_H
 
 #include "match/automaton.h"
-#include "watch/bpf/confirm.h"
-#include "watch/bpf/emit.h"
+#include "watch/bpf/alerts.h"
 #include "watch/bpf/fields.h"
-#include "watch/bpf/label.h"
 #include "watch/bpf/scopes.h"
 
 enum { VERDICT_GO_ON = 0, VERDICT_KILL = -1 }; /* > 0: the errno of a refusal */
@@ -186,11 +184,6 @@ static long judge_candidate(uint32_t i, struct judging *j) {
 /* The calls that led to it: the run's steps, the latest contributions to the evidence, or this call alone. */
 static __always_inline void copy_steps(struct skep_alert_record *record, struct judging *j,
                                        const struct skep_signature *signature) {
-  record->step_count = 1;
-  record->score = 0;
-  record->steps[0].time_ns = record->head.time_ns;
-  record->steps[0].call = j->call->nr;
-  record->steps[0].tid = record->tid;
   if (signature->kind == SKEP_BLACKLIST) return;
   struct skep_scope_key key = {};
   struct skep_state *state = name_state(j, signature, &key) ? find_state(&key) : 0;
@@ -205,50 +198,25 @@ static __always_inline void copy_steps(struct skep_alert_record *record, struct 
   __builtin_memcpy(record->steps, state->runs[j->chosen_run & (SKEP_INSTANCES_MAX - 1)].steps, sizeof record->steps);
 }
 
-/* Whose alert it is, and who wrote the program or script that acts; what a session wrote for itself is its own alone. */
-static __always_inline void fill_labels(struct skep_alert_record *record, struct skep_task *state,
-                                        struct task_struct *task, struct task_struct *leader) {
-  label_now(&record->label, state, task, leader);
-  record->writer = state->writer;
-  if (record->writer.flow.serial == record->label.flow.serial) record->writer.flow.serial = 0;
-  state->flags |= SKEP_TASK_STICKY;
-  if (state->label.source == SKEP_LABEL_NONE) return;
-  if (bpf_map_update_elem(&violators, &state->label.flow.serial, &kZero, BPF_ANY)) COUNT(helper_failures);
-}
-
 /* `level`: of evidence that has newly reached one, else 0. */
 static __always_inline void raise_alert(struct judging *j, uint32_t index, uint8_t action, uint32_t level) {
-  COUNT(alerts);
   if (index >= SKEP_SIGNATURES_MAX) return;
   const struct skep_signature *signature = &j->table->signatures[index];
-  struct skep_alert_record *record = RESERVE(alerts, record, SKEP_ALERT);
+  struct skep_alert_record *record = begin_alert(j->call->service, j->call->nr, action, j->call->stage);
   if (!record) return;
   struct task_struct *task = j->task;
-  record->id = __sync_fetch_and_add(&last_alert, 1) + 1;
   record->generation = j->table->generation;
   record->signature = index;
   record->level = (uint8_t)level;
-  record->service = j->call->service;
-  record->call = j->call->nr;
-  record->action = action;
-  record->stage = j->call->stage;
-  record->provenance = !level && j->chosen_step < SKEP_TABLE_STEPS_MAX ? j->table->steps[j->chosen_step].provenance : 0;
-  record->pid = (uint32_t)task->tgid;
-  record->tid = (uint32_t)task->pid;
-  record->parent = (uint32_t)BPF_CORE_READ(task, real_parent, tgid);
-  record->uid = (uint32_t)j->call->fields[SKEP_FIELD_UID];
+  if (!level && j->chosen_step < SKEP_TABLE_STEPS_MAX) record->provenance = j->table->steps[j->chosen_step].provenance;
+  fill_violator(record, task);
   record->result = (int64_t)j->call->fields[SKEP_FIELD_RESULT];
-  record->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
   __builtin_memcpy(record->args, &j->call->fields[SKEP_FIELD_ARG0], sizeof record->args);
-  record->exe_device = record->exe_inode = 0;
   __builtin_memcpy(record->address, j->call->remote, sizeof record->address);
   record->port = (uint16_t)(j->call->has >> SKEP_FIELD_FD_RPORT & 1 ? j->call->fields[SKEP_FIELD_FD_RPORT]
                                                                     : j->call->fields[SKEP_FIELD_FD_PORT]);
   record->family = (uint16_t)j->call->fields[SKEP_FIELD_FD_TYPE];
-  record->path_bytes = record->args_bytes = 0;
-  record->path[0] = record->exec_args[0] = 0;
   fill_labels(record, j->state, task, j->leader);
-  BPF_CORE_READ_STR_INTO(&record->comm, task, comm);
   copy_steps(record, j, signature);
   struct linux_binprm *program = j->program;
   if (program) {
@@ -262,7 +230,7 @@ static __always_inline void raise_alert(struct judging *j, uint32_t index, uint8
     record->path_bytes = (uint16_t)what->bytes;
   }
   ask_for_confirmation(&record->label, record->tid, record->id);
-  bpf_ringbuf_submit(record, 0); /* wakes a judge that has read all before it: one that has not comes by anyway */
+  send_alert(record);
 }
 
 /* What can be done at this stage of what the signature wants; DENIED at a stage that is too late for it becomes KILLED. */

@@ -35,54 +35,42 @@ struct {
 
 /* Who is told of: the calling thread, or who was the sender's last where none calls. */
 struct skep_culprit {
-  struct task_struct *task; /* or none */
-  const struct skep_sender *sender;
-  const struct skep_label *label;
+  struct task_struct *task; /* with its leader and its state; or none */
+  struct task_struct *leader;
+  struct skep_task *state;
+  const struct skep_sender *sender; /* where there is no task */
 };
 
-static __always_inline void fill_caller_of_record(struct skep_alert_record *record, const struct skep_culprit *who) {
-  struct task_struct *task = who->task;
-  record->pid = task ? (uint32_t)task->tgid : who->sender ? who->sender->pid : 0;
-  record->tid = task ? (uint32_t)task->pid : who->sender ? who->sender->tid : 0;
-  record->parent = task ? (uint32_t)BPF_CORE_READ(task, real_parent, tgid) : 0;
-  record->uid = task ? BPF_CORE_READ(task, cred, euid.val) : 0;
-  record->start_ns = task ? BPF_CORE_READ(task, group_leader, start_boottime) : 0;
+static __always_inline void fill_last_sender(struct skep_alert_record *record, const struct skep_sender *sender) {
+  record->pid = sender->pid;
+  record->tid = record->steps[0].tid = sender->tid;
+  record->parent = record->uid = 0;
+  record->start_ns = 0;
   record->comm[0] = 0;
-  if (task) BPF_CORE_READ_STR_INTO(&record->comm, task, comm);
+  record->label = sender->label;
+  __builtin_memset(&record->writer, 0, sizeof record->writer);
 }
 
 static __always_inline void tell_contained(const struct sending *to, const struct skep_culprit *who,
                                            uint8_t action) {
-  COUNT(alerts);
-  struct skep_alert_record *record = RESERVE(alerts, record, SKEP_ALERT);
+  struct skep_alert_record *record = begin_alert(to->service, to->nr, action, to->stage);
   if (!record) return;
-  record->id = __sync_fetch_and_add(&last_alert, 1) + 1;
   record->generation = 0;
   record->signature = SKEP_SIGNATURE_CONTAINMENT;
-  record->service = to->service;
-  record->call = to->nr;
-  record->action = action;
-  record->stage = to->stage;
-  record->step_count = 1;
-  record->level = 0;
-  record->score = 0;
-  record->provenance = to->stage == SKEP_STAGE_PRE ? SKEP_FROM_REGISTER : SKEP_FROM_KERNEL;
-  fill_caller_of_record(record, who);
-  record->result = 0;
+  if (to->stage != SKEP_STAGE_PRE) record->provenance = SKEP_FROM_KERNEL;
   __builtin_memset(record->args, 0, sizeof record->args);
   __builtin_memcpy(record->args, to->args, sizeof to->args);
-  record->exe_device = record->exe_inode = 0;
   __builtin_memcpy(record->address, to->address, sizeof record->address);
   record->port = to->port;
   record->family = to->family;
-  record->path_bytes = record->args_bytes = 0;
-  record->path[0] = record->exec_args[0] = 0;
-  record->steps[0].time_ns = record->head.time_ns;
-  record->steps[0].call = to->nr;
-  record->steps[0].tid = record->tid;
-  record->label = *who->label;
-  if (who->task) ask_for_confirmation(&record->label, record->tid, record->id);
-  bpf_ringbuf_submit(record, 0); /* as raise_alert does */
+  if (who->task && who->state) {
+    fill_violator(record, who->task);
+    fill_labels(record, who->state, who->task, who->leader);
+    ask_for_confirmation(&record->label, record->tid, record->id);
+  } else if (who->sender) {
+    fill_last_sender(record, who->sender);
+  }
+  send_alert(record);
 }
 
 static __always_inline void tell_refused(const struct sending *to, const struct skep_culprit *who) {
@@ -90,13 +78,14 @@ static __always_inline void tell_refused(const struct sending *to, const struct 
   tell_contained(to, who, SKEP_DENIED);
 }
 
+/* `task` is current. */
 static __always_inline void become_sender(struct skep_sender *sender, struct task_struct *task,
                                           const struct skep_task *state) {
   sender->service = state->service;
   sender->epoch = state->epoch;
   sender->pid = (uint32_t)task->tgid;
   sender->tid = (uint32_t)task->pid;
-  sender->label = state->label;
+  label_now(&sender->label, state, task, task->group_leader);
 }
 
 /* Whether nothing can leave by this connect: a datagram socket that is connected as getaddrinfo does to sort addresses, to
@@ -137,7 +126,7 @@ static __always_inline int judge_new_socket(struct bpf_sock *ctx, struct task_st
   to.args[0] = ctx->family;
   to.args[1] = ctx->type;
   to.args[2] = protocol;
-  struct skep_culprit who = {.task = task, .label = &state->label};
+  struct skep_culprit who = {.task = task, .leader = task->group_leader, .state = state};
   tell_refused(&to, &who);
   return raw ? 1 /* EPERM */ : K_EPROTONOSUPPORT;
 }
@@ -162,13 +151,13 @@ int on_socket(struct bpf_sock *ctx) {
 
 /* Asked by seccomp: a family of which the hooks above know nothing. */
 static __always_inline int judge_family(uint32_t nr, const uint64_t *args, struct task_struct *task,
-                                        const struct skep_task *state) {
+                                        struct task_struct *leader, struct skep_task *state) {
   uint32_t family = (uint32_t)args[0];
   if (nr != K_NR_SOCKET || family == K_AF_UNIX || family == K_AF_INET || family == K_AF_INET6 ||
       family == K_AF_NETLINK || family == K_AF_ALG)
     return 0;
   struct sending to = {.nr = nr, .stage = SKEP_STAGE_PRE, .service = state->service, .args = {args[0], args[1], args[2]}};
-  struct skep_culprit who = {.task = task, .label = &state->label};
+  struct skep_culprit who = {.task = task, .leader = leader, .state = state};
   tell_refused(&to, &who);
   return K_EAFNOSUPPORT;
 }
@@ -183,14 +172,8 @@ static __always_inline struct sock *socket_of_call(struct task_struct *task) {
   else if (nr != 1 /* write */ && nr != 20 /* writev */ && nr != 40 /* sendfile */ && nr != 44 && nr != 46 && nr != 307 &&
            nr != 296 /* pwritev */ && nr != 328 /* pwritev2 */)
     return 0;
-  struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-  if (!table || descriptor >= BPF_CORE_READ(table, max_fds)) return 0;
-  struct file **slots = BPF_CORE_READ(table, fd);
-  struct file *file = 0;
-  if (bpf_probe_read_kernel(&file, sizeof file, slots + descriptor) || !file) return 0;
-  if ((BPF_CORE_READ(file, f_inode, i_mode) & K_S_IFMT) != K_S_IFSOCK) return 0;
-  struct socket *socket = BPF_CORE_READ(file, private_data);
-  return BPF_CORE_READ(socket, sk);
+  struct file *file = file_of(task, descriptor);
+  return file ? socket_of(file) : 0;
 }
 
 /* A socket that no supervised process made or connected, and by which one now sends: it was passed, or is older than the
@@ -275,8 +258,11 @@ static __always_inline int is_own_answer(const struct sending *to, const struct 
 
 static __always_inline struct skep_culprit culprit_of(const struct skep_sender *sender) {
   struct task_struct *task = bpf_get_current_task_btf();
-  int calls = (uint32_t)task->pid == sender->tid;
-  struct skep_culprit who = {.task = calls ? task : 0, .sender = sender, .label = &sender->label};
+  struct skep_culprit who = {.sender = sender};
+  if ((uint32_t)task->pid != sender->tid) return who;
+  who.task = task;
+  who.leader = task->group_leader;
+  who.state = supervised(task);
   return who;
 }
 

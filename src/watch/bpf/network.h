@@ -67,7 +67,7 @@ static __attribute__((noinline)) int contain(struct bpf_sock_addr *ctx, const st
                                              struct task_struct *task, struct skep_task *state, int verdict) {
   struct sending to = {};
   fill_sending(&to, ctx, call);
-  struct skep_culprit who = {.task = task, .label = &state->label};
+  struct skep_culprit who = {.task = task, .leader = task->group_leader, .state = state};
   if (verdict == OUT_REFUSED) {
     tell_refused(&to, &who);
     return K_ENETUNREACH;

@@ -25,7 +25,7 @@ static __always_inline int judge_notice(struct skep_notice *notice, struct task_
   fill_descriptor(call, task, notice->args[0]);
   fill_code(call, task);
   int verdict = judge_call(&j);
-  return verdict == VERDICT_GO_ON ? judge_family(call_number(notice), notice->args, task, state) : verdict;
+  return verdict == VERDICT_GO_ON ? judge_family(call_number(notice), notice->args, task, leader, state) : verdict;
 }
 
 /* Verdict on a call that waits under seccomp notification. A task under our filter without a mark has slipped out of
