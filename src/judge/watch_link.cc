@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "base/passing.h"
 
 namespace skep::judge {
 namespace {
@@ -22,24 +23,6 @@ Record copy_of(const char* packet) {
   Record record;
   std::memcpy(&record, packet, sizeof record);
   return record;
-}
-
-ssize_t receive_packet(int socket, char (&packet)[kPacketBytesMax], Fd& descriptor) {
-  iovec part{packet, sizeof packet};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  const cmsghdr* header = got < 0 ? nullptr : CMSG_FIRSTHDR(&message);
-  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    descriptor = Fd(fd);
-  }
-  return got;
 }
 
 }  // namespace
@@ -77,7 +60,7 @@ bool WatchLink::receive(int timeout_ms) {
   if (::poll(&wait, 1, timeout_ms) <= 0) return false;
   alignas(8) char packet[kPacketBytesMax];
   Fd descriptor;
-  const ssize_t got = receive_packet(socket_.get(), packet, descriptor);
+  const ssize_t got = receive_with_descriptor(socket_.get(), packet, sizeof packet, descriptor);
   if (got < 0 && errno == EINTR) return true;
   if (got < static_cast<ssize_t>(sizeof(skep_watch_head))) {
     gone_ = true;

@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/passing.h"
 #include "watch/seccomp_filter.h"
 
 namespace skep::watch {
@@ -95,21 +96,8 @@ class Child {
       errno = listener.error().code;
       give_up("install the seccomp filter");
     }
-    char byte = 1;
-    iovec part{&byte, 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    const int fd = listener->get();
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    if (::sendmsg(line_, &message, MSG_NOSIGNAL) != 1) give_up("hand over the seccomp listener");
+    const char byte = 1;
+    if (send_with_descriptor(line_, &byte, 1, listener->get()) != 1) give_up("hand over the seccomp listener");
   }
 
   void change_user() {
@@ -141,24 +129,14 @@ class Child {
 
 Result<Fd> receive_listener(int line) {
   Failure failure{};
-  iovec part{&failure, sizeof failure};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t got = ::recvmsg(line, &message, MSG_CMSG_CLOEXEC);
+  Fd listener;
+  const ssize_t got = receive_with_descriptor(line, &failure, sizeof failure, listener);
   if (got == sizeof failure) {
     errno = failure.code;
     return fail_errno(failure.where);
   }
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (got != 1 || header == nullptr || header->cmsg_type != SCM_RIGHTS)
-    return fail("the launcher died before its filter stood");
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return Fd(fd);
+  if (got != 1 || !listener) return fail("the launcher died before its filter stood");
+  return listener;
 }
 
 Status go_on(int line) {

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/log.h"
+#include "base/passing.h"
 #include "match/automaton.h"
 #include "model/watch_records.h"
 
@@ -23,22 +24,9 @@ void send_record(int socket, const Record& record, size_t bytes = sizeof(Record)
   }
 }
 
-void send_with_descriptor(int socket, const skep_file_answer& answer, const Fd& content) {
+void send_file_answer(int socket, const skep_file_answer& answer, const Fd& content) {
   if (!content) return send_record(socket, answer);
-  iovec part{const_cast<skep_file_answer*>(&answer), sizeof answer};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  const int fd = content.get();
-  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  if (::sendmsg(socket, &message, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+  if (send_with_descriptor(socket, &answer, sizeof answer, content.get()) < 0 && errno != EPIPE && errno != ECONNRESET)
     log::warning("a copy for the judge could not be sent: {}", std::strerror(errno));
 }
 
@@ -151,7 +139,7 @@ void Orders::tell_copies(int socket) {
     copy.answer.head.type = SKEP_FILE;
     if (copy.answer.inode != 0)
       copy.answer.own = kernel_.is_allowed(copy.service, skep_file_id(copy.answer.device, copy.answer.inode)) ? 1 : 0;
-    if (socket >= 0) send_with_descriptor(socket, copy.answer, copy.content);
+    if (socket >= 0) send_file_answer(socket, copy.answer, copy.content);
   }
 }
 

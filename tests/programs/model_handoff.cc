@@ -6,6 +6,7 @@
 #include <deque>
 #include <vector>
 
+#include "base/passing.h"
 #include "models.h"
 #include "net.h"
 
@@ -109,36 +110,18 @@ void pipes_model(int listener, int workers) {
 void passed_model(int listener, int workers) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) != 0) ::_exit(1);
-  union {
-    char bytes[CMSG_SPACE(sizeof(int))];
-    cmsghdr aligned;
-  } control{};
-  char byte = 'x';
-  iovec part{&byte, 1};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof control.bytes;
   fork_workers(workers, [&](int) {
     ::close(listener);
     for (;;) {
-      message.msg_controllen = sizeof control.bytes;
-      if (::recvmsg(ends[1], &message, MSG_CMSG_CLOEXEC) != 1) continue;
-      int client = -1;
-      if (const cmsghdr* head = CMSG_FIRSTHDR(&message)) std::memcpy(&client, CMSG_DATA(head), sizeof client);
-      if (client >= 0) serve(client);
+      char byte = 0;
+      skep::Fd client;
+      if (skep::receive_with_descriptor(ends[1], &byte, 1, client) == 1 && client) serve(client.release());
     }
   });
   for (;;) {
     const int client = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) continue;
-    cmsghdr* const head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof client);
-    std::memcpy(CMSG_DATA(head), &client, sizeof client);
-    ::sendmsg(ends[0], &message, 0);
+    skep::send_with_descriptor(ends[0], "x", 1, client);
     ::close(client);
   }
 }

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/passing.h"
 #include "harness/capture.h"
 #include "harness/deed_rig.h"
 #include "harness/hosts.h"
@@ -248,21 +249,8 @@ class Passer {
  private:
   void pass() {
     const Fd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    char byte = 1;
-    iovec part{&byte, 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    const int fd = what_.get();
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    ::sendmsg(peer.get(), &message, MSG_NOSIGNAL);
+    const char byte = 1;
+    send_with_descriptor(peer.get(), &byte, 1, what_.get());
   }
   Fd what_;
   Fd listener_;
