@@ -20,6 +20,21 @@ Result<std::vector<formats::SignatureSet>> parse_all(const std::vector<Enforceme
   return sets;
 }
 
+// What evidence took from a signature that is in force no longer, nothing gives it any more.
+void drop_dangling_weights(std::vector<formats::SignatureSet>& sets) {
+  std::set<std::string> names;
+  for (const formats::SignatureSet& set : sets) {
+    for (const formats::Signature& signature : set.signatures) names.insert(signature.name);
+  }
+  for (formats::SignatureSet& set : sets) {
+    for (formats::Signature& signature : set.signatures) {
+      std::erase_if(signature.weights, [&](const formats::EvidenceWeight& weight) {
+        return !weight.signature.empty() && !names.contains(weight.signature);
+      });
+    }
+  }
+}
+
 }  // namespace
 
 Status Enforcement::apply(const std::vector<formats::SignatureSet>& sets, const ServiceBook& services) {
@@ -66,25 +81,6 @@ Status Enforcement::set_signatures(const std::vector<FileText>& files) {
   if (!fresh) return tl::unexpected<Error>(fresh.error());
   return apply(*fresh, services_);
 }
-
-namespace {
-
-// What evidence took from a signature that is in force no longer, nothing gives it any more.
-void drop_dangling_weights(std::vector<formats::SignatureSet>& sets) {
-  std::set<std::string> names;
-  for (const formats::SignatureSet& set : sets) {
-    for (const formats::Signature& signature : set.signatures) names.insert(signature.name);
-  }
-  for (formats::SignatureSet& set : sets) {
-    for (formats::Signature& signature : set.signatures) {
-      std::erase_if(signature.weights, [&](const formats::EvidenceWeight& weight) {
-        return !weight.signature.empty() && !names.contains(weight.signature);
-      });
-    }
-  }
-}
-
-}  // namespace
 
 Status Enforcement::remove_signatures(const std::vector<std::string>& names) {
   std::vector<formats::SignatureSet> sets = sets_;

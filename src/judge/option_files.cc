@@ -2,28 +2,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "match/builtin.h"
+#include "match/signature_sets.h"
 
 namespace skep::judge {
 
 Result<std::vector<formats::SignatureSet>> load_signatures(const formats::MonitorOptions& options) {
-  std::vector<formats::SignatureSet> sets;
-  if (options.builtin_signatures) {
-    auto set = formats::parse_signature_file(match::kBuiltinName, std::string(match::builtin_yaml()));
-    if (!set) return tl::unexpected<Error>(set.error());
-    sets.push_back(std::move(*set));
-    return sets;
-  }
-  for (const std::string& pattern : options.signatures) {
-    for (const std::string& path : expand_glob(pattern)) {
-      const auto text = read_file(path);
-      if (!text) return tl::unexpected<Error>(text.error());
-      auto set = formats::parse_signature_file(path, *text);
-      if (!set) return tl::unexpected<Error>(set.error());
-      sets.push_back(std::move(*set));
-    }
-  }
-  if (sets.empty()) log::warning("no signature file was found: nothing is refused and nothing is alerted");
+  auto sets = match::signatures_of(options);
+  if (sets && sets->empty()) log::warning("no signature file was found: nothing is refused and nothing is alerted");
   return sets;
 }
 

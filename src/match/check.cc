@@ -2,24 +2,11 @@
 
 #include <algorithm>
 
-#include "base/file.h"
-#include "match/builtin.h"
 #include "match/intercepts.h"
+#include "match/signature_sets.h"
 
 namespace skep::match {
 namespace {
-
-Result<std::vector<formats::SignatureSet>> parse_files(const std::vector<std::string>& paths) {
-  std::vector<formats::SignatureSet> sets;
-  for (const std::string& path : paths) {
-    const auto text = read_file(path);
-    if (!text) return tl::unexpected<Error>(text.error());
-    auto set = formats::parse_signature_file(path, *text);
-    if (!set) return tl::unexpected<Error>(set.error());
-    sets.push_back(std::move(*set));
-  }
-  return sets;
-}
 
 // A signature may name services that only monitor.yaml knows. Where none does, there is one all the same.
 std::vector<CompiledService> services_of(const std::vector<formats::SignatureSet>& sets) {
@@ -42,7 +29,7 @@ std::vector<CompiledService> services_of(const std::vector<formats::SignatureSet
 }  // namespace
 
 Result<CheckedFiles> check_files(const std::vector<std::string>& paths) {
-  auto sets = parse_files(paths);
+  auto sets = read_signature_files(paths);
   if (!sets) return tl::unexpected<Error>(sets.error());
   CompileContext context;
   context.resolve = resolve_nothing();
@@ -57,20 +44,8 @@ Result<CheckedFiles> check_files(const std::vector<std::string>& paths) {
 }
 
 Status check_for(const formats::MonitorOptions& options) {
-  std::vector<formats::SignatureSet> sets;
-  if (options.builtin_signatures) {
-    auto set = formats::parse_signature_file(kBuiltinName, std::string(builtin_yaml()));
-    if (!set) return tl::unexpected<Error>(set.error());
-    sets.push_back(std::move(*set));
-  } else {
-    std::vector<std::string> paths;
-    for (const std::string& pattern : options.signatures) {
-      for (const std::string& path : expand_glob(pattern)) paths.push_back(path);
-    }
-    auto parsed = parse_files(paths);
-    if (!parsed) return tl::unexpected<Error>(parsed.error());
-    sets = std::move(*parsed);
-  }
+  const auto sets = signatures_of(options);
+  if (!sets) return tl::unexpected<Error>(sets.error());
   CompileContext context;
   context.resolve = resolve_by_stat();
   for (const formats::MonitoredService& service : options.services) {
@@ -80,8 +55,8 @@ Status check_for(const formats::MonitorOptions& options) {
     context.services.push_back({service.name, static_cast<uint32_t>(context.services.size()), launched,
                                 launched ? *intercepts : std::vector<uint16_t>{}});
   }
-  if (auto compiled = compile(sets, context); !compiled) return tl::unexpected<Error>(compiled.error());
-  return validate_tests(sets);
+  if (auto compiled = compile(*sets, context); !compiled) return tl::unexpected<Error>(compiled.error());
+  return validate_tests(*sets);
 }
 
 }  // namespace skep::match
