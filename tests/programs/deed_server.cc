@@ -105,16 +105,8 @@ int main(int argc, char** argv) {
     const int outcome = do_deed(argv[2], argc > 3 ? argv[3] : "");
     return outcome >= 0 ? outcome : 128 - outcome;
   }
-  const sockaddr_in address = test_address(argc > 1 ? argv[1] : "");
-  own_address = address;
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(listener, 128) != 0) {
-    std::perror("deed_server");
-    return 1;
-  }
+  own_address = test_address(argc > 1 ? argv[1] : "");
+  const int listener = listen_at(own_address, 128);
   ::signal(SIGPIPE, SIG_IGN);
   const auto asked_for = [&](const char* word) {
     return std::any_of(argv, argv + argc, [&](const char* each) { return std::strcmp(each, word) == 0; });
@@ -126,15 +118,5 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     ::_exit(0);
   }
-  for (;;) {
-    const int client = ::accept(listener, nullptr, nullptr);
-    if (client < 0) continue;
-    if (::fork() == 0) {
-      serve(client);
-      ::_exit(0);
-    }
-    ::close(client);
-    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
-  }
+  serve_by_fork(listener, serve);
 }

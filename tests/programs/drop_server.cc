@@ -102,25 +102,6 @@ void serve(int client) {
 
 int main(int argc, char** argv) {
   if (argc < 3 || ::chdir(argv[2]) != 0) return 2;
-  const sockaddr_in address = test_address(argv[1]);
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(listener, 128) != 0) {
-    std::perror("drop_server");
-    return 1;
-  }
   ::signal(SIGPIPE, SIG_IGN);
-  for (;;) {
-    const int client = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-    if (client < 0) continue;
-    if (::fork() == 0) {
-      serve(client);
-      ::_exit(0);
-    }
-    ::close(client);
-    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
-  }
+  serve_by_fork(listen_at(test_address(argv[1]), 128), serve);
 }

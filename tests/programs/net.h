@@ -1,10 +1,11 @@
-// What the test programs share: addresses that they may speak with, connecting, waiting for bytes.
+// What the test programs share: addresses that they may speak with, connecting, listening, waiting for bytes.
 #pragma once
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -31,6 +32,35 @@ inline int connect_to(const sockaddr_in& address) {
   if (fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   if (fd >= 0) ::close(fd);
   return -1;
+}
+
+// A listener there; where it cannot be had, the end.
+inline int listen_at(const sockaddr_in& address, int backlog) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(listener, backlog) != 0) {
+    std::perror("listen");
+    std::exit(1);
+  }
+  return listener;
+}
+
+// A child of its own serves each connection.
+template <typename Serve>
+[[noreturn]] void serve_by_fork(int listener, Serve serve) {
+  for (;;) {
+    const int client = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    if (client < 0) continue;
+    if (::fork() == 0) {
+      serve(client);
+      ::_exit(0);
+    }
+    ::close(client);
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+  }
 }
 
 inline unsigned local_port(int fd) {
