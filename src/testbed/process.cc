@@ -140,10 +140,17 @@ Result<Folder> Folder::make(const std::string& keep_as) {
     if (auto made = make_directories(keep_as); !made) return tl::unexpected<Error>(made.error());
     return Folder(keep_as, true);
   }
-  char name[] = "/tmp/skep-XXXXXX";
-  if (::mkdtemp(name) == nullptr) return fail_errno("make a temporary folder");
+  return make_temporary("/tmp/skep-XXXXXX");
+}
+
+Result<Folder> Folder::make_for_programs() {
+  return make_temporary("/var/lib/skep-XXXXXX");
+}
+
+Result<Folder> Folder::make_temporary(std::string name) {
+  if (::mkdtemp(name.data()) == nullptr) return fail_errno("make a temporary folder as " + name);
   std::filesystem::permissions(name, std::filesystem::perms(0755));
-  return Folder(name, false);
+  return Folder(std::move(name), false);
 }
 
 Folder::Folder(Folder&& other) noexcept : path_(std::exchange(other.path_, {})), keep_(other.keep_) {}

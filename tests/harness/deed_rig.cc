@@ -1,18 +1,23 @@
 #include "harness/deed_rig.h"
 
+#include <filesystem>
+
 #include "base/file.h"
 
 namespace skep::harness {
 
 void DeedTest::SetUp() {
   if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
+  auto folder = testbed::Folder::make_for_programs();
+  ASSERT_TRUE(folder) << folder.error().message;
+  programs_.emplace(std::move(*folder));
+  std::filesystem::copy_file(Rig({}).program("deed_server"), server());
 }
 
 void DeedTest::start(const std::string& monitor_more, const std::string& service_more, const std::string& words) {
   RigOptions options;
-  const Rig names(options);
-  options.services_monitor = fmt::format("  - {{name: deeds, command: [{}, \"{}:9000\"{}], port: 9000{}}}\n",
-                                         names.program("deed_server"), testbed::kHoneypotAddress, words, service_more);
+  options.services_monitor = fmt::format("  - {{name: deeds, command: [{}, \"{}:9000\"{}], port: 9000{}}}\n", server(),
+                                         testbed::kHoneypotAddress, words, service_more);
   options.services_proxy = fmt::format("  - {{name: deeds, listen: [\"{}:90\"], bait: bait1, address: {}:9000}}\n",
                                        testbed::kProxyOutside, testbed::kHoneypotAddress);
   options.monitor_more = monitor_more;

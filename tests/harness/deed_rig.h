@@ -1,4 +1,5 @@
-// DeedTest: a rig with deed_server behind the proxy's port 90; one request a session, and what became of it.
+// DeedTest: a rig with deed_server, which lies where only root writes, behind the proxy's port 90; one request a
+// session, and what became of it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,9 +32,13 @@ class DeedTest : public testing::Test {
   // In the place of all that was in force.
   void set_signatures(const std::string& lines);
   void expect(const DeedRow& row);
+  // The service's program, and others that a test puts beside it.
+  std::string server() const { return program("deed_server"); }
+  std::string program(const std::string& name) const { return programs_->path() + "/" + name; }
   // A counter of `skep hids status`.
   unsigned counted(std::string_view key) const { return number_in(rig_->skep({"hids", "status"}).text, key); }
 
+  std::optional<testbed::Folder> programs_;
   std::optional<Rig> rig_;
   size_t sessions_ = 0;
 };

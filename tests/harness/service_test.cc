@@ -76,16 +76,9 @@ Result<formats::MonitoredService> put_together(const Setting& setting, size_t in
 
 void ServiceTest::SetUp() {
   if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
-  char name[] = "/var/lib/skep-XXXXXX";
-  ASSERT_NE(::mkdtemp(name), nullptr);
-  std::filesystem::permissions(name, std::filesystem::perms(0755));
-  folder_ = name;
-}
-
-void ServiceTest::TearDown() {
-  rig_.reset();
-  std::error_code ignored;
-  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+  auto folder = testbed::Folder::make_for_programs();
+  ASSERT_TRUE(folder) << folder.error().message;
+  folder_.emplace(std::move(*folder));
 }
 
 size_t ServiceTest::times() {

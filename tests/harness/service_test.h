@@ -47,8 +47,7 @@ using Talk = std::function<std::string(const std::string& netns, const std::stri
 class ServiceTest : public testing::Test {
  protected:
   void SetUp() override;
-  void TearDown() override;
-  std::string file(const std::string& name) const { return folder_ + "/" + name; }
+  std::string file(const std::string& name) const { return folder_->path() + "/" + name; }
 
   // How often a test says what it has to say: 1, or what SKEP_SERVICE_TIMES says (`make test-services`).
   static size_t times();
@@ -75,8 +74,7 @@ class ServiceTest : public testing::Test {
   std::string visit(const std::vector<std::string>& command, const std::string& netns);
   void expect_silence(size_t sessions_least);
 
-  // Not in /tmp: no service's programs lie where everybody may write.
-  std::string folder_;
+  std::optional<testbed::Folder> folder_;  // for programs too
   std::optional<Rig> rig_;
 
  private:

@@ -2,8 +2,6 @@
 // refused by its own table (connections, calls into the kernel, programs by whatever way) is in refusals_test and
 // evasions_test.
 #include <gmock/gmock.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -24,18 +22,12 @@ class BehavioursTest : public DeedTest {
     auto folder = testbed::Folder::make();
     ASSERT_TRUE(folder) << folder.error().message;
     folder_.emplace(std::move(*folder));
-    programs_ = fs::path("/var/lib") / fmt::format("skep-test-{}", ::getpid());
-    fs::create_directory(programs_);
   }
-  void TearDown() override {
-    std::error_code ignored;
-    if (!programs_.empty()) fs::remove_all(programs_, ignored);
-  }
-  // A program by a name, where nobody but root writes.
-  std::string program(const std::string& name) const {
-    const fs::path path = programs_ / name;
+  // A harmless program by that name, where nobody but root writes.
+  std::string called(const std::string& name) const {
+    const std::string path = program(name);
     if (!fs::exists(path)) fs::copy_file("/bin/true", path);
-    return path.string();
+    return path;
   }
   std::vector<std::string> rules_of(const archive::SessionSummary& session) const {
     std::vector<std::string> rules;
@@ -43,7 +35,6 @@ class BehavioursTest : public DeedTest {
     return rules;
   }
   std::optional<testbed::Folder> folder_;
-  fs::path programs_;
 };
 
 TEST_F(BehavioursTest, ProgramsAreCalledWhatTheyAreFor) {
@@ -59,7 +50,7 @@ TEST_F(BehavioursTest, ProgramsAreCalledWhatTheyAreFor) {
       {"anything", "unlisted_program"},
   };
   for (const auto& [name, rule] : rows)
-    expect({name, ("plain run " + program(name)).c_str(), "run killed by 9", rule, AlertAction::killed});
+    expect({name, ("plain run " + called(name)).c_str(), "run killed by 9", rule, AlertAction::killed});
   const std::string everybodys = folder_->path() + "/anything";
   fs::copy_file("/bin/true", everybodys);
   expect({"a program where everybody writes", ("plain run " + everybodys).c_str(), "run killed by 9",
@@ -68,10 +59,10 @@ TEST_F(BehavioursTest, ProgramsAreCalledWhatTheyAreFor) {
 
 TEST_F(BehavioursTest, AListedProgramOfAnyNameIsLeftAlone) {
   ASSERT_NO_FATAL_FAILURE(
-      start(fmt::format("app_groups: [{{name: tools, programs: [{}, {}]}}]", program("id"), program("wget")),
+      start(fmt::format("app_groups: [{{name: tools, programs: [{}, {}]}}]", called("id"), called("wget")),
             ", app_groups: [tools]"));
   for (const char* name : {"id", "wget"})
-    expect({name, ("plain run " + program(name)).c_str(), "run done", "", AlertAction::observed});
+    expect({name, ("plain run " + called(name)).c_str(), "run done", "", AlertAction::observed});
 }
 
 TEST_F(BehavioursTest, WhatIsDoneToFilesIsTold) {

@@ -1,8 +1,6 @@
 // Ways around a refusal, each tried for real: the effect did not happen. Programs are tried with two that leave a mark
 // by their first instruction: `a`, which the service may run, and `b`, which it may not.
 #include <gmock/gmock.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <thread>
@@ -17,23 +15,14 @@ namespace fs = std::filesystem;
 
 class EvasionsTest : public DeedTest {
  protected:
-  // The marks lie beside the programs: what lies where everybody may write is refused for that alone.
+  // The marks have a folder of their own beside the server's program.
   void start_with_marks() {
-    folder_ = Rig({}).program(fmt::format("marks{}", ::getpid()));
-    fs::remove_all(folder_);
+    folder_ = program("marks");
     ASSERT_TRUE(fs::create_directory(folder_));
-    lay_out();
+    fs::copy_file(Rig({}).program("marker_listed"), path("a"));
+    fs::copy_file(Rig({}).program("marker_unlisted"), path("b"));
     ASSERT_NO_FATAL_FAILURE(
         start(fmt::format("app_groups: [{{name: marks, programs: [{}/a]}}]", folder_), ", app_groups: [marks]"));
-  }
-  void TearDown() override {
-    if (!folder_.empty()) fs::remove_all(folder_);
-  }
-  void lay_out() {
-    const Rig names({});
-    for (const char* name : {"ran_a", "ran_b", "link", "fresh"}) fs::remove(path(name));
-    if (!fs::exists(path("a"))) fs::copy_file(names.program("marker_listed"), path("a"));
-    if (!fs::exists(path("b"))) fs::copy_file(names.program("marker_unlisted"), path("b"));
   }
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
 

@@ -107,10 +107,9 @@ TEST_F(RefusalsTest, AnAppGroupMayWhatOthersMayNot) {
 }
 
 TEST_F(RefusalsTest, AnAppGroupIsStartedByItsParentsAlone) {
-  const std::string server = Rig({}).program("deed_server");
   ASSERT_NO_FATAL_FAILURE(start(fmt::format("app_groups: [{{name: cgi, programs: [/bin/true], parents: [{}]}}, "
                                             "{{name: shells, programs: [/bin/sh]}}]",
-                                            server),
+                                            server()),
                                 ", app_groups: [cgi, shells]"));
   expect({"by the server", "plain program", "program done", "", AlertAction::observed});
   expect({"a shell by anybody", "plain shell", "shell done", "", AlertAction::observed});
