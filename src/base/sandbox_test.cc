@@ -99,13 +99,13 @@ int status_of(Act act) {
 }
 
 TEST(SandboxTest, AnotherUserIsOneForGood) {
-  if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: needs root to have something to drop";
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to have something to drop";
   EXPECT_EQ(status_of([] { return become_user("nobody") && ::geteuid() != 0 && ::setuid(0) != 0; }), 0);
   EXPECT_FALSE(become_user("nobody-of-this-name"));
 }
 
 TEST(SandboxTest, RootWithoutCapabilitiesOwnsItsFilesAndNoMore) {
-  if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: needs root to have something to drop";
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to have something to drop";
   EXPECT_EQ(status_of([] {
               if (!drop_capabilities()) return false;
               const int raw = ::socket(AF_PACKET, SOCK_RAW, 0);

@@ -22,9 +22,8 @@ constexpr int64_t kMillisecond = 1'000'000;
 }  // namespace
 
 std::string Rig::missing() {
-  if (::geteuid() != 0) return "SKIPPED: needs root: network namespaces, kernel programs";
-  if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-    return "SKIPPED: this kernel tells no types (/sys/kernel/btf/vmlinux)";
+  if (::geteuid() != 0) return "needs root: network namespaces, kernel programs";
+  if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) return "this kernel tells no types (/sys/kernel/btf/vmlinux)";
   return "";
 }
 

@@ -81,7 +81,7 @@ class PostgreSqlTest : public ServiceTest {
 
 TEST_F(PostgreSqlTest, ServesInSilence) {
   bin_ = installed({"/usr/lib/postgresql/*/bin/postgres"});
-  if (bin_.empty()) GTEST_SKIP() << "SKIPPED: no PostgreSQL; tools/install-deps installs it";
+  if (bin_.empty()) GTEST_SKIP() << "no PostgreSQL; tools/install-deps installs it";
   bin_.erase(bin_.rfind('/'));
   ASSERT_NO_FATAL_FAILURE(make_cluster());
   const size_t sessions = 12 * times();
@@ -130,7 +130,7 @@ class MariaDbTest : public ServiceTest {
 };
 
 TEST_F(MariaDbTest, ServesInSilence) {
-  if (installed({"/usr/sbin/mariadbd"}).empty()) GTEST_SKIP() << "SKIPPED: no MariaDB; make test-services installs it";
+  if (installed({"/usr/sbin/mariadbd"}).empty()) GTEST_SKIP() << "no MariaDB; make test-services installs it";
   ASSERT_NO_FATAL_FAILURE(make_folder_of("mysql", "maria"));
   const auto made = testbed::run_to_end({"/usr/bin/mariadb-install-db", "--no-defaults", "--user=mysql",
                                          "--datadir=" + file("maria/data"), "--auth-root-authentication-method=normal"},

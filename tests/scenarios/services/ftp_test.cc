@@ -37,7 +37,7 @@ constexpr size_t kSessionsOfAVisit = 5;  // two logins and three data connection
 class VsftpdTest : public ServiceTest {};
 
 TEST_F(VsftpdTest, ServesInSilence) {
-  if (installed({"/usr/sbin/vsftpd"}).empty()) GTEST_SKIP() << "SKIPPED: no vsftpd; tools/install-deps installs it";
+  if (installed({"/usr/sbin/vsftpd"}).empty()) GTEST_SKIP() << "no vsftpd; tools/install-deps installs it";
   for (const char* name : {"ftp", "ftp/pub", "empty"}) ASSERT_TRUE(make_directories(file(name)));
   ASSERT_NO_FATAL_FAILURE(make_folder_of("ftp", "ftp/incoming"));
   ASSERT_TRUE(write_file(file("ftp/pub/note.txt"), "a note\n"));

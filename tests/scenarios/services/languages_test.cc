@@ -41,7 +41,7 @@ TEST_F(PythonTest, ServesInSilence) {
 class NodeTest : public LanguageTest {};
 
 TEST_F(NodeTest, ServesInSilence) {
-  if (installed({"/usr/bin/node"}).empty()) GTEST_SKIP() << "SKIPPED: no Node; make test-services installs it";
+  if (installed({"/usr/bin/node"}).empty()) GTEST_SKIP() << "no Node; make test-services installs it";
   serves({"node", {"/usr/bin/node", SKEP_SOURCE "/tests/data/event_loop.js", "10.99.0.3", "9000", file("www")}}, 1500,
          asked({{"a file", get("/file"), "line 8000 of a page"},
                 {"a body", post("/echo", "honey"), "honey"},
@@ -53,8 +53,7 @@ TEST_F(NodeTest, ServesInSilence) {
 class JavaTest : public LanguageTest {};
 
 TEST_F(JavaTest, ServesInSilence) {
-  if (installed({"/usr/lib/jvm/*/bin/javac"}).empty())
-    GTEST_SKIP() << "SKIPPED: no Java; make test-services installs it";
+  if (installed({"/usr/lib/jvm/*/bin/javac"}).empty()) GTEST_SKIP() << "no Java; make test-services installs it";
   const std::string bin = installed({"/usr/lib/jvm/*/bin/javac"});
   const auto compiled = testbed::run_to_end({bin, "-d", file("."), SKEP_SOURCE "/tests/data/ThreadPool.java"},
                                             {"", file("javac.log"), {}}, 120'000);

@@ -53,7 +53,7 @@ class EximTest : public ServiceTest {
 };
 
 TEST_F(EximTest, ReceivesAndDeliversInSilence) {
-  if (installed({"/usr/sbin/exim4"}).empty()) GTEST_SKIP() << "SKIPPED: no Exim; make test-services installs it";
+  if (installed({"/usr/sbin/exim4"}).empty()) GTEST_SKIP() << "no Exim; make test-services installs it";
   ASSERT_NO_FATAL_FAILURE(make_folder_of("Debian-exim", "spool"));
   ASSERT_TRUE(write_file(file("exim.conf"), fmt::format(kExim, file("."))));
   const std::vector<Exchange> asked = {
@@ -95,7 +95,7 @@ std::string question(const std::vector<std::string>& labels, int type) {
 }
 
 TEST_F(DnsmasqTest, AnswersInSilence) {
-  if (installed({"/usr/sbin/dnsmasq"}).empty()) GTEST_SKIP() << "SKIPPED: no dnsmasq; make test-services installs it";
+  if (installed({"/usr/sbin/dnsmasq"}).empty()) GTEST_SKIP() << "no dnsmasq; make test-services installs it";
   ASSERT_TRUE(write_file(file("dnsmasq.conf"),
                          "port=9000\nlisten-address=10.99.0.3\nbind-interfaces\nno-resolv\nno-hosts\nlocal-ttl=60\n"
                          "address=/bee.site/10.9.8.7\ntxt-record=txt.site,\"honey\"\nlocal=/site/\n"

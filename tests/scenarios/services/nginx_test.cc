@@ -68,7 +68,7 @@ $HTTP["url"] =~ "^/cgi-bin/" {{ cgi.assign = ("" => "") }}
 class LighttpdTest : public WebTest {};
 
 TEST_F(LighttpdTest, ServesPagesAndCgiInSilence) {
-  if (installed({"/usr/sbin/lighttpd"}).empty()) GTEST_SKIP() << "SKIPPED: no lighttpd; make test-services installs it";
+  if (installed({"/usr/sbin/lighttpd"}).empty()) GTEST_SKIP() << "no lighttpd; make test-services installs it";
   ASSERT_NO_FATAL_FAILURE(make_folder_of("www-data", "lighttpd"));
   ASSERT_TRUE(write_file(file("lighttpd.conf"), fmt::format(kLighttpd, file("."))));
   std::filesystem::copy_file(Rig({}).program("hello_cgi"), file("cgi-bin/hello"));

@@ -62,7 +62,7 @@ void PhpTest::SetUp() {
   ASSERT_NO_FATAL_FAILURE(WebTest::SetUp());
   if (IsSkipped()) return;
   fpm_ = installed({"/usr/sbin/php-fpm*"});
-  if (fpm_.empty()) GTEST_SKIP() << "SKIPPED: no php-fpm; tools/install-deps installs it";
+  if (fpm_.empty()) GTEST_SKIP() << "no php-fpm; tools/install-deps installs it";
   ASSERT_NO_FATAL_FAILURE(make_folder_of("www-data", "sessions"));
   for (const auto& page : std::filesystem::directory_iterator(SKEP_SOURCE "/tests/data/php"))
     std::filesystem::copy_file(page.path(), file("www/" + page.path().filename().string()));

@@ -58,8 +58,7 @@ TEST_F(RedisTest, ServesInSilence) {
 class MemcachedTest : public ServiceTest {};
 
 TEST_F(MemcachedTest, ServesInSilence) {
-  if (installed({"/usr/bin/memcached"}).empty())
-    GTEST_SKIP() << "SKIPPED: no memcached; make test-services installs it";
+  if (installed({"/usr/bin/memcached"}).empty()) GTEST_SKIP() << "no memcached; make test-services installs it";
   const std::vector<Exchange> asked = {
       {"a value set and read", "set a 0 0 5\\r\\nhoney\\r\\nget a\\r\\nquit\\r\\n", "VALUE a 0 5"},
       {"a value of bytes", "set b 7 0 3\\r\\n\\x00\\xff\\x0a\\r\\nget b\\r\\nquit\\r\\n", "VALUE b 7 3"},
