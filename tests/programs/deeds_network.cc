@@ -265,8 +265,8 @@ int write_to_passed(const std::string& path) {
   Fd passed;
   if (skep::receive_with_descriptor(line.get(), &byte, 1, passed) != 1) return EPIPE;
   if (!passed) return EBADF;
-  // Whoever listens there is supervised by nobody. That is known a second after it was read from, when no label has come
-  // (kPendingNs): until then what is done here would name a set of sessions.
+  // Whoever listens there is supervised by nobody. That is known a second after it was read from, when no label has
+  // come (kPendingNs): until then what is done here would name a set of sessions.
   ::usleep(1'100'000);
   return error_of(::write(passed.get(), "passed", 6));
 }
