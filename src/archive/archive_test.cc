@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -176,32 +177,107 @@ TEST_F(ArchiveTest, TheIndexIsMadeAnewFromTheSegments) {
   EXPECT_EQ(bytes(id, Direction::to_client), "answer");
 }
 
+// A limit on the files' size stands for the disk: writing fails beyond it, as it would there.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit tight{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &tight);
+  }
+  ~FullDisk() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
 TEST_F(ArchiveTest, AFullDiskIsSaidAndSurvived) {
-  // A limit on the file's size stands for the disk: pwrite fails beyond it, as it would there.
-  ::signal(SIGXFSZ, SIG_IGN);
-  rlimit before{};
-  ::getrlimit(RLIMIT_FSIZE, &before);
+  const std::string block(1 << 20, 'x');
   SessionId id;
+  size_t kept = 0;
   {
     auto w = writer();
     id = begin(*w);
     w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes("before "));
-    const rlimit tight{800, before.rlim_max};  // within the next record
-    ::setrlimit(RLIMIT_FSIZE, &tight);
-    EXPECT_FALSE(w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes(std::string(1000, 'x'))));
-    EXPECT_TRUE(w->health().disk_full);
-    ::setrlimit(RLIMIT_FSIZE, &before);
+    {
+      const FullDisk full(4096);
+      while (kept < 64 && w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes(block))) ++kept;
+      EXPECT_LT(kept, 64u) << "the ring has a bound";
+      EXPECT_TRUE(w->health().disk_full);
+    }
+    ASSERT_TRUE(w->flush());
     EXPECT_TRUE(w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes("after")));
     EXPECT_FALSE(w->health().disk_full);
-    EXPECT_EQ(w->health().bytes_lost, 1000u);
+    EXPECT_EQ(w->health().bytes_lost, block.size());
     end(*w, id);
   }
   EXPECT_TRUE(found(id).incomplete);
-  EXPECT_EQ(bytes(id, Direction::to_bait), "before after");
+  std::string expected = "before ";
+  for (size_t i = 0; i < kept; ++i) expected += block;
+  EXPECT_TRUE(bytes(id, Direction::to_bait) == expected + "after")
+      << "what the ring held was stored when there was room";
   SegmentReader reader(folder_);
   const auto end = reader.scan(1, [](const auto&, const auto&) {});
   ASSERT_TRUE(end);
   EXPECT_EQ(end->problem, formats::RecordProblem::none) << "nothing is left of the record that did not fit";
+}
+
+TEST_F(ArchiveTest, WhatADiskRefusesToTheEndIsThereAtTheNextStart) {
+  SessionId id;
+  {
+    auto w = writer();
+    id = begin(*w);
+    ASSERT_TRUE(w->flush());
+    const FullDisk full(64);
+    w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes("never stored"));
+    w.reset();
+  }
+  { auto w = writer(); }
+  EXPECT_EQ(bytes(id, Direction::to_bait), "never stored");
+}
+
+// What lies in the room was received where the record's header goes before it: whatever else is written first must not
+// be written over it.
+TEST_F(ArchiveTest, BytesThatWereReceivedInTheRoomAreWholeWhereverTheRecordGoes) {
+  constexpr uint64_t kSegment = 1 << 20;
+  std::string expected;
+  SessionId id;
+  {
+    auto w = writer(kSegment);
+    id = begin(*w);
+    for (int i = 0; i < 200; ++i) {
+      std::span<uint8_t> room;
+      while ((room = w->room(60'000)).empty()) ASSERT_TRUE(w->flush());
+      const size_t size = 20'000 + static_cast<size_t>(i) * 177;
+      for (size_t at = 0; at < size; ++at) room[at] = static_cast<uint8_t>(at * 31 + static_cast<size_t>(i));
+      expected += as_text(room.first(size));
+      ASSERT_TRUE(w->data(id, now_realtime_ns(), Direction::to_client, room.first(size)));
+    }
+    EXPECT_GT(w->health().segments, 5u);
+    end(*w, id);
+  }
+  EXPECT_TRUE(bytes(id, Direction::to_client) == expected);
+}
+
+TEST_F(ArchiveTest, AnOpenSessionIsReadWhileItIsWritten) {
+  auto w = writer();
+  const SessionId id = begin(*w);
+  for (int i = 0; i < 20; ++i) {
+    w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes(fmt::format("{},", i)));
+    ASSERT_TRUE(w->flush());
+  }
+  w->tick();
+  const auto deadline = now_monotonic_ns() + 5'000'000'000;
+  auto reader = Reader::open(folder_);
+  ASSERT_TRUE(reader);
+  while (now_monotonic_ns() < deadline) {
+    const auto row = reader->find(id);
+    ASSERT_TRUE(row);
+    if (*row && (*row)->bytes_in > 0) break;
+    ::poll(nullptr, 0, 2);
+  }
+  EXPECT_EQ(bytes(id, Direction::to_bait), "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,");
 }
 
 TEST_F(ArchiveTest, ASecondWriterIsRefusedWithAWord) {

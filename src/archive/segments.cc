@@ -102,7 +102,8 @@ Result<SegmentReader::ScanEnd> SegmentReader::scan(
     while (at < *got) {
       const auto decoded = formats::decode_record(ByteView(window).subspan(at, *got - at));
       if (decoded.problem == formats::RecordProblem::torn && at > 0 && *got == window.size())
-        break;  // the next window has it whole
+        break;                                                           // the next window has it whole
+      if (decoded.problem == formats::RecordProblem::blank) return end;  // still written, or begun and left
       if (decoded.problem != formats::RecordProblem::none) {
         end.problem = decoded.problem;
         return end;

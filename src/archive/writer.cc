@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 
+#include "archive/recovery.h"
 #include "archive/segments.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -21,9 +22,14 @@ namespace skep::archive {
 namespace {
 
 constexpr int kIndexPauseMs = 200;  // before what could not be stored is tried again
+constexpr int kSegmentsPauseMs = 2;
+constexpr uint64_t kSegmentLeastBytes = 256 << 10;  // that a segment is begun for
+constexpr uint64_t kEventReserve = 512 << 10;       // of the ring
+constexpr uint64_t kRotationBytes = formats::kRingBlockBytes + formats::kSegmentHeaderBytes;
+constexpr int64_t kRotationPauseNs = 100'000'000;  // before a segment that could not begin is tried again
+constexpr int64_t kPatienceNs = 2'000'000'000;     // with a disk that does not come along
 
 using formats::Record;
-using formats::RecordPlace;
 using formats::RecordType;
 
 Result<Fd> take_lock(const std::string& folder) {
@@ -50,51 +56,13 @@ Result<std::unique_ptr<Writer>> Writer::open(const std::string& folder, const Wr
 Status Writer::recover() {
   auto index = Index::open(folder_, true);
   if (!index) return tl::unexpected<Error>(index.error());
-  std::vector<std::string> foreign;
-  const auto numbers = list_segments(folder_, &foreign);
-  if (!numbers) return tl::unexpected<Error>(numbers.error());
-  for (const std::string& name : foreign)
-    log::warning("archive: {}/segments/{} is none of ours: left alone", folder_, name);
-  const auto indexed = index->indexed_segment();
-  if (!indexed) return tl::unexpected<Error>(indexed.error());
-
-  // Whatever the index may lack lies in the newest segment that it knows, or after it.
-  std::map<uint64_t, SessionSummary> rows;
-  auto open_rows = index->open_sessions();
-  if (!open_rows) return tl::unexpected<Error>(open_rows.error());
-  for (SessionSummary& row : *open_rows) rows[row.id.value] = std::move(row);
-  SegmentReader reader(folder_);
-  for (const uint32_t number : *numbers) {
-    segment_number_ = std::max(segment_number_, number);
-    if (number < *indexed) continue;
-    const auto end = reader.scan(number, [&](const Record& record, const RecordPlace& place) {
-      auto found = rows.find(record.session.value);
-      if (found == rows.end()) {
-        auto stored = index->find(record.session);
-        SessionSummary row = stored && *stored ? std::move(**stored) : SessionSummary{};
-        found = rows.emplace(record.session.value, std::move(row)).first;
-      }
-      // Records that the row holds already are not taken twice.
-      if (found->second.last < place) apply(found->second, record, place);
-      last_id_ = std::max(last_id_, record.session.value);
-    });
-    if (!end) {
-      log::warning("archive: {}", end.error().message);
-      continue;
-    }
-    if (end->problem == formats::RecordProblem::none) continue;
-    if (end->problem == formats::RecordProblem::damaged) {
-      log::warning("archive: segment {} is damaged at offset {}: what comes after it is left as it is", number,
-                   end->offset);
-      continue;
-    }
-    log::warning("archive: segment {} ends within a record at offset {}: cut there", number, end->offset);
-    if (::truncate(segment_path(folder_, number).c_str(), static_cast<off_t>(end->offset)) != 0)
-      log::warning("archive: {}", std::strerror(errno));
-  }
+  auto left = recover_log(folder_, *index);
+  if (!left) return tl::unexpected<Error>(left.error());
+  segment_number_ = left->last_segment;
+  last_id_ = left->last_id;
+  if (auto begun = begin_log(); !begun) return begun;
   const int64_t now = now_realtime_ns();
-  if (auto begun = begin_segment(now); !begun) return begun;
-  for (auto& [id, row] : rows) {
+  for (auto& [id, row] : left->rows) {
     const bool open = row.end_ns == 0;
     known_[id].summary = std::move(row);
     dirty_.insert(id);
@@ -106,6 +74,7 @@ Status Writer::recover() {
   }
   if (!recovered_.empty())
     log::warning("archive: {} sessions had no end: closed as crash-recovered", recovered_.size());
+  if (!flush()) return fail("{}: the first records cannot be written", folder_);
   std::vector<SessionSummary> batch;
   for (const uint64_t id : dirty_) batch.push_back(known_[id].summary);
   dirty_.clear();
@@ -114,29 +83,93 @@ Status Writer::recover() {
   return index->put(batch);
 }
 
+Status Writer::begin_log() {
+  auto ring = Ring::make(folder_, std::max(options_.ring_bytes, kRingBytesMin));
+  if (!ring) return tl::unexpected<Error>(ring.error());
+  ring_ = std::move(*ring);
+  storer_ = std::make_unique<Storer>(*ring_, StorerOptions{10, options_.tell_durable});
+  auto begun = begin_segment(now_realtime_ns());
+  if (begun) return begun;
+  storer_.reset();
+  ring_->remove();
+  return begun;
+}
+
+// With the room of a whole segment set aside, or of as much of one as there is: what is in the ring can then be stored.
+Result<Fd> Writer::make_segment_file(uint32_t number) {
+  const std::string path = segment_path(folder_, number);
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+  Fd file(::open(path.c_str(), kFlags | O_DIRECT, 0640));
+  if (!file && errno == EINVAL) {  // a file system that has no direct writes
+    ::unlink(path.c_str());
+    file.reset(::open(path.c_str(), kFlags, 0640));
+  }
+  if (!file) return fail_errno("begin the segment " + path);
+  const uint64_t least = std::min(options_.segment_bytes, kSegmentLeastBytes);
+  for (segment_capacity_ = options_.segment_bytes; segment_capacity_ >= least; segment_capacity_ /= 2) {
+    if (::fallocate(file.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(segment_capacity_)) == 0) return file;
+    if (errno == EOPNOTSUPP || errno == ENOSYS) return file;
+  }
+  auto error = fail_errno("begin the segment " + path);
+  ::unlink(path.c_str());
+  return error;
+}
+
 Status Writer::begin_segment(int64_t time_ns) {
   const uint32_t number = segment_number_ + 1;
-  const std::string path = segment_path(folder_, number);
-  Fd fresh(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
-  if (!fresh) return fail_errno("begin the segment " + path);
-  const Bytes header = formats::encode_segment_header(number, time_ns);
-  if (::pwrite(fresh.get(), header.data(), header.size(), 0) != static_cast<ssize_t>(header.size())) {
-    auto error = fail_errno("begin the segment " + path);
-    ::unlink(path.c_str());
-    return error;
+  const uint64_t start =
+      (ring_->head() + formats::kRingBlockBytes - 1) / formats::kRingBlockBytes * formats::kRingBlockBytes;
+  const uint64_t behind_header = start + formats::kSegmentHeaderBytes;
+  if (!ring_->can_begin_segment() || behind_header - ring_->head() > ring_->free_bytes())
+    return fail("too much waits to be stored for segment {} to begin", number);
+  const uint64_t capacity_before = segment_capacity_;
+  auto file = make_segment_file(number);
+  if (!file) {
+    segment_capacity_ = capacity_before;
+    return tl::unexpected<Error>(file.error());
   }
-  segment_ = std::move(fresh);
+  const Bytes header = formats::encode_segment_header(number, time_ns);
+  std::memcpy(ring_->at(start), header.data(), header.size());
+  storer_->begin_segment(std::move(*file), number, start);
+  ring_->begin_segment(number, start);
+  ring_->commit(behind_header);
+  storer_->committed(behind_header);
   segment_number_ = number;
-  segment_offset_ = header.size();
+  segment_start_ = start;
   ++health_.segments;
   return {};
 }
 
 Writer::~Writer() {
+  if (!storer_) return;
   tick();
+  storer_.reset();
   stopping_ = true;
   batches_.push({});
   if (index_thread_.joinable()) index_thread_.join();
+  if (ring_->stored() == ring_->head()) {
+    ring_->remove();
+  } else {
+    log::error("archive: {} bytes could not be stored: they stay in the ring for the next start",
+               ring_->head() - ring_->stored());
+  }
+}
+
+const Health& Writer::health() {
+  health_.disk_full = no_segment_ || refusing_ || storer_->failing();
+  return health_;
+}
+
+// Records that are no stream bytes keep a reserve of the ring, for nobody can ask the world to hold them back.
+std::span<uint8_t> Writer::room(size_t wanted) {
+  const uint64_t needed = formats::kRecordHeaderBytes + wanted + kRotationBytes + kEventReserve;
+  health_.ring_behind = ring_->free_bytes() < needed;
+  if (!health_.ring_behind) return {ring_->at(ring_->head()) + formats::kRecordHeaderBytes, wanted};
+  storer_->hurry();
+  if (!storer_->failing()) return {};
+  health_.ring_behind = false;
+  spill_.resize(wanted);
+  return spill_;
 }
 
 SessionId Writer::opened(int64_t time_ns, const formats::OpenedEvent& event) {
@@ -156,49 +189,47 @@ bool Writer::data(SessionId id, int64_t time_ns, Direction direction, ByteView b
   while (!bytes.empty()) {
     const ByteView piece = bytes.first(std::min(bytes.size(), formats::kPayloadBytesMax));
     uint64_t& offset = found->second.offsets[static_cast<size_t>(direction)];
-    stored &= append({id, RecordType::data, direction, time_ns, offset, {}, piece});
+    stored &= append({id, RecordType::data, direction, time_ns, offset, {}, piece}, found->second);
     offset += piece.size();
     bytes = bytes.subspan(piece.size());
   }
   return stored;
 }
 
+template <typename Event>
+bool Writer::append_event(SessionId id, RecordType type, int64_t time_ns, const Event& event) {
+  const Bytes payload = formats::encode(event);
+  return append({id, type, Direction::to_bait, time_ns, 0, {}, payload});
+}
+
 bool Writer::half_closed(SessionId id, int64_t time_ns, Direction direction) {
   return append({id, RecordType::half_closed, direction, time_ns, 0, {}, {}});
 }
 bool Writer::connected(SessionId id, int64_t time_ns, const formats::ConnectedEvent& event) {
-  const Bytes payload = formats::encode(event);
-  return append({id, RecordType::connected, Direction::to_bait, time_ns, 0, {}, payload});
+  return append_event(id, RecordType::connected, time_ns, event);
 }
 bool Writer::served(SessionId id, int64_t time_ns, const formats::ServedEvent& event) {
-  const Bytes payload = formats::encode(event);
-  return append({id, RecordType::served, Direction::to_bait, time_ns, 0, {}, payload});
+  return append_event(id, RecordType::served, time_ns, event);
 }
 bool Writer::process(SessionId id, int64_t time_ns, const formats::ProcessEvent& event) {
-  const Bytes payload = formats::encode(event);
-  return append({id, RecordType::process, Direction::to_bait, time_ns, 0, {}, payload});
+  return append_event(id, RecordType::process, time_ns, event);
 }
 bool Writer::alert(SessionId id, int64_t time_ns, const Alert& alert) {
   const Bytes payload = formats::encode(alert);
   return append({id, RecordType::alert, Direction::to_bait, time_ns, alert.stream_offset, {}, payload});
 }
 bool Writer::note(SessionId id, int64_t time_ns, const formats::NoteEvent& event) {
-  const Bytes payload = formats::encode(event);
-  return append({id, RecordType::note, Direction::to_bait, time_ns, 0, {}, payload});
+  return append_event(id, RecordType::note, time_ns, event);
 }
-
 bool Writer::file(SessionId id, int64_t time_ns, const formats::FileEvent& event) {
-  const Bytes payload = formats::encode(event);
-  return append({id, RecordType::file, Direction::to_bait, time_ns, 0, {}, payload});
+  return append_event(id, RecordType::file, time_ns, event);
 }
 bool Writer::crash(SessionId id, int64_t time_ns, const formats::CrashEvent& event) {
-  const Bytes payload = formats::encode(event);
-  return append({id, RecordType::crash, Direction::to_bait, time_ns, 0, {}, payload});
+  return append_event(id, RecordType::crash, time_ns, event);
 }
 
 bool Writer::closed(SessionId id, int64_t time_ns, const formats::ClosedEvent& event) {
-  const Bytes payload = formats::encode(event);
-  const bool stored = append({id, RecordType::closed, Direction::to_bait, time_ns, 0, {}, payload});
+  const bool stored = append_event(id, RecordType::closed, time_ns, event);
   closed_.push_back(id.value);
   while (closed_.size() > kClosedMax) {
     if (dirty_.count(closed_.front()) != 0) break;  // the index has not seen it yet
@@ -210,53 +241,83 @@ bool Writer::closed(SessionId id, int64_t time_ns, const formats::ClosedEvent& e
 
 bool Writer::append(Record record) {
   const auto found = known_.find(record.session.value);
-  if (found == known_.end()) {
-    ++health_.records_lost;
-    return false;
-  }
-  Known& known = found->second;
-  if (known.lost_bytes > 0 && record.type != RecordType::note) {
+  if (found != known_.end()) return append(record, found->second);
+  ++health_.records_lost;
+  return false;
+}
+
+bool Writer::append(Record record, Known& known) {
+  Bytes moved;
+  if (known.lost_bytes > 0 && record.type != RecordType::note && !storer_->failing()) {
+    move_out_of_room(record, moved);
     const Bytes words = formats::encode(formats::NoteEvent{
         formats::NoteKind::bytes_lost,
         fmt::format("{} bytes of this session's log were lost: the disk was full", known.lost_bytes)});
-    if (write_record(
-            {record.session, RecordType::note, Direction::to_bait, record.time_ns, 0, known.summary.last, words},
-            known))
+    if (write_record({record.session, RecordType::note, Direction::to_bait, record.time_ns, 0, {}, words}, known))
       known.lost_bytes = 0;
   }
-  record.previous = known.summary.last;
+  if (wants_segment(formats::kRecordHeaderBytes + record.payload.size())) {
+    move_out_of_room(record, moved);
+    rotate(record.time_ns);
+  }
   return write_record(record, known);
 }
 
-bool Writer::write_record(const Record& record, Known& known) {
-  scratch_.clear();
-  formats::encode_record(record, scratch_);
-  if (segment_offset_ + scratch_.size() > options_.segment_bytes && segment_offset_ > formats::kSegmentHeaderBytes) {
-    if (auto begun = begin_segment(record.time_ns); !begun && !health_.disk_full)
-      log::error("archive: {}", begun.error().message);
+// Whatever is written before this record is written where its bytes were received.
+void Writer::move_out_of_room(Record& record, Bytes& to) {
+  if (record.payload.data() == to.data()) return;
+  to.assign(record.payload.begin(), record.payload.end());
+  record.payload = to;
+}
+
+bool Writer::wants_segment(uint64_t record_bytes) const {
+  const uint64_t used = ring_->head() - segment_start_;
+  return used + record_bytes > segment_capacity_ && used > formats::kSegmentHeaderBytes;
+}
+
+// Where none can begin the old one goes on, beyond what is set aside for it.
+void Writer::rotate(int64_t time_ns) {
+  const int64_t now = now_monotonic_ns();
+  if (now < next_rotation_try_ns_) return;
+  const auto begun = begin_segment(time_ns);
+  if (!begun && !no_segment_) log::error("archive: {}", begun.error().message);
+  if (!begun) next_rotation_try_ns_ = now + kRotationPauseNs;
+  no_segment_ = !begun;
+}
+
+// Waits for the storer where the disk is behind: that holds all up, but only what nobody can hold back comes here.
+bool Writer::make_room(uint64_t bytes) {
+  const int64_t deadline = now_monotonic_ns() + kPatienceNs;
+  while (ring_->free_bytes() < bytes) {
+    if (storer_->failing() || now_monotonic_ns() > deadline) return false;
+    storer_->await_stored(ring_->head(), 1);
   }
-  const ssize_t put = ::pwrite(segment_.get(), scratch_.data(), scratch_.size(), static_cast<off_t>(segment_offset_));
+  return true;
+}
+
+bool Writer::write_record(Record record, Known& known) {
+  const uint64_t bytes = formats::kRecordHeaderBytes + record.payload.size();
   dirty_.insert(record.session.value);
-  if (put != static_cast<ssize_t>(scratch_.size())) {
-    if (!health_.disk_full)
-      log::error("archive: a record cannot be stored: {}; sessions go on unrecorded until there is room",
-                 put < 0 ? std::strerror(errno) : "the disk is full");
-    health_.disk_full = true;
-    // What was written of it goes: behind a shorter next record it would be read as one of its own.
-    if (put > 0 && ::ftruncate(segment_.get(), static_cast<off_t>(segment_offset_)) != 0)
-      log::error("archive: segment {}: {}", segment_number_, std::strerror(errno));
-    lost(known, record.payload.size());
-    apply(known.summary, record, known.summary.last);  // the index still learns of it
-    known.summary.incomplete = true;
+  if (!make_room(bytes)) {
+    if (!std::exchange(refusing_, true))
+      log::error("archive: a record cannot be kept; sessions go on unrecorded until there is room");
+    lost(known, record.type == RecordType::data ? record.payload.size() : 0);
     return false;
   }
-  if (health_.disk_full)
-    log::info("archive: there is room again; {} records and {} bytes were lost meanwhile", health_.records_lost,
-              health_.bytes_lost);
-  health_.disk_full = false;
-  apply(known.summary, record, {segment_number_, segment_offset_});
-  segment_offset_ += scratch_.size();
-  health_.bytes += scratch_.size();
+  if (std::exchange(refusing_, false))
+    log::info("archive: sessions are recorded again; {} bytes were lost in all", health_.bytes_lost);
+  const uint64_t head = ring_->head();
+  uint8_t* const at = ring_->at(head);
+  // Bytes that were received in the room lie there already.
+  if (record.payload.data() != at + formats::kRecordHeaderBytes)
+    std::memmove(at + formats::kRecordHeaderBytes, record.payload.data(), record.payload.size());
+  record.payload = {at + formats::kRecordHeaderBytes, record.payload.size()};
+  record.previous = known.summary.last;
+  formats::encode_record_header(record, at);
+  ring_->commit(head + bytes);
+  storer_->committed(head + bytes);
+  apply(known.summary, record, {segment_number_, head - segment_start_});
+  health_.bytes += bytes;
   return true;
 }
 
@@ -268,10 +329,10 @@ void Writer::lost(Known& known, size_t bytes) {
 
 void Writer::tick() {
   if (dirty_.empty()) return;
-  std::vector<SessionSummary> batch;
-  batch.reserve(dirty_.size());
+  Batch batch{ring_->head(), {}};
+  batch.rows.reserve(dirty_.size());
   for (const uint64_t id : dirty_) {
-    if (const auto found = known_.find(id); found != known_.end()) batch.push_back(found->second.summary);
+    if (const auto found = known_.find(id); found != known_.end()) batch.rows.push_back(found->second.summary);
   }
   if (batches_.push(std::move(batch))) dirty_.clear();  // else: again at the next tick
 }
@@ -284,14 +345,17 @@ SessionClass Writer::class_of(SessionId id) const {
 // Whatever fails is tried again: rows wait here until they are stored, the newest of each session.
 void Writer::feed_index() {
   std::optional<Index> index;
+  std::deque<Batch> early;  // the segments do not hold yet what they lead to
   std::map<uint64_t, SessionSummary> waiting;
   bool failing = false;
   while (true) {
     pollfd wait{batches_.wake_fd(), POLLIN, 0};
-    ::poll(&wait, 1, waiting.empty() ? -1 : kIndexPauseMs);
+    const int pause_ms = !early.empty() ? kSegmentsPauseMs : waiting.empty() ? -1 : kIndexPauseMs;
+    ::poll(&wait, 1, pause_ms);
     const bool last = stopping_;
-    for (std::vector<SessionSummary>& batch : batches_.take_all()) {
-      for (SessionSummary& row : batch) waiting[row.id.value] = std::move(row);
+    for (Batch& batch : batches_.take_all()) early.push_back(std::move(batch));
+    for (; !early.empty() && early.front().position <= ring_->stored(); early.pop_front()) {
+      for (SessionSummary& row : early.front().rows) waiting[row.id.value] = std::move(row);
     }
     const Status put = store(index, waiting);
     if (put) waiting.clear();

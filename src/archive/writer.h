@@ -1,6 +1,6 @@
-// Writer: the archive's one writer. What it is given lies in a segment before the call returns, so that the end of the
-// proxy, however it comes, loses nothing that was recorded. The index is fed aside, by a thread of its own. One thread
-// calls it.
+// Writer: the archive's one writer. What it is given lies in the ring before the call returns, so that the end of the
+// proxy, however it comes, loses nothing that was recorded; a thread brings the ring to the segments, another one feeds
+// the index with what lies there. One thread calls it.
 #pragma once
 
 #include <map>
@@ -13,6 +13,8 @@
 
 #include "archive/evidence_store.h"
 #include "archive/index.h"
+#include "archive/ring.h"
+#include "archive/storer.h"
 #include "archive/summary.h"
 #include "base/bounded_queue.h"
 #include "base/fd.h"
@@ -21,10 +23,14 @@ namespace skep::archive {
 
 struct WriterOptions {
   uint64_t segment_bytes = 64 << 20;
+  uint64_t ring_bytes = 16 << 20;  // at least kRingBytesMin
+  bool tell_durable = false;       // durable_fd() is used
 };
+constexpr uint64_t kRingBytesMin = 4 << 20;
 
 struct Health {
-  bool disk_full = false;
+  bool disk_full = false;    // or the segments cannot be written for another reason
+  bool ring_behind = false;  // the disk is slower than what comes in: it is held back
   uint64_t records_lost = 0;
   uint64_t bytes_lost = 0;
   uint64_t segments = 0;
@@ -37,6 +43,10 @@ class Writer {
   // crash-recovered) and begins a new segment. Errors: another writer is at it, the folder cannot be written.
   static Result<std::unique_ptr<Writer>> open(const std::string& folder, const WriterOptions& options);
   ~Writer();
+
+  // Where at most `wanted` bytes may be received, to be given to `data` without a copy, by the next call. Empty: the
+  // disk is behind, and nothing should be received for now.
+  std::span<uint8_t> room(size_t wanted);
 
   SessionId opened(int64_t time_ns, const formats::OpenedEvent& event);
   // Each: false where it could not be stored. That is counted, said in the log, and noted in the session once there is
@@ -56,7 +66,14 @@ class Writer {
   const std::vector<SessionSummary>& recovered() const { return recovered_; }
   // Feeds the index; call it about every 100 ms.
   void tick();
-  const Health& health() const { return health_; }
+  const Health& health();
+  // Waits until all of it is in the segments' files, at most so long.
+  bool flush(int64_t timeout_ms = 5000) { return storer_->await_stored(ring_->head(), timeout_ms); }
+  // A place in the log: what was recorded so far, and up to where a loss of power takes nothing any more.
+  uint64_t recorded() const { return ring_->head(); }
+  uint64_t durable() const { return storer_->durable(); }
+  int durable_fd() const { return storer_->durable_fd(); }
+  void hurry() { storer_->hurry(); }
   // Where the copies of files lie that alerts concern.
   EvidenceStore& evidence() { return evidence_; }
   // Class of a session that this writer still remembers.
@@ -73,9 +90,18 @@ class Writer {
   Writer(std::string folder, const WriterOptions& options, Fd lock)
       : folder_(std::move(folder)), options_(options), lock_(std::move(lock)), evidence_(folder_) {}
   Status recover();
+  Status begin_log();
   Status begin_segment(int64_t time_ns);
+  Result<Fd> make_segment_file(uint32_t number);
   bool append(formats::Record record);
-  bool write_record(const formats::Record& record, Known& known);
+  bool append(formats::Record record, Known& known);
+  template <typename Event>
+  bool append_event(SessionId id, formats::RecordType type, int64_t time_ns, const Event& event);
+  bool write_record(formats::Record record, Known& known);
+  static void move_out_of_room(formats::Record& record, Bytes& to);
+  bool wants_segment(uint64_t record_bytes) const;
+  void rotate(int64_t time_ns);
+  bool make_room(uint64_t bytes);
   void lost(Known& known, size_t bytes);
   void feed_index();
   Status store(std::optional<Index>& index, const std::map<uint64_t, SessionSummary>& waiting) const;
@@ -84,18 +110,28 @@ class Writer {
   const WriterOptions options_;
   Fd lock_;
   EvidenceStore evidence_;
-  Fd segment_;
+  std::unique_ptr<Ring> ring_;
+  std::unique_ptr<Storer> storer_;
   uint32_t segment_number_ = 0;
-  uint64_t segment_offset_ = 0;
+  uint64_t segment_start_ = 0;     // position in the ring's count
+  uint64_t segment_capacity_ = 0;  // bytes that the disk has set aside for it
+  int64_t next_rotation_try_ns_ = 0;
+  bool no_segment_ = false;  // none could begin
+  bool refusing_ = false;    // the ring is full, and the disk takes nothing
   uint64_t last_id_ = 0;
   std::unordered_map<uint64_t, Known> known_;
   std::deque<uint64_t> closed_;
   std::vector<SessionSummary> recovered_;
   std::unordered_set<uint64_t> dirty_;
   Health health_;
-  Bytes scratch_;
+  Bytes spill_;  // received into while neither ring nor disk take anything
 
-  BoundedQueue<std::vector<SessionSummary>> batches_{64};
+  // Rows, and up to where the segments must have been written before a reader may be led there.
+  struct Batch {
+    uint64_t position = 0;
+    std::vector<SessionSummary> rows;
+  };
+  BoundedQueue<Batch> batches_{64};
   std::thread index_thread_;
   std::atomic<bool> stopping_{false};
 };

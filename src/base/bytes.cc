@@ -1,12 +1,6 @@
 #include "base/bytes.h"
 
-#include <zlib.h>
-
 namespace skep {
-
-uint32_t crc32(ByteView bytes) {
-  return static_cast<uint32_t>(::crc32_z(0, bytes.data(), bytes.size()));
-}
 
 std::string hex(ByteView bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";

@@ -1,5 +1,8 @@
 #include "formats/segment.h"
 
+#include <bit>
+#include <cstring>
+
 namespace skep::formats {
 namespace {
 
@@ -33,24 +36,32 @@ Result<uint32_t> decode_segment_header(ByteView bytes) {
 }
 
 void encode_record(const Record& record, Bytes& out) {
-  SKEP_CHECK(record.payload.size() <= kPayloadBytesMax);
   const size_t start = out.size();
-  ByteWriter writer(out);
-  writer.le(kRecordMagic);
-  writer.le(uint32_t{0});  // the CRC, below
-  writer.le(static_cast<uint32_t>(record.payload.size()));
-  writer.le(static_cast<uint8_t>(record.type));
-  writer.le(static_cast<uint8_t>(record.direction));
-  writer.le(uint16_t{0});
-  writer.le(record.session.value);
-  writer.le(record.time_ns);
-  writer.le(record.stream_offset);
-  writer.le(record.previous.segment);
-  writer.le(uint32_t{0});
-  writer.le(record.previous.offset);
-  writer.raw(record.payload);
-  const uint32_t crc = crc32(ByteView(out).subspan(start + kCheckedFrom));
-  for (size_t i = 0; i < 4; ++i) out[start + 4 + i] = static_cast<uint8_t>(crc >> (8 * i));
+  out.resize(start + kRecordHeaderBytes);
+  out.insert(out.end(), record.payload.begin(), record.payload.end());
+  Record placed = record;
+  placed.payload = ByteView(out).subspan(start + kRecordHeaderBytes);
+  encode_record_header(placed, out.data() + start);
+}
+
+void encode_record_header(const Record& record, uint8_t* at) {
+  SKEP_CHECK(record.payload.size() <= kPayloadBytesMax && record.payload.data() == at + kRecordHeaderBytes);
+  const auto put = [at](size_t offset, auto value) {
+    static_assert(std::endian::native == std::endian::little);  // as the format is; x86-64 alone is built for
+    std::memcpy(at + offset, &value, sizeof value);
+  };
+  put(0, kRecordMagic);
+  put(8, static_cast<uint32_t>(record.payload.size()));
+  put(12, static_cast<uint8_t>(record.type));
+  put(13, static_cast<uint8_t>(record.direction));
+  put(14, uint16_t{0});
+  put(16, record.session.value);
+  put(24, record.time_ns);
+  put(32, record.stream_offset);
+  put(40, record.previous.segment);
+  put(44, uint32_t{0});
+  put(48, record.previous.offset);
+  put(4, crc32({at + kCheckedFrom, kRecordHeaderBytes - kCheckedFrom + record.payload.size()}));
 }
 
 DecodedRecord decode_record(ByteView bytes) {
@@ -69,6 +80,10 @@ DecodedRecord decode_record(ByteView bytes) {
   record.previous.segment = reader.le<uint32_t>();
   reader.le<uint32_t>();
   record.previous.offset = reader.le<uint64_t>();
+  if (magic == 0 && bytes.size() >= sizeof magic) {
+    decoded.problem = RecordProblem::blank;
+    return decoded;
+  }
   if (!reader.ok()) {
     decoded.problem = RecordProblem::torn;
     return decoded;

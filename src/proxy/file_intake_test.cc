@@ -62,6 +62,7 @@ class FileIntakeTest : public testing::Test {
   }
   std::vector<formats::FileEvent> recorded() {
     std::vector<formats::FileEvent> events;
+    EXPECT_TRUE(writer_->flush());
     archive::SegmentReader reader(folder_);
     const auto end = reader.scan(1, [&](const formats::Record& record, const auto&) {
       if (record.type == formats::RecordType::file)

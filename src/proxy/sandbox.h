@@ -34,6 +34,7 @@ inline constexpr int kAllowedCalls[] = {
     __NR_write,
     __NR_pread64,
     __NR_pwrite64,
+    __NR_pwritev,
     __NR_openat,
     __NR_close,
     __NR_lseek,

@@ -1,0 +1,21 @@
+// What a former life of the proxy left: its ring is stored, torn tails are cut, and what the index may lack is read
+// from the segments. Before the writer begins; one thread.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "archive/index.h"
+#include "archive/summary.h"
+
+namespace skep::archive {
+
+struct Recovered {
+  std::map<uint64_t, SessionSummary> rows;  // sessions that were open, or that the index may not know as they ended
+  uint32_t last_segment = 0;
+  uint64_t last_id = 0;
+};
+
+Result<Recovered> recover_log(const std::string& folder, const Index& index);
+
+}  // namespace skep::archive
