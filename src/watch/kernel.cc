@@ -69,21 +69,6 @@ void forget_keys(int map, uint32_t slot) {
 
 }  // namespace
 
-JudgedReturns judged_returns(const skep_table& table) {
-  const auto judged = [&](uint32_t call) {
-    const skep_run& run = table.calls[call];
-    const uint16_t* const steps = table.by_call + run.first;
-    return std::any_of(steps, steps + run.count,
-                       [&](uint16_t step) { return table.steps[step].stage == SKEP_STAGE_POST; });
-  };
-  JudgedReturns numbers{};
-  const bool all = judged(SKEP_CALL_FOREIGN_ABI);
-  for (uint32_t nr = 0; nr < SKEP_CALLS_MAX; ++nr) {
-    if (all || judged(skep_canonical_call(nr))) numbers[nr / 64] |= uint64_t{1} << nr % 64;
-  }
-  return numbers;
-}
-
 Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root, bool follow) {
   libbpf_set_print(log_libbpf);
   std::unique_ptr<Kernel> kernel(new Kernel());
@@ -137,26 +122,30 @@ Kernel::~Kernel() {
 }
 
 Status Kernel::set_table(const skep_table& table) {
-  const JudgedReturns calls = judged_returns(table);
-  if (auto watched = watch_returns(calls); !watched) return watched;
+  const TableNeeds needs = needs_of(table);
+  if (auto widened = widen(needs); !widened) return widened;
   if (auto swapped = swap_table(table); !swapped) return swapped;
-  leave_returns(calls);
+  narrow(needs);
   return {};
 }
 
-// Adds `calls` to those that are watched now.
-Status Kernel::watch_returns(const JudgedReturns& calls) {
-  for (size_t i = 0; i < calls.size(); ++i) std::atomic_ref(programs_->bss->judged_returns[i]).fetch_or(calls[i]);
-  if (returns_ != nullptr || calls == JudgedReturns{}) return {};
+// Besides what the table in force wants.
+Status Kernel::widen(const TableNeeds& needs) {
+  auto& told = *programs_->bss;
+  for (size_t i = 0; i < needs.fields.size(); ++i) std::atomic_ref(told.wanted_fields[i]).fetch_or(needs.fields[i]);
+  for (size_t i = 0; i < needs.returns.size(); ++i) std::atomic_ref(told.judged_returns[i]).fetch_or(needs.returns[i]);
+  if (returns_ != nullptr || needs.returns == TableNeeds{}.returns) return {};
   returns_ = bpf_program__attach(programs_->progs.on_return);
   if (returns_ == nullptr) return fail_errno("attach on_return");
   return {};
 }
 
-// Watches `calls` alone.
-void Kernel::leave_returns(const JudgedReturns& calls) {
-  for (size_t i = 0; i < calls.size(); ++i) std::atomic_ref(programs_->bss->judged_returns[i]).store(calls[i]);
-  if (calls == JudgedReturns{}) bpf_link__destroy(std::exchange(returns_, nullptr));
+// No more than that.
+void Kernel::narrow(const TableNeeds& needs) {
+  auto& told = *programs_->bss;
+  for (size_t i = 0; i < needs.fields.size(); ++i) std::atomic_ref(told.wanted_fields[i]).store(needs.fields[i]);
+  for (size_t i = 0; i < needs.returns.size(); ++i) std::atomic_ref(told.judged_returns[i]).store(needs.returns[i]);
+  if (needs.returns == TableNeeds{}.returns) bpf_link__destroy(std::exchange(returns_, nullptr));
 }
 
 Status Kernel::swap_table(const skep_table& table) {

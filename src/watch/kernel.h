@@ -15,6 +15,7 @@
 #include "model/outgoing.h"
 #include "model/signature_table.h"
 #include "watch/bpf/state.h"
+#include "watch/table_needs.h"
 
 struct supervisor;
 struct bpf_link;
@@ -25,10 +26,6 @@ struct ServiceMark {
   uint32_t slot = 0;
   uint32_t epoch = 0;
 };
-
-// Bit n: a call of number n may be judged after it has returned.
-using JudgedReturns = std::array<uint64_t, SKEP_CALLS_MAX / 64>;
-JudgedReturns judged_returns(const skep_table& table);
 
 // What a service is held to, or (learning, and empty) learns from nothing.
 struct KernelProfile {
@@ -83,8 +80,8 @@ class Kernel {
   Status fill_profile(uint32_t slot, const KernelProfile& profile);
   Status set_profile_mode(uint32_t slot, skep_profile_mode mode);
   Status attach_profiles();
-  Status watch_returns(const JudgedReturns& calls);
-  void leave_returns(const JudgedReturns& calls);
+  Status widen(const TableNeeds& needs);
+  void narrow(const TableNeeds& needs);
 
   supervisor* programs_ = nullptr;
   std::vector<bpf_link*> links_;

@@ -19,6 +19,11 @@ static __always_inline void set_field(struct skep_call *call, uint32_t field, ui
   call->has |= 1ull << field;
 }
 
+/* Does a step look at one of these fields of this call? */
+static __always_inline int wanted(const struct skep_call *call, uint64_t fields) {
+  return (wanted_fields[call->nr % SKEP_CALLS_MAX] & fields) != 0;
+}
+
 /* What is known of every call, at every stage. */
 static __always_inline void fill_caller(struct skep_call *call, const struct skep_task *state,
                                         struct task_struct *task) {
@@ -144,11 +149,13 @@ static __always_inline void fill_folders(struct skep_call *call, struct file *fi
 }
 
 static __always_inline void fill_file(struct skep_call *call, struct file *file, uint32_t mode) {
-  struct hashed_name name = name_of_dentry(BPF_CORE_READ(file, f_path.dentry));
-  set_field(call, SKEP_FIELD_FD_FILENAME, name.whole);
-  set_field(call, SKEP_FIELD_FD_EXTENSION, name.extension);
   set_field(call, SKEP_FIELD_FD_MODE, mode & 07777);
-  fill_folders(call, file);
+  if (wanted(call, 1ull << SKEP_FIELD_FD_FILENAME | 1ull << SKEP_FIELD_FD_EXTENSION)) {
+    struct hashed_name name = name_of_dentry(BPF_CORE_READ(file, f_path.dentry));
+    set_field(call, SKEP_FIELD_FD_FILENAME, name.whole);
+    set_field(call, SKEP_FIELD_FD_EXTENSION, name.extension);
+  }
+  if (wanted(call, 1ull << SKEP_FIELD_FOLDER)) fill_folders(call, file);
 }
 
 /* Falco's fd.typechar of a descriptor, by the kernel's object. A second thread may change what the descriptor names

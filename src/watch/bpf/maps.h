@@ -188,7 +188,10 @@ uint64_t telemetry_seq;
  * foreign ABI, whose numbers mean other calls). Read at every call's return on this host, so it has
  * cache lines that nothing else writes to. The loader sets it: new bits before the table takes its place, old ones away after. */
 uint64_t judged_returns[SKEP_CALLS_MAX / 64] __attribute__((aligned(128)));
-uint64_t after_judged_returns __attribute__((aligned(128))); /* keeps what follows off those lines */
+/* Of each call: bit f: a step of the table in force looks at field f, or binds it. What takes more than a few loads is only
+ * gathered where it is set. Set by the loader as the one above. */
+uint64_t wanted_fields[SKEP_CALLS_MAX] __attribute__((aligned(128)));
+uint64_t after_wanted_fields __attribute__((aligned(128))); /* keeps what follows off those lines */
 
 static const uint32_t kZero = 0;
 

@@ -89,10 +89,13 @@ static __always_inline void fill_path(struct skep_pending *pending, uint64_t add
   set_field(call, SKEP_FIELD_PATH_TRAITS, path->traits);
 }
 
+static const uint64_t kPathFields =
+    1ull << SKEP_FIELD_PATH_NAME | 1ull << SKEP_FIELD_PATH_EXTENSION | 1ull << SKEP_FIELD_PATH_TRAITS;
+
 static __always_inline void fill_user_memory(struct skep_pending *pending) {
   struct skep_call *call = &pending->call;
   uint32_t argument = path_argument(call->nr);
-  if (argument) fill_path(pending, call->fields[SKEP_FIELD_ARG0 + ((argument - 1) & 3)]);
+  if (argument && wanted(call, kPathFields)) fill_path(pending, call->fields[SKEP_FIELD_ARG0 + ((argument - 1) & 3)]);
   if (call->nr != K_NR_WRITE && call->nr != K_NR_PWRITE64) return;
   uint32_t begin = 0;
   if ((long)call->fields[SKEP_FIELD_RESULT] < (long)sizeof begin) return;
@@ -121,7 +124,7 @@ __attribute__((noinline)) int fill_returned(struct skep_pending *pending) {
   struct task_struct *task = bpf_get_current_task_btf();
   fill_object(&pending->call, task, (long)pending->call.fields[SKEP_FIELD_RESULT]);
   fill_user_memory(pending);
-  fill_code(&pending->call, task);
+  if (wanted(&pending->call, 1ull << SKEP_FIELD_ANONYMOUS_CODE)) fill_code(&pending->call, task);
   return 0;
 }
 
