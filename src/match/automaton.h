@@ -135,6 +135,22 @@ SKEP_SUBPROGRAM int skep_step_matches(const struct skep_table* t, uint32_t index
   return 0;
 }
 
+/* Whether a step of the call, which has returned, may match: asked before all that takes longer is gathered. */
+SKEP_INLINE int skep_guards_admit(const struct skep_table* t, const struct skep_call* c) {
+  if (c->nr >= SKEP_CALLS_MAX) return 0;
+  uint32_t first = t->guarded[c->nr].first;
+  uint32_t count = t->guarded[c->nr].count;
+  if (count == 0) return 1;
+  for (uint32_t i = 0; i < SKEP_CALL_GUARDS_MAX; ++i) {
+    if (i >= count) return 0;
+    const struct skep_guard* guard = SKEP_AT(t->guards, first + i);
+    uint32_t field = guard->field;
+    if (field >= SKEP_FIELD_COUNT || !(c->has >> (field & 63) & 1)) continue;
+    if ((c->fields[field] & guard->mask) - guard->low <= guard->span) return 1;
+  }
+  return 0;
+}
+
 /* ---- sequences ---- */
 
 /* Whether the run, which waits for `next`, can take `index`: it is that step, or all between may be left out. */
@@ -435,8 +451,18 @@ static inline int skep_predicate_valid(const struct skep_predicate& p) {
   return p.value <= SKEP_NETS_MAX && p.value + p.count <= SKEP_NETS_MAX;
 }
 
+static inline int skep_guards_valid(const struct skep_table* t) {
+  for (const struct skep_run& run : t->guarded) {
+    if (run.count > SKEP_CALL_GUARDS_MAX || run.first + run.count > SKEP_GUARDS_MAX) return 0;
+  }
+  for (const struct skep_guard& guard : t->guards) {
+    if (guard.field >= SKEP_FIELD_COUNT) return 0;
+  }
+  return 1;
+}
+
 static inline int skep_table_valid(const struct skep_table* t) {
-  if (t->signature_count > SKEP_SIGNATURES_MAX) return 0;
+  if (t->signature_count > SKEP_SIGNATURES_MAX || !skep_guards_valid(t)) return 0;
   for (const struct skep_run& run : t->calls) {
     if (run.count > SKEP_CALL_STEPS_MAX || run.first + run.count > SKEP_TABLE_STEPS_MAX) return 0;
     for (uint32_t i = 0; i < run.count; ++i) {

@@ -354,6 +354,8 @@ TEST(TableTest, AnIndexOutsideIsNotValid) {
   EXPECT_TRUE(broken([](skep_table& t) { t.predicates[3].field = 99; }));
   EXPECT_TRUE(broken([](skep_table& t) { t.signatures[0].slot = SKEP_SLOTS_MAX; }));
   EXPECT_TRUE(broken([](skep_table& t) { t.signature_count = 4000; }));
+  EXPECT_TRUE(broken([](skep_table& t) { t.guarded[7] = {SKEP_GUARDS_MAX - 1, 2}; }));
+  EXPECT_TRUE(broken([](skep_table& t) { t.guards[0].field = SKEP_FIELD_COUNT; }));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ std::vector<Fired> Engine::judge(skep_call& call, const Caller& caller) {
   std::optional<Fired> chosen;
   std::optional<Fired> level;
   if (call.nr >= SKEP_CALLS_MAX) return {};
+  if (call.stage == SKEP_STAGE_POST && !skep_guards_admit(&table_, &call)) return {};
   const skep_run run = table_.calls[call.nr];
   for (uint32_t i = 0; i < run.count; ++i) {
     const uint16_t which = table_.by_call[run.first + i];

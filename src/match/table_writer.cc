@@ -5,6 +5,7 @@
 
 #include "match/automaton.h"
 #include "match/fields.h"
+#include "match/guards.h"
 #include "match/syscalls.h"
 
 namespace skep::match {
@@ -232,6 +233,7 @@ Status TableWriter::fill_runs() {
 Result<std::unique_ptr<skep_table>> TableWriter::finish() {
   if (auto filled = fill_runs(); !filled) return tl::unexpected<Error>(filled.error());
   if (auto filled = fill_feeds(); !filled) return tl::unexpected<Error>(filled.error());
+  fill_guards(*table_);
   if (!skep_table_valid(table_.get())) return fail("the compiled table is not valid");
   return std::move(table_);
 }

@@ -32,6 +32,8 @@ enum {
   SKEP_STEP_CONJUNCTIONS_MAX = 16,
   SKEP_CONJUNCTION_PREDICATES_MAX = 16,
   SKEP_CALL_STEPS_MAX = 64,    /* steps that one call may be a candidate for */
+  SKEP_CALL_GUARDS_MAX = 4,    /* guards of one call: with more it has none */
+  SKEP_GUARDS_MAX = 512,
   SKEP_CALLS_MAX = 512,        /* x86-64 numbers, and the ones below */
   SKEP_CALL_FOREIGN_ABI = 508, /* any call through the 32-bit or x32 entry */
   SKEP_CALL_FIRST_SEEN = 509,  /* no call: something that the service's profile does not know; argument 0: its kind */
@@ -200,6 +202,17 @@ struct skep_run {
   uint16_t count;
 };
 
+/* What is cheap to know of a call that has returned (its registers, its result, the first bytes of what it wrote) and without
+ * which none of its steps of stage POST can match: it holds where (field & mask) lies in `span` values from `low` on, counted
+ * round the end of 64 bits. A call of which no guard holds is looked at no further. match/guards.h makes them. */
+struct skep_guard {
+  uint64_t mask;
+  uint64_t low;
+  uint64_t span; /* the last value is low + span */
+  uint16_t field;
+  uint8_t pad[6];
+};
+
 struct skep_table {
   uint32_t generation;
   uint32_t signature_count;
@@ -213,6 +226,8 @@ struct skep_table {
   struct skep_net nets[SKEP_NETS_MAX];
   struct skep_weight weights[SKEP_TABLE_WEIGHTS_MAX];
   struct skep_feed feeds[SKEP_FEEDS_MAX];
+  struct skep_run guarded[SKEP_CALLS_MAX]; /* of each call: a run in guards[]; an empty one: every return is judged */
+  struct skep_guard guards[SKEP_GUARDS_MAX];
 };
 
 /* One call as the automaton sees it. `has` has bit f set where field f is known at this stage; a predicate on a field
@@ -296,6 +311,7 @@ static inline uint64_t skep_profile_file(uint64_t folder, uint64_t name) { retur
 static inline uint64_t skep_profile_peer(uint64_t first, uint64_t second) { return skep_file_id(first, second); }
 
 SKEP_STATIC_ASSERT(sizeof(struct skep_predicate) == 16, "skep_predicate");
+SKEP_STATIC_ASSERT(sizeof(struct skep_guard) == 32, "skep_guard");
 SKEP_STATIC_ASSERT(sizeof(struct skep_table_step) == 12, "skep_table_step");
 SKEP_STATIC_ASSERT(sizeof(struct skep_signature) == 64, "skep_signature");
 SKEP_STATIC_ASSERT(sizeof(struct skep_instance) == 160, "skep_instance");

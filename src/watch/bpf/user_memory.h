@@ -92,13 +92,17 @@ static __always_inline void fill_path(struct skep_pending *pending, uint64_t add
 static const uint64_t kPathFields =
     1ull << SKEP_FIELD_PATH_NAME | 1ull << SKEP_FIELD_PATH_EXTENSION | 1ull << SKEP_FIELD_PATH_TRAITS;
 
-static __always_inline void fill_user_memory(struct skep_pending *pending) {
+static __always_inline void fill_given_path(struct skep_pending *pending) {
   struct skep_call *call = &pending->call;
   uint32_t argument = path_argument(call->nr);
   if (argument && wanted(call, kPathFields)) fill_path(pending, call->fields[SKEP_FIELD_ARG0 + ((argument - 1) & 3)]);
+}
+
+/* The first bytes of what was written. */
+static __always_inline void fill_data(struct skep_call *call) {
   if (call->nr != K_NR_WRITE && call->nr != K_NR_PWRITE64) return;
   uint32_t begin = 0;
-  if ((long)call->fields[SKEP_FIELD_RESULT] < (long)sizeof begin) return;
+  if (!wanted(call, 1ull << SKEP_FIELD_DATA) || (long)call->fields[SKEP_FIELD_RESULT] < (long)sizeof begin) return;
   if (!bpf_probe_read_user(&begin, sizeof begin, (const void *)call->fields[SKEP_FIELD_ARG0 + 1]))
     set_field(call, SKEP_FIELD_DATA, begin);
 }
@@ -117,13 +121,13 @@ static __always_inline void fill_code(struct skep_call *call, struct task_struct
   set_field(call, SKEP_FIELD_ANONYMOUS_CODE, anonymous);
 }
 
-/* All that is known when a call has returned, beside its registers. Global: verified once, by itself, for the many ways
+/* All that is known when a call has returned and its guards have let it through. Global: verified once, by itself, for the many ways
  * through it. Of the current task. */
 __attribute__((noinline)) int fill_returned(struct skep_pending *pending) {
   if (!pending) return 0;
   struct task_struct *task = bpf_get_current_task_btf();
   fill_object(&pending->call, task, (long)pending->call.fields[SKEP_FIELD_RESULT]);
-  fill_user_memory(pending);
+  fill_given_path(pending);
   if (wanted(&pending->call, 1ull << SKEP_FIELD_ANONYMOUS_CODE)) fill_code(&pending->call, task);
   return 0;
 }
