@@ -42,7 +42,7 @@ class ReferenceMatcher {
       if (!serves(signature, call.service)) continue;
       const bool fires = holds(signature, call, level);
       if (!fires) continue;
-      feed(signature.name, call, level);
+      if (signature.kind != formats::SignatureKind::evidence) feed(signature.name, call, level);
       const Action action = signature.monitored ? Action::observe : signature.action;
       if (!chosen || action > chosen->action) chosen = ReferenceVerdict{signature.name, action};
     }
@@ -246,7 +246,8 @@ class ReferenceMatcher {
       for (const std::string& name : names) named = named || ReferenceConditions::same_call(name, call.line.call);
       refused = refused || (named && state.level > i && judged_here(&s.levels[i], call));
     }
-    // The last first: which level another signature's must be weaker than hangs on it.
+    if (refused) feed(s.name, call, level);
+    // After that, and the last first: which level another signature's must be weaker than hangs on it.
     for (size_t i = s.weights.size(); i-- > 0;) {
       if (s.weights[i].signature.empty() && is_step(s.weights[i].when, call, {})) add(s, state, i, call, level);
     }
