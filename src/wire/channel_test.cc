@@ -175,6 +175,34 @@ TEST(FrameTest, RefusesWhatIsOutsideItsLimits) {
   EXPECT_FALSE(parse_frame({}));
 }
 
+TEST(FrameTest, NoBytesThatAnAttackerChoosesMakeItMalformed) {
+  const std::string name = "/tmp/\xff\xfe\x80";  // a program's name is any bytes
+  Frame frame;
+  Alert& alert = *frame.mutable_alert();
+  alert.set_exe(name);
+  alert.set_arguments(name);
+  alert.add_steps(name);
+  Process& process = *alert.add_lineage();
+  process.set_exe(name);
+  process.set_args(name);
+  process.set_comm(name);
+  alert.mutable_crash_state()->set_comm(name);
+  Frame file;
+  file.mutable_file_found()->set_path(name);
+  file.mutable_file_found()->set_why(name);
+  Frame event;
+  event.mutable_process()->set_exe(name);
+  for (Frame* each : {&frame, &file, &event}) {
+    each->set_seq(1);
+    const Bytes bytes = encode_frame(*each);
+    FrameReader reader;
+    reader.feed(bytes);
+    const auto content = reader.next();
+    ASSERT_TRUE(content && *content);
+    EXPECT_TRUE(parse_frame(**content)) << parse_frame(**content).error().message << each->body_case();
+  }
+}
+
 TEST(KeysTest, NeverOverwrites) {
   char folder[] = "/tmp/skep-keys-XXXXXX";
   ASSERT_NE(::mkdtemp(folder), nullptr);
