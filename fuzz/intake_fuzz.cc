@@ -47,9 +47,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::string sha256(32, static_cast<char>(value & 3));
     Alert alert;
     alert.id = value & 7u;
+    alert.role = static_cast<AlertRole>(value >> 3 & 1 ? 2 : 0);
     wire::FileFound found;
     found.set_alert(value & 7u);
     found.set_inode(value);
+    found.set_role(static_cast<wire::FileFound::Role>(value >> 4 & 3));
+    found.set_left_out(value & 1u);
     found.set_sha256(sha256);
     found.set_offered((value & 8) != 0);
     found.set_copied(value & 31u);

@@ -14,8 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (const auto alert = formats::decode<Alert>(bytes))
     SKEP_CHECK(formats::decode<Alert>(formats::encode(*alert)).has_value());
-  if (const auto file = formats::decode<formats::FileEvent>(bytes))
+  if (const auto file = formats::decode<formats::FileEvent>(bytes)) {
     SKEP_CHECK(file->sha256.empty() || file->sha256.size() == 64);
+    SKEP_CHECK(file->role <= formats::FileRole::written);
+    SKEP_CHECK(formats::decode<formats::FileEvent>(formats::encode(*file)).has_value());
+  }
   (void)formats::decode<formats::CrashEvent>(bytes);
   (void)formats::decode<formats::OpenedEvent>(bytes);
   (void)formats::decode<formats::ConnectedEvent>(bytes);

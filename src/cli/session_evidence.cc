@@ -8,6 +8,7 @@ namespace skep::cli {
 namespace {
 
 using formats::FileEvent;
+using formats::FileRole;
 using formats::FileState;
 
 std::string why_of(const FileEvent& file) {
@@ -16,16 +17,43 @@ std::string why_of(const FileEvent& file) {
 }
 
 bool same_file(const FileEvent& a, const FileEvent& b) {
-  return a.alert == b.alert && a.pid == b.pid && a.device == b.device && a.inode == b.inode;
+  return a.alert == b.alert && a.pid == b.pid && a.role == b.role && a.device == b.device && a.inode == b.inode;
+}
+
+bool is_of(const FileEvent& file, const Alert& alert, FileRole role) {
+  return file.alert == alert.id && file.pid == alert.pid && file.role == role;
+}
+
+// Of no file: that more were written than are told.
+bool is_note(const FileEvent& file) {
+  return file.role == FileRole::written && file.inode == 0;
+}
+
+std::string_view role_name(FileRole role) {
+  static constexpr std::string_view kNames[] = {"program", "interpreter", "written"};
+  return kNames[static_cast<size_t>(role)];
 }
 
 }  // namespace
 
-const FileEvent* SessionEvidence::file_of(const Alert& alert) const {
-  const auto found = std::find_if(files.begin(), files.end(), [&](const FileEvent& file) {
-    return file.alert == alert.id && file.pid == alert.pid;
-  });
+const FileEvent* SessionEvidence::file_of(const Alert& alert, FileRole role) const {
+  const auto found =
+      std::find_if(files.begin(), files.end(), [&](const FileEvent& file) { return is_of(file, alert, role); });
   return found == files.end() ? nullptr : &*found;
+}
+
+std::vector<const FileEvent*> SessionEvidence::written_by(const Alert& alert) const {
+  std::vector<const FileEvent*> written;
+  for (const FileEvent& file : files) {
+    if (is_of(file, alert, FileRole::written)) written.push_back(&file);
+  }
+  return written;
+}
+
+uint64_t SessionEvidence::written_left_out() const {
+  uint64_t count = 0;
+  for (const FileEvent& file : files) count += file.left_out;
+  return count;
 }
 
 Result<SessionEvidence> evidence_of(archive::Reader& reader, const archive::SessionSummary& session) {
@@ -54,17 +82,30 @@ Result<SessionEvidence> evidence_of(archive::Reader& reader, const archive::Sess
   return evidence;
 }
 
-void exe_json(JsonWriter& json, const FileEvent& file) {
-  json.field("exe_sha256", file.sha256).field("exe_device", file.device).field("exe_inode", file.inode);
+void programs_json(JsonWriter& json, const SessionEvidence& evidence, const Alert& alert) {
+  const auto fields = [&](const FileEvent* file, const std::string& prefix) {
+    if (file == nullptr) return;
+    json.field(prefix + "_path", file->path).field(prefix + "_sha256", file->sha256);
+    json.field(prefix + "_device", file->device).field(prefix + "_inode", file->inode);
+  };
+  fields(evidence.file_of(alert), "exe");
+  fields(evidence.file_of(alert, FileRole::interpreter), "interpreter");
 }
 
 void files_json(JsonWriter& json, const SessionEvidence& evidence) {
   json.key("files").begin_array();
   for (const FileEvent& file : evidence.files) {
-    json.begin_object().field("alert", file.alert).field("pid", file.pid).field("path", file.path);
+    if (is_note(file)) continue;
+    json.begin_object().field("alert", file.alert).field("pid", file.pid).field("role", role_name(file.role));
+    json.field("path", file.path);
     json.field("device", file.device).field("inode", file.inode).field("sha256", file.sha256);
     json.field("bytes", file.bytes).field("copied", file.copied).field("stored", file.state == FileState::stored);
     json.field("why", why_of(file)).end_object();
+  }
+  json.end_array().field("written_left_out", evidence.written_left_out());
+  json.key("written_notes").begin_array();
+  for (const FileEvent& file : evidence.files) {
+    if (is_note(file)) json.value(file.why);
   }
   json.end_array();
 }
@@ -80,12 +121,18 @@ void crash_json(JsonWriter& json, const CrashState& state) {
 }
 
 std::string file_text(const FileEvent& file) {
+  if (is_note(file)) return printable(file.why);
   const std::string name = file.path.empty() ? "(no name)" : printable(file.path);
   std::string text = fmt::format("{} inode {} on device {:#x}, {} bytes", name, file.inode, file.device, file.bytes);
   if (!file.sha256.empty()) text += " sha256 " + file.sha256;
   text += file.state == FileState::stored ? ", stored" : ", not stored";
   const std::string why = why_of(file);
   return text + (why.empty() ? "" : " (" + printable(why) + ")");
+}
+
+std::string role_text(const FileEvent& file) {
+  static constexpr std::string_view kWords[] = {"file", "interpreter", "written file"};
+  return fmt::format("{} {}", kWords[static_cast<size_t>(file.role)], file_text(file));
 }
 
 std::string crash_text(const CrashState& state) {

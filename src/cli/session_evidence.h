@@ -18,17 +18,22 @@ struct SessionEvidence {
 
   std::vector<std::string> losses;  // of the kernel's records, in words
 
-  const formats::FileEvent* file_of(const Alert& alert) const;
+  // The alert's program, or its interpreter; nullptr: none is known.
+  const formats::FileEvent* file_of(const Alert& alert, formats::FileRole role = formats::FileRole::program) const;
+  // What the session had written by the alert and no earlier one has told.
+  std::vector<const formats::FileEvent*> written_by(const Alert& alert) const;
+  uint64_t written_left_out() const;
 };
 
 Result<SessionEvidence> evidence_of(archive::Reader& reader, const archive::SessionSummary& session);
 
-// `"files": [...]`, and `exe_*` fields of an alert.
+// `"files": [...]`, and the fields of an alert's program (`exe_*`) or interpreter (`interpreter_*`).
 void files_json(JsonWriter& json, const SessionEvidence& evidence);
 void crash_json(JsonWriter& json, const CrashState& state);
-void exe_json(JsonWriter& json, const formats::FileEvent& file);
+void programs_json(JsonWriter& json, const SessionEvidence& evidence, const Alert& alert);
 
 std::string file_text(const formats::FileEvent& file);  // one line, without its end
+std::string role_text(const formats::FileEvent& file);  // the same, and what it is: "written file …"
 std::string crash_text(const CrashState& state);        // "SIGSEGV at 0x… rip 0x…"
 std::string crash_details(const CrashState& state);     // registers, code and stack, a line or more
 

@@ -141,7 +141,7 @@ Status export_pcapng(archive::Reader& reader, const archive::SessionSummary& ses
   for (const Alert& alert : session.alerts) comments.push_back(alert_comment(alert));
   const auto evidence = evidence_of(reader, session);
   if (!evidence) return tl::unexpected<Error>(evidence.error());
-  for (const formats::FileEvent& kept : evidence->files) comments.push_back("skep file " + file_text(kept));
+  for (const formats::FileEvent& kept : evidence->files) comments.push_back("skep " + role_text(kept));
   writer.begin(comments);
   Packets packets(writer, session);
   if (auto read = reader.for_each(session, {}, [&](const formats::Record& record) { packets.take(record); }); !read)
@@ -217,7 +217,7 @@ std::string record_text(const formats::Record& record) {
       break;
     case RecordType::file:
       if (const auto event = formats::decode<formats::FileEvent>(record.payload))
-        return fmt::format("{} file {}\n", time, file_text(*event));
+        return fmt::format("{} {}\n", time, role_text(*event));
       break;
     case RecordType::crash:
       if (const auto event = formats::decode<formats::CrashEvent>(record.payload))

@@ -34,7 +34,7 @@ void alert_fields(JsonWriter& json, const Alert& alert, const SessionEvidence* e
       .field("provenance", alert.provenance);
   json.field("priority", alert.priority).field("description", alert.description).field("crash", alert.crash);
   if (evidence != nullptr) {
-    if (const formats::FileEvent* file = evidence->file_of(alert); file != nullptr) exe_json(json, *file);
+    programs_json(json, *evidence, alert);
     if (const auto crash = evidence->crashes.find(alert.id); crash != evidence->crashes.end()) {
       json.key("crash_state");
       crash_json(json, crash->second.state);
@@ -127,7 +127,7 @@ void record_fields(JsonWriter& json, const formats::Record& record) {
     alert_fields(json, *alert, nullptr);
   } else if (const auto file = formats::decode<formats::FileEvent>(record.payload);
              record.type == RecordType::file && file) {
-    json.field("text", file_text(*file));
+    json.field("text", role_text(*file));
   } else if (const auto crash = formats::decode<formats::CrashEvent>(record.payload);
              record.type == RecordType::crash && crash) {
     json.key("crash_state");
@@ -183,6 +183,10 @@ std::string alert_story(archive::Reader& reader, const SessionSummary& session, 
   for (const std::string& step : alert.steps) text += fmt::format("  step: {}\n", printable(step));
   if (const formats::FileEvent* file = evidence.file_of(alert); file != nullptr)
     text += fmt::format("  file: {}\n", file_text(*file));
+  if (const formats::FileEvent* file = evidence.file_of(alert, formats::FileRole::interpreter); file != nullptr)
+    text += fmt::format("  run by: {}\n", file_text(*file));
+  for (const formats::FileEvent* file : evidence.written_by(alert))
+    text += fmt::format("  written: {}\n", file_text(*file));
   if (const auto crash = evidence.crashes.find(alert.id); crash != evidence.crashes.end())
     text += fmt::format("  crash: {}\n{}", crash_text(crash->second.state), crash_details(crash->second.state));
   const std::string tree = process_tree(alert);

@@ -112,6 +112,8 @@ void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, FileEven
   f.text(e.sha256);
   f.number(e.state);
   f.text(e.why);
+  f.number(e.role);
+  f.number(e.left_out);
 }
 template <typename F, typename E>
 void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, CrashEvent> {
@@ -188,7 +190,8 @@ bool is_sha256(const std::string& text) {
 }
 // The name of a file in the archive is made of its sha256.
 bool in_range(const FileEvent& event) {
-  return event.state <= FileState::not_stored && (event.sha256.empty() || is_sha256(event.sha256));
+  return event.state <= FileState::not_stored && event.role <= FileRole::written &&
+         (event.sha256.empty() || is_sha256(event.sha256));
 }
 bool in_range(const CrashEvent& event) {
   return event.state.registers.size() <= std::size(kRegisterNames);

@@ -73,6 +73,8 @@ struct NoteEvent {
   std::string words;
 };
 enum class FileState : uint8_t { coming = 0, stored = 1, not_stored = 2 };
+// What the file is to its alert. Written: the session had it open to write before the alert.
+enum class FileRole : uint8_t { program = 0, interpreter = 1, written = 2 };
 // Of one file there is one record when it is told of, and where a copy comes another when that has come or never will.
 struct FileEvent {
   uint64_t alert = 0;  // its id
@@ -85,6 +87,8 @@ struct FileEvent {
   std::string sha256;   // of the copy, hexadecimal; empty: there is none
   FileState state = FileState::coming;
   std::string why;  // what is lacking, or else must be said of it
+  FileRole role = FileRole::program;
+  uint64_t left_out = 0;  // written, then of no file: so many more were written than are told
 };
 struct CrashEvent {
   uint64_t alert = 0;

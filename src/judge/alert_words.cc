@@ -248,7 +248,7 @@ wire::Alert crash_message(const skep_process_record& record, const Attributed& a
                           const ProcessTable& processes, const std::string& service) {
   wire::Alert message;
   message.set_time_ns(to_realtime_ns(record.head.time_ns));
-  message.set_id(kCrashIds | message.time_ns());
+  message.set_id(crash_id(message.time_ns()));
   message.set_rule("crash");
   message.set_priority("NOTICE");
   message.set_description(fmt::format("serving process ended by {}", signal_name(record.status & 0x7f)));
@@ -263,6 +263,10 @@ wire::Alert crash_message(const skep_process_record& record, const Attributed& a
   fill_lineage(record.pid, processes, message);
   fill_session(attributed, message);
   return message;
+}
+
+uint64_t crash_id(uint64_t realtime_ns) {
+  return kCrashIds | realtime_ns;
 }
 
 void fill_crash_state(const skep_crash_record& record, wire::CrashState& state) {

@@ -17,6 +17,9 @@ wire::Alert alert_message(const Attributed& attributed, const match::SignatureIn
 wire::Alert crash_message(const skep_process_record& record, const Attributed& attributed,
                           const ProcessTable& processes, const std::string& service);
 
+// The id of the alert on a crash that was at this time: never a kernel's, which are far below.
+uint64_t crash_id(uint64_t realtime_ns);
+
 // Where its process was when the signal came.
 void fill_crash_state(const skep_crash_record& record, wire::CrashState& state);
 

@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "judge/attribution.h"
 #include "judge/enforcement.h"
 #include "judge/exhibits.h"
 #include "judge/flows.h"
 #include "judge/outbox.h"
 #include "judge/process_table.h"
+#include "judge/written.h"
 #include "wire/control.pb.h"
 
 namespace skep::judge {
@@ -38,14 +40,18 @@ class Courtroom {
   const CourtCounters& counters() const { return counters_; }
   const Flows& flows() const { return flows_; }
   const ProcessTable& processes() const { return processes_; }
+  const WrittenFiles& written() const { return written_; }
 
  private:
   void take_flow(const skep_flow_record& record);
   void take_process(const skep_process_record& record);
-  void take_exit(const skep_process_record& record);
-  void take_crash(const skep_crash_record& record);
-  void open_exhibit(const skep_alert_record& alert, int64_t now_ns);
-  void tell(const Attributed& attributed);
+  void take_exit(const skep_process_record& record, int64_t now_ns);
+  void tell_crash(const skep_process_record& record, int64_t now_ns);
+  void take_crash(const skep_crash_record& record, int64_t now_ns);
+  void open_exhibits(const skep_alert_record& alert, int64_t now_ns);
+  Exhibits::Subject running_program(uint64_t alert, uint32_t pid, uint32_t service) const;
+  void tell(const Attributed& attributed, int64_t now_ns);
+  void add_written(Exhibits::Subject subject, const skep_flow& flow, wire::FileFound::Role role, int64_t now_ns);
   void tell_process(const skep_process_record& record, wire::ProcessEvent::Kind kind);
   wire::Frame opened_frame(const skep_flow& flow) const;
 
@@ -55,8 +61,14 @@ class Courtroom {
   Flows flows_;
   ProcessTable processes_;
   Attribution attribution_{flows_};
-  static constexpr size_t kCrashesMax = 1024;      // signals seen whose process has not ended yet
-  std::map<uint32_t, skep_crash_record> crashes_;  // by pid
+  static constexpr size_t kCrashesMax = 1024;  // signals seen whose process has not ended yet
+  struct Crash {
+    skep_crash_record record;
+    uint64_t alert;  // the id that its alert will have
+  };
+  void forget_crash(std::map<uint32_t, Crash>::iterator at);
+  std::map<uint32_t, Crash> crashes_;  // by pid
+  WrittenFiles written_{static_cast<uint64_t>(now_boottime_ns())};
   CourtCounters counters_;
 };
 

@@ -12,11 +12,18 @@
 namespace skep::judge {
 namespace {
 
-std::string words_for(const skep_file_answer& answer, bool running) {
+std::string words_for(const skep_file_answer& answer, skep_file_how how) {
   switch (answer.outcome) {
     case SKEP_FILE_NOT_HELD:
-      return running ? "not looked at: the process had ended"
-                     : "not held: nobody was asked before it ran (an adopted service), or too many came at a time";
+      return how == SKEP_FILE_PENDING
+                 ? "not held: nobody was asked before it ran (an adopted service), or too many came at a time"
+                 : "not looked at: the process had ended";
+    case SKEP_FILE_GONE:
+      return how == SKEP_FILE_WRITTEN ? "not there any more: removed, or under a name that is not known"
+                                      : "not looked at: the process had ended, and its name leads elsewhere";
+    case SKEP_FILE_CLOSED:
+      return how == SKEP_FILE_WRITTEN ? "too many files have been written since: it is not known any more"
+                                      : "not looked at: not everybody may read and run it";
     case SKEP_FILE_NO_FILE:
       return "no regular file: nothing of it was read";
     case SKEP_FILE_UNREADABLE:
@@ -26,6 +33,38 @@ std::string words_for(const skep_file_answer& answer, bool running) {
     default:
       return "too many files were to be copied at a time";
   }
+}
+
+// Of a written file that was found, but not by the name that it is told under.
+std::string clue_words(const Exhibits::Subject& subject, const skep_file_answer& answer) {
+  if (subject.how != SKEP_FILE_WRITTEN || answer.inode == 0) return "";
+  switch (answer.clue) {
+    case SKEP_FILE_BY_FORMER_NAME:
+      return "found under its former name";
+    case SKEP_FILE_BY_DESCRIPTOR:
+      return "found open in its process, under no name that is known";
+    case SKEP_FILE_BY_FOLDER:
+      return "found in the folder, under another name";
+    default:
+      return "";
+  }
+}
+
+skep_file_order order_for(const Exhibits::Subject& subject) {
+  skep_file_order order{};
+  order.pid[0] = subject.pid;
+  order.pid[1] = subject.other_pid;
+  order.service = subject.service;
+  order.how = subject.how;
+  order.device = subject.device;
+  order.inode = subject.inode;
+  order.key = subject.key;
+  // A name that is cut leads elsewhere: it is left out.
+  for (size_t i = 0; const std::string* path : {&subject.path, &subject.former_path}) {
+    if (path->size() < sizeof order.path[i]) std::memcpy(order.path[i], path->data(), path->size());
+    ++i;
+  }
+  return order;
 }
 
 bool is_script(int content) {
@@ -39,62 +78,121 @@ void append(std::string& why, const std::string& words) {
 
 }  // namespace
 
+Exhibits::Exhibit Exhibits::begin(const Subject& subject) {
+  Exhibit exhibit;
+  exhibit.subject = subject;
+  exhibit.found.set_alert(subject.alert);
+  exhibit.found.set_pid(subject.pid);
+  exhibit.found.set_role(subject.role);
+  exhibit.found.set_path(subject.path);
+  exhibit.found.set_device(subject.device);
+  exhibit.found.set_inode(subject.inode);
+  return exhibit;
+}
+
 void Exhibits::open(const Subject& subject, int64_t now_ns) {
   if (open_.size() >= kOpenMax) {
     ++missed_;
     return;
   }
-  Exhibit exhibit;
-  exhibit.subject = subject;
-  exhibit.deadline_ns = now_ns + kAnswerNs;
-  exhibit.found.set_alert(subject.alert);
-  exhibit.found.set_pid(subject.pid);
-  exhibit.found.set_path(subject.path);
-  exhibit.found.set_device(subject.device);
-  exhibit.found.set_inode(subject.inode);
+  ask(begin(subject), now_ns);
+}
+
+void Exhibits::ask(Exhibit exhibit, int64_t now_ns) {
+  const Subject& subject = exhibit.subject;
   if (asks_ >= kAsksMax) {
     exhibit.ready = true;
     exhibit.found.set_why("too many files were asked for at a time");
-    open_.emplace(last_unasked_--, std::move(exhibit));
-    return;
+    const auto at = open_.emplace(last_unasked_--, std::move(exhibit)).first;
+    return finish(at);
   }
-  skep_file_order order{};
-  order.pid = subject.pid;
-  order.service = subject.service;
-  order.device = subject.device;
-  order.inode = subject.inode;
-  order.running = subject.running ? 1 : 0;
+  exhibit.deadline_ns = now_ns + kAnswerNs;
   exhibit.asked = true;
   ++asks_;
-  open_.emplace(ask_(order), std::move(exhibit));
+  if (subject.how == SKEP_FILE_WRITTEN) ++written_asks_;
+  const uint32_t ticket = ask_(order_for(subject));
+  open_.emplace(ticket, std::move(exhibit));
+}
+
+void Exhibits::add(const Subject& subject, int64_t now_ns) {
+  Exhibit exhibit = begin(subject);
+  exhibit.told = true;
+  if (waiting_.size() >= kWrittenWaitMax) {
+    exhibit.found.set_why("too many files waited to be asked for");
+    return tell(std::move(exhibit.found));
+  }
+  waiting_.push_back(std::move(exhibit));
+  ask_waiting(now_ns);
+}
+
+void Exhibits::ask_waiting(int64_t now_ns) {
+  while (!waiting_.empty() && written_asks_ < kWrittenAsksMax && asks_ < kAsksMax) {
+    Exhibit exhibit = std::move(waiting_.front());
+    waiting_.pop_front();
+    ask(std::move(exhibit), now_ns);
+  }
+}
+
+void Exhibits::left_out(const Subject& subject, uint64_t count) {
+  wire::FileFound found = begin(subject).found;
+  found.set_left_out(count);
+  found.set_why(subject.why);
+  tell(std::move(found));
 }
 
 void Exhibits::told(uint64_t alert) {
-  for (auto at = open_.begin(); at != open_.end(); ++at) {
-    if (at->second.subject.alert != alert) continue;
-    at->second.told = true;
-    return finish(at);
+  for (auto at = open_.begin(); at != open_.end();) {
+    const auto exhibit = at++;
+    if (exhibit->second.subject.alert != alert) continue;
+    exhibit->second.told = true;
+    finish(exhibit);
   }
+}
+
+void Exhibits::forget(uint64_t alert) {
+  for (auto at = open_.begin(); at != open_.end();) {
+    const auto exhibit = at++;
+    if (exhibit->second.subject.alert != alert || exhibit->second.told) continue;
+    answer_over(exhibit->second);
+    open_.erase(exhibit);
+  }
+}
+
+void Exhibits::tell(wire::FileFound found) {
+  wire::Frame frame;
+  *frame.mutable_file_found() = std::move(found);
+  outbox_.put(std::move(frame));
+}
+
+// Watch has answered, or is not waited for any longer.
+void Exhibits::answer_over(Exhibit& exhibit) {
+  if (!exhibit.asked) return;
+  exhibit.asked = false;
+  --asks_;
+  if (exhibit.subject.how == SKEP_FILE_WRITTEN) --written_asks_;
 }
 
 void Exhibits::finish(std::map<uint32_t, Exhibit>::iterator at) {
   if (!at->second.told || !at->second.ready) return;
-  wire::Frame frame;
-  *frame.mutable_file_found() = std::move(at->second.found);
+  wire::FileFound found = std::move(at->second.found);
+  std::string why = at->second.subject.why;
+  if (!found.why().empty()) append(why, found.why());
+  found.set_why(why);
   open_.erase(at);
-  outbox_.put(std::move(frame));
+  tell(std::move(found));
 }
 
 void Exhibits::answered(FileAnswer answer) {
   const skep_file_answer& facts = answer.facts;
   const auto found = open_.find(facts.head.ticket);
   if (found == open_.end() || !found->second.asked) return;  // it was given up
-  found->second.asked = false;
-  --asks_;
+  answer_over(found->second);
+  if (const std::string words = clue_words(found->second.subject, facts); !words.empty())
+    append(found->second.subject.why, words);
   const Identity identity{facts.device, facts.inode, facts.bytes, facts.changed_ns};
   if (facts.outcome == SKEP_FILE_SAME) return same(facts.head.ticket, identity);
   if (facts.outcome != SKEP_FILE_COPIED || !answer.content || facts.copied > wire::kFileBytesMax)
-    return lacking(facts.head.ticket, words_for(facts, found->second.subject.running));
+    return lacking(facts.head.ticket, words_for(facts, found->second.subject.how));
   Copy copy{identity, std::move(answer.content), facts.copied, facts.own != 0, 0, Sha256(), {facts.head.ticket}};
   hashing_.push_back(std::move(copy));
 }
@@ -112,14 +210,14 @@ void Exhibits::same(uint32_t ticket, const Identity& identity) {
 
 void Exhibits::step(int64_t now_ns) {
   hash_slice();
+  ask_waiting(now_ns);
   if (asks_ == 0) return;
   std::vector<uint32_t> late;
   for (const auto& [ticket, exhibit] : open_) {
     if (exhibit.asked && exhibit.deadline_ns <= now_ns) late.push_back(ticket);
   }
   for (const uint32_t ticket : late) {
-    open_.at(ticket).asked = false;
-    --asks_;
+    answer_over(open_.at(ticket));
     lacking(ticket, "no copy came in time");
   }
 }

@@ -1,6 +1,7 @@
-// Exhibits: the files that alerts concern. Of each alert watch is asked for the program; what comes is hashed, told to
-// the proxy after its alert, and kept for a while, so that the proxy can fetch it piece by piece. Attackers' bytes:
-// they are hashed and passed on, nothing else. One thread; the time is passed in.
+// Exhibits: the files that alerts concern. Of each alert watch is asked for the program, its interpreter, and what its
+// session wrote; what comes is hashed, told to the proxy after its alert, and kept for a while, so that the proxy can
+// fetch it piece by piece. Attackers' bytes: they are hashed and passed on, nothing else. One thread; the time is
+// passed in.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,9 @@ class Exhibits {
  public:
   static constexpr size_t kOpenMax = 4096;  // alerts whose file is not told yet: beyond it none is asked for, counted
   static constexpr size_t kAsksMax = 64;    // … of which watch has so many to answer: beyond it the record says so
+  // Written files wait their turn, so that they keep no program waiting; beyond the bound the record says so.
+  static constexpr size_t kWrittenAsksMax = 2;
+  static constexpr size_t kWrittenWaitMax = 1024;
   static constexpr int64_t kAnswerNs = 5'000'000'000;
   static constexpr size_t kKeptMax = 64;  // copies that the proxy can fetch; beyond it, or these bytes, the oldest goes
   static constexpr uint64_t kKeptBytes = uint64_t{64} << 20;
@@ -33,19 +37,29 @@ class Exhibits {
   using Ask = std::function<uint32_t(const skep_file_order& order)>;
   Exhibits(Outbox& outbox, Ask ask) : outbox_(outbox), ask_(std::move(ask)) {}
 
-  // What an alert concerns: the program that was to run, or the one that its process runs.
+  // What an alert concerns: the program that was to run, or the one that its process runs; what a session wrote.
   struct Subject {
     uint64_t alert = 0;
-    uint32_t pid = 0;
+    uint32_t pid = 0;  // of the alert
     uint32_t service = 0;
-    bool running = false;
+    wire::FileFound::Role role = wire::FileFound::PROGRAM;
+    skep_file_how how = SKEP_FILE_PENDING;
     std::string path;
-    uint64_t device = 0;  // of the file that the kernel opened; 0: not known
+    std::string former_path;  // another by which it may be found
+    uint64_t device = 0;      // of the file that the kernel opened; 0: not known
     uint64_t inode = 0;
+    uint64_t key = 0;        // WRITTEN
+    uint32_t other_pid = 0;  // another process by which it may be found; 0: none
+    std::string why;         // what must be said of it in any case
   };
   void open(const Subject& subject, int64_t now_ns);
   // The alert has been put into the outbox.
   void told(uint64_t alert);
+  // It will not be put there any more, if it has not been.
+  void forget(uint64_t alert);
+  // Of an alert that has been put into the outbox: another file, or how many more there were than are told.
+  void add(const Subject& subject, int64_t now_ns);
+  void left_out(const Subject& subject, uint64_t count);
   void answered(FileAnswer answer);
   // Hashes a slice, gives up what watch does not answer.
   void step(int64_t now_ns);
@@ -95,6 +109,11 @@ class Exhibits {
     uint64_t copied = 0;
   };
 
+  static Exhibit begin(const Subject& subject);
+  void ask(Exhibit exhibit, int64_t now_ns);
+  void ask_waiting(int64_t now_ns);
+  void tell(wire::FileFound found);
+  void answer_over(Exhibit& exhibit);
   void same(uint32_t ticket, const Identity& identity);
   void hash_slice();
   void hashed(Copy copy, const std::string& trouble);
@@ -107,7 +126,9 @@ class Exhibits {
   const Ask ask_;
   std::map<uint32_t, Exhibit> open_;  // by watch's ticket; those that it was not asked for count from above
   uint32_t last_unasked_ = UINT32_MAX;
-  size_t asks_ = 0;
+  size_t asks_ = 0;          // all of them
+  size_t written_asks_ = 0;  // … of written files
+  std::deque<Exhibit> waiting_;
   std::deque<Copy> hashing_;
   std::deque<Hashed> known_;
   std::deque<Kept> kept_;

@@ -29,6 +29,8 @@ class ExhibitsTest : public testing::Test {
     answer.facts.inode = 5;
     answer.facts.bytes = answer.facts.copied = content.size();
     answer.facts.own = own ? 1 : 0;
+    answer.facts.clue = last_clue_;
+    if (outcome == SKEP_FILE_GONE) answer.facts.device = answer.facts.inode = 0;
     if (outcome == SKEP_FILE_SAME) answer.facts.bytes = last_bytes_;
     if (outcome == SKEP_FILE_COPIED) {
       last_bytes_ = content.size();
@@ -63,6 +65,7 @@ class ExhibitsTest : public testing::Test {
                        return static_cast<uint32_t>(asked_.size());
                      }};
   uint64_t last_bytes_ = 0;
+  skep_file_clue last_clue_ = SKEP_FILE_BY_NEWEST_NAME;
 };
 
 TEST_F(ExhibitsTest, AFileIsToldAfterItsAlertWhicheverComesFirst) {
@@ -109,7 +112,9 @@ TEST_F(ExhibitsTest, WhatIsLackingIsSaid) {
   } rows[] = {{SKEP_FILE_NOT_HELD, "not held"},
               {SKEP_FILE_NO_FILE, "no regular file"},
               {SKEP_FILE_TOO_SLOW, "it gave its bytes too slowly"},
-              {SKEP_FILE_BUSY, "too many files were to be copied"}};
+              {SKEP_FILE_BUSY, "too many files were to be copied"},
+              {SKEP_FILE_CLOSED, "not looked at: not everybody"},
+              {SKEP_FILE_GONE, "not looked at: the process had ended"}};
   uint64_t alert = 0;
   for (const auto& [outcome, words] : rows) {
     exhibits_.open(subject(++alert), 0);
@@ -160,6 +165,86 @@ TEST_F(ExhibitsTest, AnotherFileThanTheKernelOpenedIsSaidToBe) {
   answer(1, SKEP_FILE_COPIED, "#!/bin/sh\n");
   hash();
   EXPECT_EQ(told().why(), "a script: what the kernel opened is inode 99 on device 0x1");
+}
+
+TEST_F(ExhibitsTest, AScriptsInterpreterIsToldBesideIt) {
+  exhibits_.open(subject(1, 99), 0);
+  Exhibits::Subject interpreter = subject(1);
+  interpreter.role = wire::FileFound::INTERPRETER;
+  interpreter.how = SKEP_FILE_NAMED;
+  interpreter.path = "/bin/sh";
+  exhibits_.open(interpreter, 0);
+  EXPECT_STREQ(asked_.at(1).path[0], "/bin/sh");
+  EXPECT_EQ(asked_.at(1).how, uint32_t{SKEP_FILE_NAMED});
+  exhibits_.told(1);
+  answer(2, SKEP_FILE_COPIED, "the shell");
+  hash();
+  const wire::FileFound file = told();
+  EXPECT_EQ(file.role(), wire::FileFound::INTERPRETER);
+  EXPECT_EQ(file.path(), "/bin/sh");
+  EXPECT_EQ(file.sha256().size(), Sha256::kBytes);
+  answer(1, SKEP_FILE_COPIED, "#!/bin/sh\n");
+  hash();
+  EXPECT_EQ(told().role(), wire::FileFound::PROGRAM);
+}
+
+TEST_F(ExhibitsTest, WrittenFilesWaitTheirTurnAndKeepNoProgramWaiting) {
+  Exhibits::Subject written = subject(1);
+  written.role = wire::FileFound::WRITTEN;
+  written.how = SKEP_FILE_WRITTEN;
+  written.key = 77;
+  written.former_path = "/tmp/first";
+  written.why = "written as /tmp/first";
+  for (size_t i = 0; i < Exhibits::kWrittenAsksMax + 1; ++i) exhibits_.add(written, 0);
+  ASSERT_EQ(asked_.size(), Exhibits::kWrittenAsksMax);
+  EXPECT_EQ(asked_[0].key, 77u);
+  EXPECT_STREQ(asked_[0].path[1], "/tmp/first");
+  exhibits_.open(subject(2), 0);
+  EXPECT_EQ(asked_.size(), Exhibits::kWrittenAsksMax + 1) << "a program does not wait";
+  answer(1, SKEP_FILE_COPIED, "content");
+  exhibits_.step(0);
+  EXPECT_EQ(asked_.size(), Exhibits::kWrittenAsksMax + 2) << "the next has its turn";
+  hash();
+  EXPECT_EQ(told().why(), "written as /tmp/first");
+  last_clue_ = SKEP_FILE_BY_DESCRIPTOR;
+  answer(2, SKEP_FILE_COPIED, "else");
+  hash();
+  EXPECT_EQ(told().why(), "written as /tmp/first; found open in its process, under no name that is known");
+  answer(4, SKEP_FILE_GONE);
+  EXPECT_TRUE(told().why().starts_with("written as /tmp/first; not there any more"));
+}
+
+TEST_F(ExhibitsTest, WrittenFilesBeyondTheBoundAreToldWithoutACopy) {
+  Exhibits::Subject written = subject(1);
+  written.how = SKEP_FILE_WRITTEN;
+  for (size_t i = 0; i < Exhibits::kWrittenAsksMax + Exhibits::kWrittenWaitMax; ++i) exhibits_.add(written, 0);
+  EXPECT_EQ(outbox_.next(), nullptr);
+  exhibits_.add(written, 0);
+  const wire::FileFound file = told();
+  EXPECT_EQ(file.path(), "/tmp/x");
+  EXPECT_EQ(file.why(), "too many files waited to be asked for");
+}
+
+TEST_F(ExhibitsTest, OfAnAlertThatIsNeverToldNothingIsKept) {
+  exhibits_.open(subject(1), 0);
+  exhibits_.forget(1);
+  exhibits_.told(1);
+  answer(1, SKEP_FILE_COPIED, "content");
+  hash();
+  EXPECT_EQ(outbox_.next(), nullptr);
+  exhibits_.open(subject(2), 0);
+  exhibits_.told(2);
+  exhibits_.forget(2);
+  answer(2, SKEP_FILE_COPIED, "content");
+  hash();
+  EXPECT_EQ(told().alert(), 2u) << "what was told of is not forgotten";
+}
+
+TEST_F(ExhibitsTest, ANameThatIsTooLongForAnOrderIsLeftOut) {
+  Exhibits::Subject written = subject(1);
+  written.path = std::string(SKEP_PATH_BYTES, 'x');
+  exhibits_.open(written, 0);
+  EXPECT_STREQ(asked_.at(0).path[0], "");
 }
 
 TEST_F(ExhibitsTest, GivesItsCopyInPiecesUntilItIsTaken) {

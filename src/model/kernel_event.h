@@ -14,6 +14,7 @@ enum {
   SKEP_NAME_BYTES = 16,  /* a task's comm */
   SKEP_PATH_BYTES = 256, /* paths are cut here; `path_bytes` says how long they were */
   SKEP_ARGS_BYTES = 256, /* the start of a program's arguments, NUL between them */
+  SKEP_INTERPRETER_BYTES = 128,
   SKEP_SERVICES_MAX = 64,
   SKEP_STEPS_MAX = 8, /* steps of one sequence */
 };
@@ -32,6 +33,8 @@ enum skep_record_type {
   SKEP_CONFIRM = 8,     /* skep_confirm_record: the answer after an alert whose session was not certain */
   SKEP_CRASH = 12,      /* skep_crash_record: a signal that will end the process; its SKEP_EXIT follows */
   SKEP_FIRST_SEEN = 13, /* skep_first_seen_record: while a profile is learned, what it has not got yet */
+  SKEP_WROTE = 14,      /* skep_wrote_record: a session has opened a file to write */
+  SKEP_RENAMED = 15,    /* skep_renamed_record: a session has given a file another name, or one more */
 };
 
 enum {
@@ -171,19 +174,22 @@ struct skep_alert_record {
   int64_t result; /* where the call has run */
   uint64_t start_ns;
   uint64_t args[6];
-  uint64_t exe_device; /* EXEC: of the opened file */
+  uint64_t exe_device; /* EXEC: of the opened file; of a script that is its interpreter */
   uint64_t exe_inode;
   uint8_t address[16]; /* connect, bind, send: the kernel's copy */
   uint16_t port;
   uint16_t family;
   uint16_t path_bytes;
   uint16_t args_bytes;
+  uint16_t interpreter_bytes; /* EXEC of a script: of its interpreter's name; else 0 */
+  uint16_t pad2[3];
   struct skep_step steps[SKEP_STEPS_MAX]; /* the steps that matched, the deciding one last */
   struct skep_label label;
   struct skep_label writer; /* who wrote the program or script that acts here, if another session; serial 0: nobody */
   char comm[SKEP_NAME_BYTES];
   char path[SKEP_PATH_BYTES]; /* EXEC: the file; else empty */
   char exec_args[SKEP_ARGS_BYTES];
+  char interpreter[SKEP_INTERPRETER_BYTES];
 };
 
 struct skep_confirm_record {
@@ -255,6 +261,34 @@ struct skep_first_seen_record {
   char name[SKEP_PROFILE_NAME_BYTES];
 };
 
+/* Told once for each thing that the session asked. `name` as in skep_first_seen_record. */
+struct skep_wrote_record {
+  struct skep_record head;
+  uint32_t service;
+  uint32_t pid;
+  uint32_t tid;
+  uint32_t pad;
+  uint64_t device;
+  uint64_t inode;
+  uint64_t key; /* what the kernel's map of written files knows it by: skep_file_id ^ generation << 32 */
+  uint32_t name_bytes;
+  uint32_t whole;
+  struct skep_label label;
+  char name[SKEP_PROFILE_NAME_BYTES];
+};
+
+/* The names as the caller gave them, from its memory: they say where to look for what a session wrote. A relative `name`
+ * begins in `folder`, whose parts are told as in skep_first_seen_record. */
+struct skep_renamed_record {
+  struct skep_record head;
+  uint64_t serial;
+  uint32_t folder_bytes;
+  uint32_t whole; /* of the folder's name */
+  char folder[SKEP_PROFILE_NAME_BYTES];
+  char former[SKEP_PATH_BYTES];
+  char name[SKEP_PATH_BYTES];
+};
+
 /* Counters of one CPU or of the whole host, never reset. What could not be done is counted here and shown by `status`.
  */
 struct skep_counters {
@@ -279,6 +313,8 @@ SKEP_STATIC_ASSERT(sizeof(struct skep_flow_record) == 104, "skep_flow_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_process_record) == 24 + 24 + 24 + 80 + 16 + 8 + 512, "skep_process_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_crash_record) == 24 + 32 + 16 + 144 + 16 + 96, "skep_crash_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_confirm_record) == 104, "skep_confirm_record");
+SKEP_STATIC_ASSERT(sizeof(struct skep_renamed_record) == 24 + 16 + 3 * 256, "skep_renamed_record");
+SKEP_STATIC_ASSERT(sizeof(struct skep_wrote_record) == 24 + 16 + 24 + 8 + 80 + 256, "skep_wrote_record");
 SKEP_STATIC_ASSERT(sizeof(struct skep_first_seen_record) == 24 + 16 + 16 + 8 + 80 + 256, "skep_first_seen_record");
 
 #endif

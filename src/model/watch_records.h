@@ -126,15 +126,34 @@ struct skep_counters_answer {
   uint64_t programs_ns; /* run time of all BPF programs, where bpf_stats is on */
 };
 
-/* Evidence: the program that a process was about to run when seccomp stopped it, or that it runs. */
+/* How a file that is evidence is found. */
+enum skep_file_how {
+  SKEP_FILE_PENDING = 0, /* what the process was about to run when seccomp stopped it: held */
+  SKEP_FILE_RUNNING = 1, /* what it runs (/proc/PID/exe); where it has ended, as NAMED */
+  SKEP_FILE_NAMED = 2,   /* a program by its name: device and inode must be these, and everybody may read and run it, or
+                            it is the service's own */
+  SKEP_FILE_WRITTEN = 3, /* what a session has written: device and inode must be these, and the kernel must have seen it */
+};
+enum { SKEP_FILE_PROCESSES = 2, SKEP_FILE_NAMES = 2 };
+
+/* What led to it. */
+enum skep_file_clue {
+  SKEP_FILE_BY_NEWEST_NAME = 0,
+  SKEP_FILE_BY_FORMER_NAME = 1,
+  SKEP_FILE_BY_DESCRIPTOR = 2, /* of one of the processes: it may have no name any more */
+  SKEP_FILE_BY_FOLDER = 3,     /* in the folder of one of its names it is called otherwise */
+};
+
+/* Watch opens names of judge's here: never a file that the kernel's own records do not lead to, or that is a secret. */
 struct skep_file_order {
   struct skep_watch_head head;
-  uint32_t pid; /* the process */
+  uint32_t pid[SKEP_FILE_PROCESSES]; /* the process; where it has ended, another one with the same files; 0: none */
   uint32_t service;
+  uint32_t how;    /* skep_file_how */
   uint64_t device; /* of the file that the kernel opened, if that is known: preferred among those that are held */
   uint64_t inode;
-  uint32_t running; /* 1: what it runs (/proc/PID/exe); 0: what it was about to run */
-  uint32_t pad;
+  uint64_t key;    /* WRITTEN: as in skep_wrote_record */
+  char path[SKEP_FILE_NAMES][SKEP_PATH_BYTES]; /* absolute, the likelier one first; empty: none */
 };
 
 enum skep_file_outcome {
@@ -145,6 +164,8 @@ enum skep_file_outcome {
   SKEP_FILE_UNREADABLE = 4, /* `error` */
   SKEP_FILE_TOO_SLOW = 5,   /* it gave its bytes too slowly */
   SKEP_FILE_BUSY = 6,       /* too many at a time */
+  SKEP_FILE_GONE = 7,       /* NAMED, WRITTEN: none of its names leads to it any more */
+  SKEP_FILE_CLOSED = 8,     /* NAMED: not everybody may read and run it; WRITTEN: the kernel knows it no longer */
 };
 
 struct skep_file_answer {
@@ -157,7 +178,7 @@ struct skep_file_answer {
   uint64_t changed_ns; /* when it was last changed, by its file system */
   uint64_t copied;     /* bytes in the descriptor */
   uint32_t own;        /* 1: the service's own program, or one of its app groups' */
-  uint32_t pad;
+  uint32_t clue;       /* NAMED, WRITTEN: skep_file_clue */
 };
 
 struct skep_snapshot_record {

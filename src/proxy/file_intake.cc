@@ -11,9 +11,14 @@ namespace skep::proxy {
 namespace {
 
 using formats::FileEvent;
+using formats::FileRole;
 using formats::FileState;
 
 constexpr size_t kSessionsMax = 20'000;  // whose spending is remembered
+
+bool is_written(const wire::FileFound& file) {
+  return file.role() == wire::FileFound::WRITTEN || file.role() == wire::FileFound::WRITTEN_BY_WRITER;
+}
 
 FileEvent event_of(const wire::FileFound& file) {
   FileEvent event;
@@ -26,7 +31,16 @@ FileEvent event_of(const wire::FileFound& file) {
   event.copied = file.copied();
   event.sha256 = hex(as_bytes(file.sha256()));
   event.why = file.why();
+  event.role = file.role() == wire::FileFound::INTERPRETER ? FileRole::interpreter
+               : is_written(file)                          ? FileRole::written
+                                                           : FileRole::program;
+  event.left_out = file.left_out();
   return event;
+}
+
+// What a session has written is told to that session alone.
+bool concerns(const wire::FileFound& file, AlertRole role) {
+  return !is_written(file) || (role == AlertRole::writer) == (file.role() == wire::FileFound::WRITTEN_BY_WRITER);
 }
 
 }  // namespace
@@ -37,7 +51,7 @@ FileIntake::~FileIntake() {
 
 void FileIntake::alert_delivered(const Alert& alert, SessionId session) {
   const auto [known, fresh] = alerts_.try_emplace({alert.id, alert.pid});
-  known->second.sessions.push_back(session);
+  known->second.sessions.push_back({session, alert.role});
   if (!fresh) return;
   alerts_order_.push_back(known->first);
   if (alerts_order_.size() <= kAlertsMax) return;
@@ -59,7 +73,7 @@ bool FileIntake::take(const wire::FileFound& file, int64_t now_ns) {
   const auto known = alerts_.find({file.alert(), file.pid()});
   if (known == alerts_.end()) return false;
   auto& files = known->second.files;
-  const std::pair<uint64_t, uint64_t> id{file.device(), file.inode()};
+  const std::tuple<int, uint64_t, uint64_t> id{file.role(), file.device(), file.inode()};
   // What was under way when a connection ended is told again by the next.
   if (std::find(files.begin(), files.end(), id) != files.end()) return true;
   if (files.size() >= kFilesAnAlert) {
@@ -67,7 +81,9 @@ bool FileIntake::take(const wire::FileFound& file, int64_t now_ns) {
     return true;
   }
   files.push_back(id);
-  for (const SessionId session : known->second.sessions) take_for(session, file, now_ns);
+  for (const Told& told : known->second.sessions) {
+    if (concerns(file, told.role)) take_for(told.session, file, now_ns);
+  }
   return true;
 }
 

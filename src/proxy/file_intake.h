@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "archive/writer.h"
@@ -18,8 +19,8 @@ namespace skep::proxy {
 class FileIntake {
  public:
   static constexpr size_t kAlertsMax = 20'000;  // whose files are still taken
-  static constexpr size_t kFilesAnAlert = 8;
-  static constexpr size_t kTransfersMax = 64;  // under way or waiting
+  static constexpr size_t kFilesAnAlert = 72;   // of its session, and as many of the writer's
+  static constexpr size_t kTransfersMax = 64;   // under way or waiting
   static constexpr uint64_t kSessionBytes = uint64_t{64} << 20;
   static constexpr size_t kSessionFiles = 64;
   static constexpr size_t kStrangersMax = 256;  // files whose alert has not found its session yet
@@ -43,9 +44,13 @@ class FileIntake {
 
  private:
   using AlertKey = std::pair<uint64_t, uint32_t>;  // id and pid
+  struct Told {
+    SessionId session;
+    AlertRole role;
+  };
   struct Known {
-    std::vector<SessionId> sessions;
-    std::vector<std::pair<uint64_t, uint64_t>> files;  // device, inode
+    std::vector<Told> sessions;
+    std::vector<std::tuple<int, uint64_t, uint64_t>> files;  // role, device, inode
   };
   struct Spent {
     uint64_t bytes = 0;

@@ -176,6 +176,55 @@ TEST_F(FileIntakeTest, AFileOfNoAlertOfOursIsRefused) {
   EXPECT_TRUE(said_.empty());
 }
 
+TEST_F(FileIntakeTest, WhatASessionWroteIsToldToThatSessionAlone) {
+  const auto other = [&](AlertRole role, uint64_t id) {
+    formats::OpenedEvent event{"web", *parse_endpoint("192.0.2.1:2"), *parse_endpoint("192.0.2.2:80")};
+    const SessionId session = writer_->opened(now_realtime_ns(), event);
+    Alert alert;
+    alert.id = id;
+    alert.pid = 42;
+    alert.role = role;
+    intake_->alert_delivered(alert, session);
+    return session;
+  };
+  other(AlertRole::starter, 9);
+  other(AlertRole::writer, 9);
+  const struct {
+    wire::FileFound::Role role;
+    size_t told;
+  } rows[] = {{wire::FileFound::PROGRAM, 2},
+              {wire::FileFound::INTERPRETER, 2},
+              {wire::FileFound::WRITTEN, 1},
+              {wire::FileFound::WRITTEN_BY_WRITER, 1}};
+  size_t before = 0;
+  for (const auto& row : rows) {
+    wire::FileFound file;  // the same file in every role
+    file.set_alert(9);
+    file.set_pid(42);
+    file.set_inode(1);
+    file.set_role(row.role);
+    intake_->found(file, 0);
+    EXPECT_EQ(recorded().size() - before, row.told) << wire::FileFound::Role_Name(row.role);
+    before = recorded().size();
+  }
+  EXPECT_EQ(recorded()[0].role, formats::FileRole::program);
+  EXPECT_EQ(recorded()[2].role, formats::FileRole::interpreter);
+  EXPECT_EQ(recorded()[4].role, formats::FileRole::written);
+  EXPECT_EQ(recorded()[5].role, formats::FileRole::written);
+}
+
+TEST_F(FileIntakeTest, HowManyMoreWereWrittenIsRecorded) {
+  wire::FileFound note;
+  note.set_alert(7);
+  note.set_pid(42);
+  note.set_role(wire::FileFound::WRITTEN);
+  note.set_left_out(5);
+  intake_->found(note, 0);
+  ASSERT_EQ(recorded().size(), 1u);
+  EXPECT_EQ(recorded()[0].left_out, 5u);
+  EXPECT_EQ(recorded()[0].state, FileState::not_stored);
+}
+
 TEST_F(FileIntakeTest, AFileWaitsForItsAlert) {
   intake_->found(found("abc", 1, 8), 0);
   Alert alert;

@@ -63,15 +63,6 @@ Result<Fd> open_path(const std::string& path, int more = 0) {
   return file;
 }
 
-Result<Fd> open_below(const Fd& folder, const std::string& name, uint64_t resolve) {
-  open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = resolve;
-  Fd file(static_cast<int>(::syscall(SYS_openat2, folder.get(), name.c_str(), &how, sizeof how)));
-  if (!file) return fail_errno("open the program");
-  return file;
-}
-
 // An absolute name begins at the caller's own root. A relative one begins where the caller says; a link below it that
 // is absolute leads from watch's root, which is another in a chroot alone: then the file is not the one that the kernel
 // opened, and is told as such.
@@ -84,6 +75,15 @@ Result<Fd> open_named(pid_t tid, const std::string& folder, const std::string& n
 }
 
 }  // namespace
+
+Result<Fd> open_below(const Fd& folder, const std::string& name, uint64_t resolve) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = resolve;
+  Fd file(static_cast<int>(::syscall(SYS_openat2, folder.get(), name.c_str(), &how, sizeof how)));
+  if (!file) return fail_errno("open the program");
+  return file;
+}
 
 bool is_exec(int call) {
   return call == SYS_execve || call == SYS_execveat;
@@ -114,6 +114,7 @@ Result<FileFacts> facts_of(const Fd& file) {
   facts.bytes = info.stx_size;
   facts.changed_ns = static_cast<uint64_t>(info.stx_ctime.tv_sec) * kSecond + info.stx_ctime.tv_nsec;
   facts.regular = S_ISREG(info.stx_mode);
+  facts.everybodys = (info.stx_mode & 0005) == 0005;
   return facts;
 }
 

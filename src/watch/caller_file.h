@@ -27,12 +27,15 @@ struct FileFacts {
   uint64_t bytes = 0;
   uint64_t changed_ns = 0;
   bool regular = false;
+  bool everybodys = false;  // anybody may read and run it
   bool operator==(const FileFacts&) const = default;
 };
 
 bool is_exec(int call);
 Result<Fd> open_pending_program(const ExecQuestion& question);
 Result<Fd> open_running_program(pid_t pid);
+// `name` as from `folder`, as openat2's `resolve` says; O_PATH.
+Result<Fd> open_below(const Fd& folder, const std::string& name, uint64_t resolve);
 Result<FileFacts> facts_of(const Fd& file);
 // The process that the thread belongs to; 0: it is gone.
 pid_t process_of(pid_t tid);

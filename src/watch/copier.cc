@@ -10,8 +10,10 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 
 #include "base/clock.h"
+#include "watch/known_file.h"
 
 namespace skep::watch {
 namespace {
@@ -41,6 +43,18 @@ void fill(skep_file_answer& answer, const FileFacts& facts) {
   answer.inode = facts.inode;
   answer.bytes = facts.bytes;
   answer.changed_ns = facts.changed_ns;
+}
+
+KnownFile known_of(const skep_file_order& order) {
+  KnownFile file;
+  file.device = order.device;
+  file.inode = order.inode;
+  for (size_t i = 0; i < file.processes.size(); ++i) file.processes[i] = static_cast<pid_t>(order.pid[i]);
+  for (size_t i = 0; i < file.paths.size(); ++i) {
+    const std::string path(order.path[i], ::strnlen(order.path[i], sizeof order.path[i]));
+    if (path.starts_with('/')) file.paths[i] = path;
+  }
+  return file;
 }
 
 void refuse(skep_file_answer& answer, skep_file_outcome outcome, int error = 0) {
@@ -86,10 +100,10 @@ void Copier::begin_judge() {
   shared_->copied.clear();
 }
 
-void Copier::copy(const skep_file_order& order) {
+void Copier::copy(const skep_file_order& order, Leave leave) {
   const uint64_t judge = shared_->judge;
-  const bool begun = copiers_.run([order, judge, shared = shared_] {
-    FileCopy copy = make_copy(*shared, order);
+  const bool begun = copiers_.run([order, leave, judge, shared = shared_] {
+    FileCopy copy = make_copy(*shared, order, leave);
     copy.judge = judge;
     shared->done.push(std::move(copy));
   });
@@ -101,22 +115,37 @@ void Copier::copy(const skep_file_order& order) {
   shared_->done.push(std::move(busy));
 }
 
-FileCopy Copier::make_copy(Shared& shared, const skep_file_order& order) {
+FileCopy Copier::make_copy(Shared& shared, const skep_file_order& order, Leave leave) {
   FileCopy copy;
   copy.service = order.service;
   copy.answer.head.ticket = order.head.ticket;
-  Fd file;
-  if (order.running != 0) {
-    if (auto opened = open_running_program(static_cast<pid_t>(order.pid))) file = std::move(*opened);
-  } else if (auto held = shared.held.find(static_cast<pid_t>(order.pid), order.device, order.inode)) {
-    file = std::move(held->file);
-  }
-  if (!file) {
-    refuse(copy.answer, SKEP_FILE_NOT_HELD);
-    return copy;
-  }
-  copy_content(shared, file, copy);
+  if (const Fd file = find_file(shared, order, leave, copy.answer); file) copy_content(shared, file, copy);
   return copy;
+}
+
+// None: `answer` says why.
+Fd Copier::find_file(Shared& shared, const skep_file_order& order, Leave leave, skep_file_answer& answer) {
+  const auto process = static_cast<pid_t>(order.pid[0]);
+  refuse(answer, SKEP_FILE_NOT_HELD);
+  if (order.how == SKEP_FILE_PENDING) {
+    auto held = shared.held.find(process, order.device, order.inode);
+    return held ? std::move(held->file) : Fd();
+  }
+  if (order.how == SKEP_FILE_RUNNING) {
+    if (auto opened = open_running_program(process)) return std::move(*opened);
+  }
+  if (order.inode == 0) return {};
+  refuse(answer, SKEP_FILE_CLOSED);
+  if (order.how == SKEP_FILE_WRITTEN && !leave.written) return {};
+  auto found = open_known_file(known_of(order));
+  if (!found) {
+    refuse(answer, SKEP_FILE_GONE);
+    return {};
+  }
+  answer.clue = found->clue;
+  if (order.how == SKEP_FILE_WRITTEN || leave.own) return std::move(found->file);
+  const auto facts = facts_of(found->file);
+  return facts && facts->everybodys ? std::move(found->file) : Fd();
 }
 
 bool Copier::copied_before(Shared& shared, const FileFacts& facts) {
@@ -142,6 +171,7 @@ void Copier::copy_content(Shared& shared, const Fd& file, FileCopy& copy) {
   if (!facts) return refuse(copy.answer, SKEP_FILE_UNREADABLE, facts.error().code);
   fill(copy.answer, *facts);
   copy.facts = *facts;
+  copy.answer.outcome = SKEP_FILE_COPIED;
   if (!facts->regular) return refuse(copy.answer, SKEP_FILE_NO_FILE);
   if (copied_before(shared, *facts)) return refuse(copy.answer, SKEP_FILE_SAME);
   const std::string path = fmt::format("/proc/self/fd/{}", file.get());

@@ -22,6 +22,12 @@ struct FileCopy {
   Fd content;
 };
 
+// What the kernel knows of the file that is asked for: whether it may be given away by its name alone.
+struct Leave {
+  bool own = false;      // the service's own program, or one of its groups'
+  bool written = false;  // a session has written it
+};
+
 class Copier {
  public:
   static constexpr int64_t kLookWaitMs = 20;         // for which an exec is held up at most
@@ -37,7 +43,7 @@ class Copier {
   bool expire();
 
   // Watch's thread: the answer comes by take_done(), once done_fd() is readable.
-  void copy(const skep_file_order& order);
+  void copy(const skep_file_order& order, Leave leave = {});
   int done_fd() const { return shared_->done.wake_fd(); }
   std::deque<FileCopy> take_done();
   // A judge that has come anew has no copies yet, and what its former self asked for is not for it.
@@ -56,7 +62,8 @@ class Copier {
     std::deque<FileFacts> copied;
     std::atomic<uint64_t> judge{0};
   };
-  static FileCopy make_copy(Shared& shared, const skep_file_order& order);
+  static FileCopy make_copy(Shared& shared, const skep_file_order& order, Leave leave);
+  static Fd find_file(Shared& shared, const skep_file_order& order, Leave leave, skep_file_answer& answer);
   static void copy_content(Shared& shared, const Fd& file, FileCopy& copy);
   static bool copied_before(Shared& shared, const FileFacts& facts);
 

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <condition_variable>
@@ -30,17 +31,31 @@ class CopierTest : public testing::Test {
     question.args[0] = reinterpret_cast<uint64_t>(path.c_str());
     copier_.look(question);
   }
-  FileCopy copy(bool running = false) {
+  FileCopy copy(skep_file_how how = SKEP_FILE_PENDING) {
     skep_file_order order{};
+    order.pid[0] = static_cast<uint32_t>(::getpid());
+    order.how = how;
+    return copy(order, {});
+  }
+  FileCopy copy(skep_file_order order, Leave leave) {
     order.head.ticket = ++ticket_;
-    order.pid = static_cast<uint32_t>(::getpid());
-    order.running = running ? 1 : 0;
-    copier_.copy(order);
+    copier_.copy(order, leave);
     pollfd wait{copier_.done_fd(), POLLIN, 0};
     ::poll(&wait, 1, 10'000);
     auto done = copier_.take_done();
     EXPECT_EQ(done.size(), 1u);
     return done.empty() ? FileCopy{} : std::move(done.front());
+  }
+  // The file at `path`, by device and inode, under `names`.
+  static skep_file_order known(const std::string& path, skep_file_how how, const std::vector<std::string>& names) {
+    struct stat info {};
+    EXPECT_EQ(::stat(path.c_str(), &info), 0) << path;
+    skep_file_order order{};
+    order.how = how;
+    order.device = uint64_t{major(info.st_dev)} << 20 | minor(info.st_dev);
+    order.inode = info.st_ino;
+    for (size_t i = 0; i < names.size(); ++i) names[i].copy(order.path[i], sizeof order.path[i] - 1);
+    return order;
   }
   static std::string content(const FileCopy& copy) {
     std::string text(copy.answer.copied, '\0');
@@ -111,11 +126,67 @@ TEST_F(CopierTest, WhatNobodyHeldIsNotThere) {
 }
 
 TEST_F(CopierTest, WhatAProcessRunsIsFoundByItsProcess) {
-  const FileCopy copied = copy(true);
+  const FileCopy copied = copy(SKEP_FILE_RUNNING);
   EXPECT_EQ(copied.answer.outcome, uint32_t{SKEP_FILE_COPIED});
   EXPECT_EQ(content(copied).substr(0, 4),
             "\x7f"
             "ELF");
+}
+
+TEST_F(CopierTest, AWrittenFileIsFoundByAnyOfItsNames) {
+  const std::string path = folder_ + "/placed";
+  ASSERT_TRUE(write_file(path, "written"));
+  ASSERT_TRUE(write_file(folder_ + "/another", "not it"));
+  const struct {
+    const char* description;
+    std::vector<std::string> names;
+    skep_file_clue clue;
+  } rows[] = {{"the newest", {path}, SKEP_FILE_BY_NEWEST_NAME},
+              {"the first, where the newest is another file's", {folder_ + "/another", path}, SKEP_FILE_BY_FORMER_NAME},
+              {"the first, where the newest is none", {folder_ + "/none", path}, SKEP_FILE_BY_FORMER_NAME},
+              {"by its inode, where it is called otherwise in its folder", {folder_ + "/part"}, SKEP_FILE_BY_FOLDER}};
+  for (const auto& row : rows) {
+    copier_.begin_judge();
+    const FileCopy copied = copy(known(path, SKEP_FILE_WRITTEN, row.names), {.own = false, .written = true});
+    ASSERT_EQ(copied.answer.outcome, uint32_t{SKEP_FILE_COPIED}) << row.description;
+    EXPECT_EQ(content(copied), "written") << row.description;
+    EXPECT_EQ(copied.answer.clue, uint32_t{row.clue}) << row.description;
+  }
+}
+
+TEST_F(CopierTest, AWrittenFileWithoutANameIsFoundAmongDescriptors) {
+  const std::string path = folder_ + "/removed";
+  ASSERT_TRUE(write_file(path, "written"));
+  const Fd open(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  skep_file_order order = known(path, SKEP_FILE_WRITTEN, {path});
+  ::unlink(path.c_str());
+  EXPECT_EQ(copy(order, {.own = false, .written = true}).answer.outcome, uint32_t{SKEP_FILE_GONE});
+  order.pid[1] = static_cast<uint32_t>(::getpid());
+  EXPECT_EQ(content(copy(order, {.own = false, .written = true})), "written");
+}
+
+// What a judge that was taken over can have by a name is nobody's secret.
+TEST_F(CopierTest, ANameOpensOnlyWhatTheKernelSawWrittenOrEverybodyMayRun) {
+  const std::string path = folder_ + "/secret";
+  ASSERT_TRUE(write_file(path, "a secret", 0700));
+  const auto outcome = [&](skep_file_how how, Leave leave) { return copy(known(path, how, {path}), leave).answer; };
+  EXPECT_EQ(outcome(SKEP_FILE_WRITTEN, {}).outcome, uint32_t{SKEP_FILE_CLOSED});
+  EXPECT_EQ(outcome(SKEP_FILE_NAMED, {}).outcome, uint32_t{SKEP_FILE_CLOSED});
+  EXPECT_EQ(outcome(SKEP_FILE_NAMED, {}).inode, 0u) << "nothing is told of it";
+  EXPECT_EQ(outcome(SKEP_FILE_NAMED, {.own = true, .written = false}).outcome, uint32_t{SKEP_FILE_COPIED});
+  ASSERT_EQ(::chmod(path.c_str(), 0755), 0);
+  EXPECT_EQ(outcome(SKEP_FILE_NAMED, {}).outcome, uint32_t{SKEP_FILE_COPIED});
+  ASSERT_EQ(::chmod(path.c_str(), 0744), 0);
+  EXPECT_EQ(outcome(SKEP_FILE_NAMED, {}).outcome, uint32_t{SKEP_FILE_CLOSED}) << "to be read, not to be run";
+}
+
+TEST_F(CopierTest, TheProgramOfAProcessThatHasEndedIsFoundByItsName) {
+  const std::string path = folder_ + "/program";
+  ASSERT_TRUE(write_file(path, "a program", 0755));
+  EXPECT_EQ(content(copy(known(path, SKEP_FILE_RUNNING, {path}), {})), "a program");
+  skep_file_order other = known(path, SKEP_FILE_RUNNING, {folder_ + "/none"});
+  ++other.inode;
+  EXPECT_EQ(copy(other, {}).answer.outcome, uint32_t{SKEP_FILE_GONE});
 }
 
 TEST(HeldFilesTest, PrefersTheFileThatTheKernelOpenedAndLetsGoInTime) {

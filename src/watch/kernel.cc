@@ -249,6 +249,11 @@ Status Kernel::forget_programs(uint32_t slot) {
   return {};
 }
 
+bool Kernel::is_written(uint64_t key) const {
+  skep_label label{};
+  return bpf_map_lookup_elem(bpf_map__fd(programs_->maps.written), &key, &label) == 0;
+}
+
 Status Kernel::set_profile(uint32_t slot, const KernelProfile& profile) {
   if (auto none = set_profile_mode(slot, SKEP_PROFILE_NONE); !none) return none;
   forget_keys<skep_profile_key>(bpf_map__fd(programs_->maps.profile_keys), slot);

@@ -58,6 +58,9 @@ class Kernel {
   Status forget_programs(uint32_t slot);
   bool is_allowed(uint32_t slot, uint64_t file) const;
 
+  // A supervised session has had the file open to write: `key` as in skep_wrote_record.
+  bool is_written(uint64_t key) const;
+
   // In the place of the slot's former one, as a whole: meanwhile nothing is first seen.
   Status set_profile(uint32_t slot, const KernelProfile& profile);
 

@@ -58,13 +58,23 @@ Orders::Outcome Orders::take_one(int socket) {
   std::memcpy(&head, packet, sizeof head);
   if (head.type == SKEP_STOP) return Outcome::stop;
   if (head.type == SKEP_GET_FILE && bytes == sizeof(skep_file_order)) {
-    copier_.copy(*reinterpret_cast<const skep_file_order*>(packet));
+    const auto& order = *reinterpret_cast<const skep_file_order*>(packet);
+    copier_.copy(order, leave_for(order));
     return Outcome::done;  // tell_copies has the answer, once there is one
   }
   const Status obeyed = obey(head, packet, bytes, socket);
   send_record(socket, answer_of(head.ticket, obeyed));
   tell_changes(socket);
   return Outcome::done;
+}
+
+// The key says which file was written; the generation of its inode, in the upper half, is the kernel's to know.
+Leave Orders::leave_for(const skep_file_order& order) const {
+  const uint64_t file = skep_file_id(order.device, order.inode);
+  Leave leave;
+  leave.own = order.service < SKEP_SERVICES_MAX && kernel_.is_allowed(order.service, file);
+  leave.written = static_cast<uint32_t>(order.key ^ file) == 0 && kernel_.is_written(order.key);
+  return leave;
 }
 
 Status Orders::obey(const skep_watch_head& head, const char* packet, size_t bytes, int socket) {

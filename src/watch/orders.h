@@ -34,6 +34,7 @@ class Orders {
 
  private:
   Status obey(const skep_watch_head& head, const char* packet, size_t bytes, int socket);
+  Leave leave_for(const skep_file_order& order) const;
   Status set_table();
   Status send_snapshot(int socket, uint32_t ticket);
   Status send_counters(int socket, uint32_t ticket);

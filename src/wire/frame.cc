@@ -47,8 +47,8 @@ bool valid(const Alert& alert) {
 
 bool valid(const FileFound& file) {
   const bool copied = file.sha256().size() == kSha256Bytes;
-  return fits(file.path()) && fits(file.why()) && file.copied() <= kFileBytesMax &&
-         (copied || (file.sha256().empty() && !file.offered() && file.copied() == 0));
+  return fits(file.path()) && fits(file.why()) && FileFound::Role_IsValid(file.role()) &&
+         file.copied() <= kFileBytesMax && (copied || (file.sha256().empty() && !file.offered() && file.copied() == 0));
 }
 
 bool valid(const FileChunk& chunk) {

@@ -3,7 +3,9 @@
 // A request is "KIND NAME BYTES TIMES\n" and so many bytes. KIND: how it is laid down and started: absolute, relative
 // (to the current directory), memfd (by /proc/self/fd), memfd_at (by its descriptor), large (grown to 100 MiB before it
 // is run), fifo (a pipe of that name instead of the bytes), crash (nothing is run: a write to address 0x1234),
-// storm (nothing is run: TIMES children that end at once). The answer is "done", "errno N" or "killed by N" of the last
+// storm (nothing is run: TIMES children that end at once), keep (nothing is run), placed (laid down, and again beside,
+// from where it gets its place in another folder by rename: placed/NAME; then run), many (TIMES files more, NAME-1 and
+// so on, of a byte each; then run). The answer is "done", "errno N" or "killed by N" of the last
 // start. Nothing here does harm where it is allowed: what runs is what the test has sent.
 #include <fcntl.h>
 #include <signal.h>
@@ -55,6 +57,19 @@ void lay_down(int fd, const std::string& bytes) {
   }
 }
 
+int lay_down_at(const std::string& path, const std::string& bytes) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0755);
+  lay_down(fd, bytes);
+  return fd;
+}
+
+// Written beside, then put in its place. The content is another, by its last byte.
+void place(const std::string& name, const std::string& bytes) {
+  ::mkdir("placed", 0755);
+  ::close(lay_down_at(name + ".part", bytes + "placed"));
+  ::rename((name + ".part").c_str(), ("placed/" + name).c_str());
+}
+
 int perform(const std::string& kind, const std::string& name, const std::string& bytes, int times) {
   if (kind == "crash") return in_child([] { *reinterpret_cast<volatile int*>(0x1234) = 1; });
   if (kind == "storm") {
@@ -66,12 +81,18 @@ int perform(const std::string& kind, const std::string& name, const std::string&
   if (kind == "fifo") {
     if (::mkfifo(name.c_str(), 0755) != 0) return errno;
   } else {
-    int fd = memory ? ::memfd_create("program", 0) : ::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0755);
-    lay_down(fd, bytes);
+    const int fd = memory ? ::memfd_create("program", 0) : lay_down_at(name, bytes);
+    if (memory) lay_down(fd, bytes);
     if (kind == "large" && ::ftruncate(fd, kLarge) != 0) return errno;
     if (kind == "memfd") return in_child([&] { run_path("/proc/self/fd/" + std::to_string(fd)); });
     if (kind == "memfd_at") return in_child([&] { run_descriptor(fd); });
     ::close(fd);
+  }
+  if (kind == "keep") return 0;
+  if (kind == "placed") place(name, bytes);
+  if (kind == "many") {
+    for (int i = 1; i <= times; ++i) ::close(lay_down_at(name + "-" + std::to_string(i), "x"));
+    times = 1;
   }
   char folder[4096] = "";
   if (::getcwd(folder, sizeof folder) == nullptr) return errno;

@@ -4,6 +4,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "archive/evidence_store.h"
 #include "base/file.h"
 #include "base/sha256.h"
@@ -75,11 +77,13 @@ class EvidenceTest : public testing::Test {
     EXPECT_TRUE(evidence) << evidence.error().message;
     return *evidence;
   }
-  // Once `count` files are told of and none is on its way.
-  cli::SessionEvidence settled(const archive::SessionSummary& session, size_t count = 1) {
+  // The files in this role, once `count` are told of and none is on its way.
+  cli::SessionEvidence settled(const archive::SessionSummary& session, size_t count = 1,
+                               formats::FileRole role = formats::FileRole::program) {
     cli::SessionEvidence last;
     EXPECT_TRUE(eventually([&] {
       last = evidence(session);
+      std::erase_if(last.files, [&](const formats::FileEvent& file) { return file.role != role; });
       return last.files.size() >= count && std::none_of(last.files.begin(), last.files.end(), [](const auto& file) {
                return file.state == formats::FileState::coming;
              });
@@ -92,6 +96,19 @@ class EvidenceTest : public testing::Test {
   }
   std::string shown(const archive::SessionSummary& session) {
     return rig_->skep({"session", "show", to_string(session.id), "--json"}).text;
+  }
+
+  // Beside the script what the kernel ran in its place.
+  void expect_interpreter(const archive::SessionSummary& session, const std::string& path) {
+    const auto kept = settled(session, 1, formats::FileRole::interpreter);
+    ASSERT_EQ(kept.files.size(), 1u);
+    struct stat info {};
+    ASSERT_EQ(::stat(path.c_str(), &info), 0);
+    EXPECT_EQ(kept.files[0].path, path);
+    EXPECT_EQ(kept.files[0].inode, info.st_ino);
+    EXPECT_EQ(kept.files[0].sha256, sha256_of(read_file(path).value())) << kept.files[0].why;
+    EXPECT_NE(shown(session).find("\"interpreter_sha256\":\"" + kept.files[0].sha256), std::string::npos);
+    EXPECT_NE(rig_->skep({"session", "show", to_string(session.id)}).text.find("run by: " + path), std::string::npos);
   }
 
   const std::string program_ = read_file("/bin/true").value();
@@ -131,6 +148,7 @@ TEST_F(EvidenceTest, WhatWasToRunLiesOnTheProxyHost) {
     EXPECT_EQ(stored(sha256_of(bytes)), bytes) << row.description;
     const std::string text = shown(outcome.session);
     EXPECT_NE(text.find(fmt::format("\"exe_sha256\":\"{}\"", sha256_of(bytes))), std::string::npos) << text;
+    if (row.bytes == script) expect_interpreter(outcome.session, "/bin/sh");
     struct stat info {};
     ASSERT_EQ(::stat(archive::evidence_path(rig_->file("archive"), sha256_of(bytes)).c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777, 0400u) << row.description;
@@ -148,6 +166,73 @@ TEST_F(EvidenceTest, AnExportBringsItsFilesAlong) {
   ASSERT_EQ(rig_->skep({"session", "export", id, "-o", rig_->file("out/it.pcapng")}).code, 0);
   EXPECT_NE(read_file(rig_->file("out/it.pcapng")).value_or("").find("sha256 " + sha256), std::string::npos);
   EXPECT_NE(rig_->skep({"session", "show", id}).text.find("sha256 " + sha256 + ", stored"), std::string::npos);
+}
+
+TEST_F(EvidenceTest, WhatTheSessionWroteIsListedWithItsAlertAndCopied) {
+  ASSERT_NO_FATAL_FAILURE(start());
+  EXPECT_EQ(drop("keep", "neighbours", program_).answer, "done\n");
+  const Outcome outcome = drop("placed", "mine", program_);
+  EXPECT_EQ(outcome.answer, "killed by 9\n");
+  const auto kept = settled(outcome.session, 2, formats::FileRole::written);
+  const struct {
+    const char* description;
+    std::string path;
+    std::string bytes;
+    std::string why;
+  } rows[] = {{"opened and written", drops_->path() + "/mine", program_, ""},
+              {"put in its place", drops_->path() + "/placed/mine", program_ + "placed",
+               "written as " + drops_->path() + "/mine.part"}};
+  ASSERT_EQ(kept.files.size(), std::size(rows));
+  const std::string json = shown(outcome.session);
+  const std::string text = rig_->skep({"session", "show", to_string(outcome.session.id)}).text;
+  for (const auto& row : rows) {
+    const auto told = std::find_if(kept.files.begin(), kept.files.end(),
+                                   [&](const formats::FileEvent& each) { return each.path == row.path; });
+    ASSERT_NE(told, kept.files.end()) << row.description << text;
+    EXPECT_EQ(told->sha256, sha256_of(row.bytes)) << row.description << ": " << told->why;
+    EXPECT_EQ(told->why, row.why) << row.description;
+    EXPECT_TRUE(stored(told->sha256) == row.bytes) << row.description;
+    struct stat info {};
+    ASSERT_EQ(::stat(row.path.c_str(), &info), 0);
+    EXPECT_EQ(told->inode, info.st_ino) << row.description;
+    EXPECT_NE(json.find("\"role\":\"written\",\"path\":\"" + row.path), std::string::npos) << json;
+    EXPECT_NE(text.find("  written: " + row.path + " inode"), std::string::npos) << text;
+  }
+  EXPECT_EQ(json.find("neighbours"), std::string::npos);
+  const std::string id = to_string(outcome.session.id);
+  ASSERT_EQ(rig_->skep({"session", "export", id, "--format", "raw", "-o", rig_->file("out")}).code, 0);
+  EXPECT_EQ(read_file(rig_->file("out/" + id + ".files/" + sha256_of(rows[1].bytes))).value_or(""), rows[1].bytes);
+}
+
+// A name is any bytes: none keeps an alert from its session.
+TEST_F(EvidenceTest, ANameThatIsNoTextIsToldLikeAnyOther) {
+  ASSERT_NO_FATAL_FAILURE(start());
+  const std::string name = "\xff\xfe";
+  const Outcome outcome = drop("absolute", name, program_);
+  EXPECT_EQ(outcome.answer, "killed by 9\n");
+  EXPECT_EQ(outcome.session.session_class, SessionClass::attack);
+  EXPECT_EQ(settled(outcome.session).files.at(0).path, drops_->path() + "/" + name);
+  EXPECT_EQ(settled(outcome.session, 1, formats::FileRole::written).files.at(0).path, drops_->path() + "/" + name);
+  EXPECT_NE(rig_->skep({"session", "show", to_string(outcome.session.id)}).text.find("\\xff\\xfe"), std::string::npos);
+}
+
+TEST_F(EvidenceTest, OfManyWrittenFilesTheLastAreToldAndTheOthersCounted) {
+  ASSERT_NO_FATAL_FAILURE(start());
+  const Outcome outcome = drop("many", "mine", program_, 40);
+  EXPECT_EQ(outcome.answer, "killed by 9\n");
+  constexpr size_t kMost = 32;
+  const auto kept = settled(outcome.session, kMost + 1, formats::FileRole::written);
+  ASSERT_EQ(kept.files.size(), kMost + 1);
+  EXPECT_EQ(kept.written_left_out(), 41 - kMost);
+  EXPECT_EQ(kept.files[0].inode, 0u);
+  EXPECT_EQ(kept.files[0].why, "9 files more were written before these");
+  std::vector<std::string> paths;
+  for (const formats::FileEvent& file : kept.files) paths.push_back(file.path);
+  for (int i = 9; i <= 40; ++i) {
+    const std::string path = fmt::format("{}/mine-{}", drops_->path(), i);
+    EXPECT_NE(std::find(paths.begin(), paths.end(), path), paths.end()) << path;
+  }
+  EXPECT_NE(shown(outcome.session).find("\"written_left_out\":9"), std::string::npos);
 }
 
 TEST_F(EvidenceTest, ALargeFileIsCutAndSaidToBe) {
@@ -221,6 +306,15 @@ TEST_F(EvidenceTest, ACrashSaysWhereItWas) {
   EXPECT_EQ(state.comm, "drop_server");
   EXPECT_EQ(state.code_bytes.size(), 32u);
   EXPECT_EQ(state.stack.size(), 64u);
+  const auto programs = settled(outcome.session);
+  ASSERT_EQ(programs.files.size(), 1u);
+  const std::string own = Rig({}).program("drop_server");
+  struct stat info {};
+  ASSERT_EQ(::stat(own.c_str(), &info), 0);
+  EXPECT_EQ(programs.files[0].path, own);
+  EXPECT_EQ(programs.files[0].inode, info.st_ino);
+  EXPECT_EQ(programs.files[0].sha256, sha256_of(read_file(own).value())) << programs.files[0].why;
+  EXPECT_NE(shown(outcome.session).find("\"exe_sha256\":\"" + programs.files[0].sha256), std::string::npos);
   const std::string text = rig_->skep({"session", "show", to_string(outcome.session.id)}).text;
   EXPECT_NE(text.find("crash: SIGSEGV at 0x1234 rip 0x"), std::string::npos) << text;
 }

@@ -25,8 +25,8 @@ static __always_inline struct skep_alert_record *begin_alert(uint32_t service, u
   record->score = 0;
   record->result = 0;
   record->exe_device = record->exe_inode = 0;
-  record->path_bytes = record->args_bytes = 0;
-  record->path[0] = record->exec_args[0] = 0;
+  record->path_bytes = record->args_bytes = record->interpreter_bytes = 0;
+  record->path[0] = record->exec_args[0] = record->interpreter[0] = 0;
   record->step_count = 1;
   record->steps[0].time_ns = record->head.time_ns;
   record->steps[0].call = call;
@@ -41,6 +41,14 @@ static __always_inline void fill_violator(struct skep_alert_record *record, stru
   record->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
   record->steps[0].tid = record->tid;
   BPF_CORE_READ_STR_INTO(&record->comm, task, comm);
+}
+
+/* Of a script: what the kernel runs in its place, whose file is `exe_inode` then. */
+static __always_inline void fill_interpreter(struct skep_alert_record *record, struct linux_binprm *program) {
+  const char *interpreter = BPF_CORE_READ(program, interp);
+  if (interpreter == BPF_CORE_READ(program, filename)) return;
+  long bytes = bpf_probe_read_kernel_str(record->interpreter, sizeof record->interpreter, interpreter);
+  record->interpreter_bytes = bytes > 0 ? (uint16_t)(bytes - 1) : 0;
 }
 
 /* Whose alert it is, and who wrote the program or script that acts; what a session wrote for itself is its own alone. */

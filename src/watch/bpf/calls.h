@@ -223,6 +223,7 @@ static __always_inline void raise_alert(struct judging *j, uint32_t index, uint8
     fill_program(record->path, &record->path_bytes, record->exec_args, &record->args_bytes, program);
     record->exe_device = BPF_CORE_READ(program, file, f_inode, i_sb, s_dev);
     record->exe_inode = BPF_CORE_READ(program, file, f_inode, i_ino);
+    fill_interpreter(record, program);
   }
   const struct skep_user_path *what = j->what;
   if (what) {

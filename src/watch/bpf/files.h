@@ -16,10 +16,12 @@ static __always_inline struct file *file_of(struct task_struct *task, uint64_t d
 }
 
 /* An inode for as long as it lives: a number that is given to another file has another generation. */
-static __always_inline uint64_t inode_id(struct file *file) {
-  uint64_t id = skep_file_id(BPF_CORE_READ(file, f_inode, i_sb, s_dev), BPF_CORE_READ(file, f_inode, i_ino));
-  return id ^ (uint64_t)BPF_CORE_READ(file, f_inode, i_generation) << 32;
+static __always_inline uint64_t id_of_inode(struct inode *inode) {
+  uint64_t id = skep_file_id(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_ino));
+  return id ^ (uint64_t)BPF_CORE_READ(inode, i_generation) << 32;
 }
+
+static __always_inline uint64_t inode_id(struct file *file) { return id_of_inode(BPF_CORE_READ(file, f_inode)); }
 
 static __always_inline uint32_t file_kind(struct file *file) { return BPF_CORE_READ(file, f_inode, i_mode) & K_S_IFMT; }
 

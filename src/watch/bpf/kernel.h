@@ -85,9 +85,11 @@ struct fdtable {
   struct file **fd;
 };
 struct files_struct { struct fdtable *fdt; };
+struct fs_struct { struct path pwd; };
 struct linux_binprm {
   struct file *file;
   const char *filename;
+  const char *interp;
 };
 
 typedef struct { unsigned int val; } kuid_t;
@@ -113,6 +115,7 @@ struct task_struct {
   int exit_code;
   struct task_struct *group_leader;
   struct task_struct *real_parent;
+  struct fs_struct *fs;
   struct files_struct *files;
   struct signal_struct *signal;
   struct mm_struct *mm;
@@ -152,6 +155,7 @@ extern struct task_struct *bpf_task_from_pid(int pid) __ksym __weak;
 extern void bpf_task_release(struct task_struct *task) __ksym __weak;
 
 enum {
+  K_AT_FDCWD = -100,
   K_AF_UNIX = 1,
   K_AF_INET = 2,
   K_AF_INET6 = 10,

@@ -9,13 +9,10 @@
 #include "watch/bpf/calls.h"
 #include "watch/bpf/emit.h"
 #include "watch/bpf/fields.h"
+#include "watch/bpf/names.h"
 #include "watch/bpf/network.h"
 
-enum {
-  NAME_STEPS_MAX = 24, /* parts of a name and edges of mounts */
-  NAME_PART_BYTES = 64,
-  K_NR_RESTART_SYSCALL = 219,
-};
+enum { K_NR_RESTART_SYSCALL = 219 };
 
 /* The mode in which `state`'s service is looked at. Held to its profile is only what is done for a session: how a service
  * starts, and what it does by itself, is nobody's attack. */
@@ -34,35 +31,11 @@ static __always_inline int is_known(uint32_t service, uint32_t kind, uint64_t ke
   return bpf_map_lookup_elem(&profile_keys, &of) != 0;
 }
 
-/* ---- names ---- */
-
-struct naming {
-  struct skep_pending *pending;
-  struct standing at;
-};
-
-/* bpf_loop's callback: one part of the name, or one step over the edge of a mount; 1 ends it. */
-static long name_part(uint32_t i, struct naming *n) {
-  struct skep_user_path *path = &n->pending->path;
-  struct dentry *here = n->at.dentry;
-  enum step_up step = step_up(&n->at);
-  path->traits = step == STEP_END;
-  if (step != STEP_TO_FOLDER) return step == STEP_END;
-  uint32_t at = path->bytes;
-  if (at > SKEP_USER_PATH_BYTES - NAME_PART_BYTES) return 1;
-  long bytes = bpf_probe_read_kernel_str(path->text + at, NAME_PART_BYTES, BPF_CORE_READ(here, d_name.name));
-  if (bytes <= 0) return 1;
-  path->bytes = at + (uint32_t)bytes;
-  return 0;
-}
-
-/* As skep_first_seen_record.name has it; `traits` says whether it is whole. Empty for what is no file. */
+/* Empty for what is no file. */
 static __always_inline void fill_name(struct skep_pending *pending, struct file *file) {
   pending->path.text[0] = 0;
   pending->path.bytes = pending->path.traits = 0;
-  if (!file) return;
-  struct naming n = {.pending = pending, .at = stand_at(file)};
-  bpf_loop(NAME_STEPS_MAX, name_part, &n, 0);
+  if (file) fill_name_at(&pending->path, stand_at(file));
 }
 
 /* ---- what is new ---- */

@@ -5,9 +5,12 @@
 #ifndef SKEP_WATCH_BPF_WRITTEN_H
 #define SKEP_WATCH_BPF_WRITTEN_H
 
+#include "watch/bpf/calls.h"
+#include "watch/bpf/emit.h"
 #include "watch/bpf/files.h"
 #include "watch/bpf/handoff.h"
 #include "watch/bpf/label.h"
+#include "watch/bpf/names.h"
 
 /* A thread works by a file that a session wrote: a program that it runs, or a script that it reads. */
 static __always_inline void work_by(struct skep_task *state, struct file *file, uint32_t flag) {
@@ -18,7 +21,33 @@ static __always_inline void work_by(struct skep_task *state, struct file *file, 
   state->flags |= flag;
 }
 
-/* Files whose last name is gone, or that never had one, can be run as well: a memfd is a file like any other here. */
+/* Told to the judge, which lists what a session wrote with its alerts. A full ring is counted like any other loss. */
+static __always_inline void tell_written(struct task_struct *task, const struct skep_task *state, struct inode *inode,
+                                         struct standing at) {
+  struct skep_pending *pending = bpf_task_storage_get(&pending_calls, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (!pending) {
+    COUNT(helper_failures);
+    return;
+  }
+  fill_name_at(&pending->path, at);
+  struct skep_wrote_record *record = RESERVE(telemetry, record, SKEP_WROTE);
+  if (!record) return;
+  record->service = state->service;
+  record->pid = (uint32_t)task->tgid;
+  record->tid = (uint32_t)task->pid;
+  record->pad = 0;
+  record->device = BPF_CORE_READ(inode, i_sb, s_dev);
+  record->inode = BPF_CORE_READ(inode, i_ino);
+  record->key = id_of_inode(inode);
+  record->name_bytes = pending->path.bytes;
+  record->whole = pending->path.traits;
+  label_now(&record->label, state, task, task->group_leader);
+  __builtin_memcpy(record->name, pending->path.text, sizeof record->name);
+  bpf_ringbuf_submit(record, 0);
+}
+
+/* Files whose last name is gone, or that never had one, can be run as well: a memfd is a file like any other here. Told
+ * once for each thing that the session has asked: the label is a new one then. */
 static __always_inline void follow_open(struct task_struct *task, struct skep_task *state, uint64_t descriptor) {
   struct file *file = file_of(task, descriptor);
   if (!file || file_kind(file) != K_S_IFREG) return;
@@ -30,11 +59,51 @@ static __always_inline void follow_open(struct task_struct *task, struct skep_ta
   struct skep_label label;
   label_now(&label, state, task, task->group_leader);
   uint64_t id = inode_id(file);
+  const struct skep_label *before = bpf_map_lookup_elem(&written, &id);
+  int told = before && before->flow.serial == label.flow.serial && before->since_ns == label.since_ns;
   if (bpf_map_update_elem(&written, &id, &label, BPF_ANY)) COUNT(helper_failures);
+  if (!told) tell_written(task, state, BPF_CORE_READ(file, f_inode), stand_at(file));
+}
+
+/* Where a name in a call begins: at the descriptor's folder, or where the thread works. */
+static __always_inline struct standing stand_at_folder(struct task_struct *task, int descriptor) {
+  struct standing at = {};
+  if (descriptor == K_AT_FDCWD) {
+    at.dentry = BPF_CORE_READ(task, fs, pwd.dentry);
+    at.mount = BPF_CORE_READ(task, fs, pwd.mnt);
+    return at;
+  }
+  struct file *file = file_of(task, (uint64_t)descriptor);
+  return file ? stand_at(file) : at;
+}
+
+/* What a session wrote may have another name from here on: written beside, put in place. Both names are the caller's own
+ * words, read again after the call: hints of where to look, no more. Which file it is, its inode says. */
+static __always_inline void follow_rename(struct task_struct *task, const struct skep_task *state, struct pt_regs *regs) {
+  if (!state->label.flow.serial) return;
+  struct skep_pending *pending = bpf_task_storage_get(&pending_calls, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (!pending) {
+    COUNT(helper_failures);
+    return;
+  }
+  int plain = regs->orig_ax == K_NR_RENAME || regs->orig_ax == K_NR_LINK;
+  const char *old = (const char *)(plain ? BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, si));
+  const char *fresh = (const char *)(plain ? BPF_CORE_READ(regs, si) : BPF_CORE_READ(regs, r10));
+  fill_name_at(&pending->path, stand_at_folder(task, plain ? K_AT_FDCWD : (int)BPF_CORE_READ(regs, dx)));
+  struct skep_renamed_record *record = RESERVE(telemetry, record, SKEP_RENAMED);
+  if (!record) return;
+  record->serial = state->label.flow.serial;
+  record->folder_bytes = pending->path.bytes;
+  record->whole = pending->path.traits;
+  __builtin_memcpy(record->folder, pending->path.text, sizeof record->folder);
+  record->former[0] = record->name[0] = 0;
+  bpf_probe_read_user_str(record->former, sizeof record->former, old);
+  bpf_probe_read_user_str(record->name, sizeof record->name, fresh);
+  bpf_ringbuf_submit(record, 0);
 }
 
 /* Calls that carry a label from thread to thread, or to a file: after they have returned. */
-enum { FOLLOW_NONE, FOLLOW_READ, FOLLOW_WRITE, FOLLOW_OPEN };
+enum { FOLLOW_NONE, FOLLOW_READ, FOLLOW_WRITE, FOLLOW_OPEN, FOLLOW_RENAME };
 
 static __always_inline int followed_as(unsigned long nr) {
   switch (nr) {
@@ -50,6 +119,12 @@ static __always_inline int followed_as(unsigned long nr) {
     case 319: /* memfd_create */
     case 437: /* openat2 */
       return FOLLOW_OPEN;
+    case 82:  /* rename */
+    case 86:  /* link */
+    case 264: /* renameat */
+    case 265: /* linkat */
+    case 316: /* renameat2 */
+      return FOLLOW_RENAME;
     default:
       return FOLLOW_NONE;
   }
@@ -66,6 +141,8 @@ int BPF_PROG(on_followed_return, struct pt_regs *regs, long result) {
   if (!state || state->flags & SKEP_TASK_LAUNCHING) return 0;
   if (how == FOLLOW_OPEN)
     follow_open(task, state, (uint64_t)result);
+  else if (how == FOLLOW_RENAME)
+    follow_rename(task, state, regs);
   else if (result > 0)
     follow_pipe(task, state, BPF_CORE_READ(regs, di), (uint64_t)result, how == FOLLOW_WRITE);
   return 0;
