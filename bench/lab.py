@@ -11,7 +11,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = ROOT / "build/bin"
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 READY_S = 30
 
 
@@ -51,11 +51,15 @@ class Goal:
 
 
 def own_network():
-    """This process, and all that it starts, sees an empty network but for its own loopback; it goes away with the last of them."""
+    """This process, and all that it starts, sees an empty network but for its own loopback; it goes away with the last of them.
+    So do its mounts: bpftrace finds tracepoints by tracefs, which not every host has mounted."""
     if os.geteuid() != 0:
         raise Failed("needs root: a network namespace, kernel programs")
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
         raise Failed(f"no network namespace: {os.strerror(ctypes.get_errno())}")
+    run(["mount", "--make-rprivate", "/"])
+    if not pathlib.Path("/sys/kernel/tracing/events").exists():
+        run(["mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing"])
     run(["ip", "link", "set", "lo", "up"])
 
 
