@@ -53,6 +53,14 @@ Status read_iterator(bpf_link* link, const std::function<void(const skep_record*
   }
 }
 
+CallBits followed_calls() {
+  CallBits bits{};
+  for (uint32_t nr = 0; nr < SKEP_CALLS_MAX; ++nr) {
+    if (skep_followed_as(nr) != SKEP_FOLLOW_NONE) bits[nr / 64] |= uint64_t{1} << nr % 64;
+  }
+  return bits;
+}
+
 // All of one service in a map of several.
 template <typename Key>
 void forget_keys(int map, uint32_t slot) {
@@ -77,19 +85,20 @@ Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root, boo
   const auto now = static_cast<uint64_t>(now_realtime_ns());
   kernel->programs_->bss->last_flow_serial = now;
   kernel->programs_->bss->last_alert = now;
+  kernel->programs_->rodata->follows_work = follow;
   if (supervisor__load(kernel->programs_) != 0) return fail_errno(kFailed);
-  if (auto attached = kernel->attach(cgroup_root, follow); !attached)
-    return wrap("attach the kernel programs", attached);
+  if (auto attached = kernel->attach(cgroup_root); !attached) return wrap("attach the kernel programs", attached);
+  if (follow) kernel->followed_ = followed_calls();
+  if (auto widened = kernel->widen({}); !widened) return tl::unexpected<Error>(widened.error());
   return kernel;
 }
 
-Status Kernel::attach(const std::string& cgroup_root, bool follow) {
+Status Kernel::attach(const std::string& cgroup_root) {
   cgroup_ = Fd(::open(cgroup_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!cgroup_) return fail_errno("open " + cgroup_root);
   auto& progs = programs_->progs;
-  std::vector<bpf_program*> traced = {progs.on_socket_state, progs.on_receive, progs.on_send, progs.on_fork,
-                                      progs.on_exec,         progs.on_signal,  progs.on_exit, progs.on_waking};
-  if (follow) traced.push_back(progs.on_followed_return);
+  bpf_program* const traced[] = {progs.on_socket_state, progs.on_receive, progs.on_send, progs.on_fork,
+                                 progs.on_exec,         progs.on_signal,  progs.on_exit, progs.on_waking};
   for (bpf_program* program : traced) {
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return fail_errno(std::string("attach ") + bpf_program__name(program));
@@ -128,12 +137,20 @@ Status Kernel::set_table(const skep_table& table) {
   return {};
 }
 
+CallBits Kernel::watched(const TableNeeds& needs) const {
+  CallBits bits = needs.returns;
+  for (size_t i = 0; i < bits.size(); ++i) bits[i] |= followed_[i];
+  return bits;
+}
+
 // Besides what the table in force wants.
 Status Kernel::widen(const TableNeeds& needs) {
   auto& told = *programs_->bss;
+  const CallBits watch = watched(needs);
   for (size_t i = 0; i < needs.fields.size(); ++i) std::atomic_ref(told.wanted_fields[i]).fetch_or(needs.fields[i]);
   for (size_t i = 0; i < needs.returns.size(); ++i) std::atomic_ref(told.judged_returns[i]).fetch_or(needs.returns[i]);
-  if (returns_ != nullptr || needs.returns == TableNeeds{}.returns) return {};
+  for (size_t i = 0; i < watch.size(); ++i) std::atomic_ref(told.watched_returns[i]).fetch_or(watch[i]);
+  if (returns_ != nullptr || watch == CallBits{}) return {};
   returns_ = bpf_program__attach(programs_->progs.on_return);
   if (returns_ == nullptr) return fail_errno("attach on_return");
   return {};
@@ -142,9 +159,11 @@ Status Kernel::widen(const TableNeeds& needs) {
 // No more than that.
 void Kernel::narrow(const TableNeeds& needs) {
   auto& told = *programs_->bss;
+  const CallBits watch = watched(needs);
   for (size_t i = 0; i < needs.fields.size(); ++i) std::atomic_ref(told.wanted_fields[i]).store(needs.fields[i]);
   for (size_t i = 0; i < needs.returns.size(); ++i) std::atomic_ref(told.judged_returns[i]).store(needs.returns[i]);
-  if (needs.returns == TableNeeds{}.returns) bpf_link__destroy(std::exchange(returns_, nullptr));
+  for (size_t i = 0; i < watch.size(); ++i) std::atomic_ref(told.watched_returns[i]).store(watch[i]);
+  if (watch == CallBits{}) bpf_link__destroy(std::exchange(returns_, nullptr));
 }
 
 Status Kernel::swap_table(const skep_table& table) {

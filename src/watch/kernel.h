@@ -77,7 +77,7 @@ class Kernel {
 
  private:
   Kernel() = default;
-  Status attach(const std::string& cgroup_root, bool follow);
+  Status attach(const std::string& cgroup_root);
   Status clear_limits(uint32_t slot);
   Status swap_table(const skep_table& table);
   Status fill_profile(uint32_t slot, const KernelProfile& profile);
@@ -85,11 +85,13 @@ class Kernel {
   Status attach_profiles();
   Status widen(const TableNeeds& needs);
   void narrow(const TableNeeds& needs);
+  CallBits watched(const TableNeeds& needs) const;
 
   supervisor* programs_ = nullptr;
   std::vector<bpf_link*> links_;
-  bpf_link* returns_ =
-      nullptr;  // on_return: it slows every call of the host, so it is only there while a step needs it
+  // on_return: it slows every call of the host, so it is only there while a step wants it, or work is followed.
+  bpf_link* returns_ = nullptr;
+  CallBits followed_{};                   // what carries labels: always watched
   std::vector<bpf_link*> profile_links_;  // while there is a profile: they are asked at every return of the host too
   uint64_t profiled_ = 0;                 // bit n: slot n has one
   Fd cgroup_;

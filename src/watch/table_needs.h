@@ -8,9 +8,11 @@
 
 namespace skep::watch {
 
+using CallBits = std::array<uint64_t, SKEP_CALLS_MAX / 64>;  // bit n: of calls of number n
+
 struct TableNeeds {
-  std::array<uint64_t, SKEP_CALLS_MAX / 64> returns{};  // bit n: a call of number n may be judged after it has returned
-  std::array<uint64_t, SKEP_CALLS_MAX> fields{};        // of each call, bit f: a step looks at field f, or binds it
+  CallBits returns{};                             // may be judged after they have returned
+  std::array<uint64_t, SKEP_CALLS_MAX> fields{};  // of each call, bit f: a step looks at field f, or binds it
 };
 TableNeeds needs_of(const skep_table& table);
 

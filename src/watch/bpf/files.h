@@ -6,13 +6,23 @@
 
 #include "watch/bpf/maps.h"
 
+/* Where a descriptor's struct file lies, as a number: a global function takes no pointer that the verifier knows; or 0. */
+static __always_inline uint64_t file_address(struct task_struct *task, uint64_t descriptor) {
+  struct files_struct *files = task->files;
+  if (!files || descriptor >= files->fdt->max_fds) return 0;
+  struct file **slots = files->fdt->fd;
+  uint64_t address = 0;
+  if (bpf_probe_read_kernel(&address, sizeof address, slots + descriptor)) return 0;
+  return address;
+}
+
+/* Known to the verifier for what it is, so that its fields are loads and not a helper's call each. */
+static __always_inline struct file *file_at(uint64_t address) {
+  return address ? bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct file)) : 0;
+}
+
 static __always_inline struct file *file_of(struct task_struct *task, uint64_t descriptor) {
-  struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-  if (!table || descriptor >= BPF_CORE_READ(table, max_fds)) return 0;
-  struct file **slots = BPF_CORE_READ(table, fd);
-  struct file *file = 0;
-  if (bpf_probe_read_kernel(&file, sizeof file, slots + descriptor)) return 0;
-  return file;
+  return file_at(file_address(task, descriptor));
 }
 
 /* An inode for as long as it lives: a number that is given to another file has another generation. */

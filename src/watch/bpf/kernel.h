@@ -153,6 +153,7 @@ struct bpf_iter__bpf_sk_storage_map {
 
 extern struct task_struct *bpf_task_from_pid(int pid) __ksym __weak;
 extern void bpf_task_release(struct task_struct *task) __ksym __weak;
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
 
 enum {
   K_AT_FDCWD = -100,

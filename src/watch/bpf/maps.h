@@ -185,8 +185,10 @@ uint64_t alerts_seq;
 uint64_t telemetry_seq;
 
 /* Bit n: a step of the table in force may judge a call of number n after it has returned (all, where it judges those through a
- * foreign ABI, whose numbers mean other calls). Read at every call's return on this host, so it has
- * cache lines that nothing else writes to. The loader sets it: new bits before the table takes its place, old ones away after. */
+ * foreign ABI, whose numbers mean other calls). Watched are besides those that carry labels (skep_followed_as). Read at every
+ * call's return on this host, so they have cache lines that nothing else writes to. The loader sets them: new bits before the
+ * table takes its place, old ones away after. */
+uint64_t watched_returns[SKEP_CALLS_MAX / 64] __attribute__((aligned(128)));
 uint64_t judged_returns[SKEP_CALLS_MAX / 64] __attribute__((aligned(128)));
 /* Of each call: bit f: a step of the table in force looks at field f, or binds it. What takes more than a few loads is only
  * gathered where it is set. Set by the loader as the one above. */

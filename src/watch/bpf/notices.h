@@ -67,39 +67,4 @@ int mark(struct skep_mark *request) {
   return 0;
 }
 
-/* Of a number beyond the table another's bit is read: `judge_call` looks at the number itself. */
-static __always_inline int may_be_judged(unsigned long number) {
-  return judged_returns[number / 64 % (SKEP_CALLS_MAX / 64)] >> number % 64 & 1;
-}
-
-/* After a call has returned, with its result. Attached only while a signature judges returns, and then every thread of the
- * host comes by: one bit is looked at first, whose thread it is only asked where a signature looks at the call, and what the
- * call was about only where its guards let it through. */
-SEC("tp_btf/sys_exit")
-int BPF_PROG(on_return, struct pt_regs *regs, long result) {
-  unsigned long number = regs->orig_ax;
-  if (!may_be_judged(number)) return 0;
-  if ((long)number < 0) return 0; /* the return from a signal's handler: it has no number any more */
-  struct task_struct *task = bpf_get_current_task_btf();
-  int compat = task->thread_info.status & K_TS_COMPAT;
-  uint32_t nr = compat || number & K_X32_BIT ? SKEP_CALL_FOREIGN_ABI : skep_canonical_call((uint32_t)number);
-  const struct skep_table *t = table_in_force();
-  if (!t || !t->calls[nr & (SKEP_CALLS_MAX - 1)].count) return 0;
-  struct skep_task *state = supervised(task);
-  if (!state) return 0;
-  struct skep_pending *pending = begin_pending(task, nr, SKEP_STAGE_POST);
-  if (!pending) return 0;
-  struct skep_call *call = &pending->call;
-  fill_registers(call, regs, compat);
-  set_field(call, SKEP_FIELD_RESULT, (uint64_t)result);
-  set_field(call, SKEP_FIELD_ABI, nr != SKEP_CALL_FOREIGN_ABI ? 0 : compat ? 1 : 2);
-  fill_data(call);
-  if (!skep_guards_admit(t, call)) return 0;
-  struct judging j = {.call = call, .state = state, .task = task, .leader = task->group_leader};
-  fill_caller(call, state, task);
-  fill_returned(pending);
-  if (judge_call(&j) == VERDICT_KILL) bpf_send_signal(K_SIGKILL);
-  return 0;
-}
-
 #endif

@@ -187,7 +187,7 @@ static __always_inline struct newcomer look_at_object(struct task_struct *task, 
   struct newcomer none = {};
   int opened = nr == K_NR_OPENAT || nr == K_NR_OPEN || nr == K_NR_OPENAT2 || nr == K_NR_CREAT;
   if (result < 0 || !(opened || nr == K_NR_BIND || nr == K_NR_LISTEN)) return none;
-  struct file *file = file_of(task, opened ? (uint64_t)result : BPF_CORE_READ(regs, di));
+  struct file *file = (struct file *)file_address(task, opened ? (uint64_t)result : regs->di);
   if (!file) return none;
   return opened ? look_at_opened(file) : look_at_port(state, file);
 }

@@ -134,6 +134,34 @@ struct skep_mark {
   uint32_t children_of; /* adopt: mark only if the parent is marked for this service already */
 };
 
+/* Calls that carry a label from thread to thread, or to a file: looked at after they have returned. */
+enum skep_follow { SKEP_FOLLOW_NONE, SKEP_FOLLOW_READ, SKEP_FOLLOW_WRITE, SKEP_FOLLOW_OPEN, SKEP_FOLLOW_RENAME };
+
+static inline enum skep_follow skep_followed_as(uint32_t nr) {
+  switch (nr) {
+    case 0:  /* read */
+    case 19: /* readv */
+      return SKEP_FOLLOW_READ;
+    case 1:  /* write */
+    case 20: /* writev */
+      return SKEP_FOLLOW_WRITE;
+    case 2:   /* open */
+    case 85:  /* creat */
+    case 257: /* openat */
+    case 319: /* memfd_create */
+    case 437: /* openat2 */
+      return SKEP_FOLLOW_OPEN;
+    case 82:  /* rename */
+    case 86:  /* link */
+    case 264: /* renameat */
+    case 265: /* linkat */
+    case 316: /* renameat2 */
+      return SKEP_FOLLOW_RENAME;
+    default:
+      return SKEP_FOLLOW_NONE;
+  }
+}
+
 SKEP_STATIC_ASSERT(sizeof(struct skep_task) == 216, "skep_task");
 SKEP_STATIC_ASSERT(sizeof(struct skep_scope_key) == 16, "skep_scope_key");
 SKEP_STATIC_ASSERT(sizeof(struct skep_service_entry) == 56, "skep_service_entry");
