@@ -43,10 +43,10 @@ static __always_inline void fill_process(struct skep_process_record *record, str
   record->service = state->service;
   record->pid = (uint32_t)task->tgid;
   record->tid = (uint32_t)task->pid;
-  record->parent = (uint32_t)BPF_CORE_READ(task, real_parent, tgid);
-  record->uid = BPF_CORE_READ(task, cred, euid.val);
+  record->parent = (uint32_t)task->real_parent->tgid;
+  record->uid = task->cred->euid.val;
   record->status = 0;
-  record->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+  record->start_ns = task->group_leader->start_boottime;
   record->exe_device = 0;
   record->exe_inode = 0;
   record->label = state->label;

@@ -28,7 +28,7 @@ static __always_inline int wanted(const struct skep_call *call, uint64_t fields)
 static __always_inline void fill_caller(struct skep_call *call, const struct skep_task *state,
                                         struct task_struct *task) {
   call->service = state->service;
-  set_field(call, SKEP_FIELD_UID, BPF_CORE_READ(task, cred, euid.val));
+  set_field(call, SKEP_FIELD_UID, task->cred->euid.val);
   set_field(call, SKEP_FIELD_IN_GROUP, (state->flags & SKEP_TASK_IN_GROUP) != 0);
   set_field(call, SKEP_FIELD_FOR_SESSION, state->label.source != SKEP_LABEL_NONE && state->label.flow.serial);
   if (!state->exe) return;
@@ -47,19 +47,18 @@ static __always_inline void fill_arguments(struct skep_call *call, const uint64_
 /* `compat`: it came through the 32-bit entry. */
 static __always_inline void fill_registers(struct skep_call *call, struct pt_regs *regs, int compat) {
   uint64_t args[6];
-  args[0] = compat ? (uint32_t)BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di);
-  args[1] = compat ? (uint32_t)BPF_CORE_READ(regs, cx) : BPF_CORE_READ(regs, si);
-  args[2] = compat ? (uint32_t)BPF_CORE_READ(regs, dx) : BPF_CORE_READ(regs, dx);
-  args[3] = compat ? (uint32_t)BPF_CORE_READ(regs, si) : BPF_CORE_READ(regs, r10);
-  args[4] = compat ? (uint32_t)BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, r8);
-  args[5] = compat ? (uint32_t)BPF_CORE_READ(regs, bp) : BPF_CORE_READ(regs, r9);
+  args[0] = compat ? (uint32_t)regs->bx : regs->di;
+  args[1] = compat ? (uint32_t)regs->cx : regs->si;
+  args[2] = compat ? (uint32_t)regs->dx : regs->dx;
+  args[3] = compat ? (uint32_t)regs->si : regs->r10;
+  args[4] = compat ? (uint32_t)regs->di : regs->r8;
+  args[5] = compat ? (uint32_t)regs->bp : regs->r9;
   fill_arguments(call, args);
 }
 
 /* The number of the call that `task` is in. */
 static __always_inline unsigned long running_call(struct task_struct *task) {
-  struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-  return BPF_CORE_READ(regs, orig_ax);
+  return AS(struct pt_regs, bpf_task_pt_regs(task))->orig_ax;
 }
 
 static __always_inline int is_service_port(uint32_t slot, uint16_t port) {
@@ -78,15 +77,12 @@ static __always_inline void fill_local_port(struct skep_call *call, uint16_t por
 }
 
 static __always_inline void fill_socket(struct skep_call *call, const struct sock *sk) {
-  uint16_t family = BPF_CORE_READ(sk, __sk_common.skc_family);
+  const struct sock *socket = AS(struct sock, sk);
+  uint16_t family = socket->__sk_common.skc_family;
   int internet = family == K_AF_INET || family == K_AF_INET6;
   set_field(call, SKEP_FIELD_FD_TYPE, family == K_AF_INET ? '4' : family == K_AF_INET6 ? '6' : 'u');
-  set_field(call, SKEP_FIELD_FD_PROTO, internet ? BPF_CORE_READ(sk, sk_protocol) : 0);
-  if (internet) fill_local_port(call, BPF_CORE_READ(sk, __sk_common.skc_num));
-}
-
-static __always_inline uint64_t file_of_inode(const struct inode *inode) {
-  return skep_file_id(BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(inode, i_ino));
+  set_field(call, SKEP_FIELD_FD_PROTO, internet ? socket->sk_protocol : 0);
+  if (internet) fill_local_port(call, socket->__sk_common.skc_num);
 }
 
 /* A file's own name, and what stands behind its last dot: hashes. A dot at the very beginning hides a file and begins no
@@ -118,7 +114,7 @@ __attribute__((noinline)) int hash_name(const char (*name)[64], struct hashed_na
 static __always_inline struct hashed_name name_of_dentry(const struct dentry *dentry) {
   struct hashed_name hashed = {};
   char name[64] = {};
-  bpf_probe_read_kernel_str(name, sizeof name, BPF_CORE_READ(dentry, d_name.name));
+  bpf_probe_read_kernel_str(name, sizeof name, AS(struct dentry, dentry)->d_name.name);
   hash_name(&name, &hashed);
   return hashed;
 }
@@ -135,7 +131,7 @@ static long climb(uint32_t i, struct climbing *c) {
   uint32_t at = c->call->folder_count;
   if (at >= SKEP_FOLDERS_MAX) return 1;
   struct dentry *folder = c->at.dentry;
-  c->call->folders[at] = file_of_inode(BPF_CORE_READ(folder, d_inode));
+  c->call->folders[at] = file_of_inode(AS(struct dentry, folder)->d_inode);
   c->call->folder_count = at + 1;
   return 0;
 }
@@ -151,7 +147,7 @@ static __always_inline void fill_folders(struct skep_call *call, struct file *fi
 static __always_inline void fill_file(struct skep_call *call, struct file *file, uint32_t mode) {
   set_field(call, SKEP_FIELD_FD_MODE, mode & 07777);
   if (wanted(call, 1ull << SKEP_FIELD_FD_FILENAME | 1ull << SKEP_FIELD_FD_EXTENSION)) {
-    struct hashed_name name = name_of_dentry(BPF_CORE_READ(file, f_path.dentry));
+    struct hashed_name name = name_of_dentry(stand_at(file).dentry);
     set_field(call, SKEP_FIELD_FD_FILENAME, name.whole);
     set_field(call, SKEP_FIELD_FD_EXTENSION, name.extension);
   }
@@ -164,9 +160,9 @@ static __always_inline struct file *fill_descriptor(struct skep_call *call, stru
                                                     uint64_t descriptor) {
   struct file *file = file_of(task, descriptor);
   if (!file) return 0;
-  uint32_t mode = BPF_CORE_READ(file, f_inode, i_mode);
+  uint32_t mode = inode_mode(file);
   uint32_t kind = mode & K_S_IFMT;
-  set_field(call, SKEP_FIELD_FD_FILE, file_of_inode(BPF_CORE_READ(file, f_inode)));
+  set_field(call, SKEP_FIELD_FD_FILE, file_of_inode(inode_of(file)));
   if (kind == K_S_IFSOCK) {
     struct sock *sk = socket_of(file);
     if (sk) fill_socket(call, sk);
@@ -193,7 +189,7 @@ static __always_inline void fill_object(struct skep_call *call, struct task_stru
   if (result < 0) return;
   struct file *file = fill_descriptor(call, task, (uint64_t)result);
   if (!file) return;
-  uint32_t mode = BPF_CORE_READ(file, f_mode);
+  uint32_t mode = file_mode(file);
   set_field(call, SKEP_FIELD_OPEN_WRITE, (mode & K_FMODE_WRITE) != 0);
   set_field(call, SKEP_FIELD_OPEN_CREATED, (mode & K_FMODE_CREATED) != 0);
 }
@@ -214,14 +210,14 @@ static __always_inline uint32_t program_kind_for(uint32_t service, uint64_t file
 
 /* The file that the kernel opened to run, whatever name led to it. */
 static __always_inline uint32_t fill_executable(struct skep_call *call, struct linux_binprm *program) {
-  struct file *file = BPF_CORE_READ(program, file);
-  uint64_t id = file_of_inode(BPF_CORE_READ(file, f_inode));
+  struct file *file = program->file;
+  uint64_t id = file_of_inode(inode_of(file));
   int known = call->has >> SKEP_FIELD_CALLER_FILE & 1;
   uint32_t kind = program_kind_for(call->service, id, known ? call->fields[SKEP_FIELD_CALLER_FILE] : 0);
-  struct hashed_name name = name_of_dentry(BPF_CORE_READ(file, f_path.dentry));
+  struct hashed_name name = name_of_dentry(stand_at(file).dentry);
   set_field(call, SKEP_FIELD_EXE_NAME, name.whole);
   set_field(call, SKEP_FIELD_EXE_LISTED, kind != 0);
-  set_field(call, SKEP_FIELD_EXE_MEMFD, BPF_CORE_READ(file, f_inode, i_nlink) == 0);
+  set_field(call, SKEP_FIELD_EXE_MEMFD, inode_of(file)->i_nlink == 0);
   set_field(call, SKEP_FIELD_EXE_FILE, id);
   uint64_t of_inode = inode_id(file);
   set_field(call, SKEP_FIELD_EXE_DROPPED, bpf_map_lookup_elem(&written, &of_inode) != 0);

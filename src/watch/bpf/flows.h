@@ -13,23 +13,23 @@
 
 static __always_inline void fill_flow(struct skep_flow *flow, const struct sock *sk, uint32_t service) {
   flow->serial = __sync_fetch_and_add(&last_flow_serial, 1) + 1;
-  if (BPF_CORE_READ(sk, __sk_common.skc_family) == K_AF_INET) {
-    mapped_address(flow->remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
-    mapped_address(flow->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+  if (sk->__sk_common.skc_family == K_AF_INET) {
+    mapped_address(flow->remote, sk->__sk_common.skc_daddr);
+    mapped_address(flow->local, sk->__sk_common.skc_rcv_saddr);
   } else {
     BPF_CORE_READ_INTO((struct in6_addr *)flow->remote, sk, __sk_common.skc_v6_daddr);
     BPF_CORE_READ_INTO((struct in6_addr *)flow->local, sk, __sk_common.skc_v6_rcv_saddr);
   }
-  flow->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-  flow->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+  flow->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+  flow->local_port = sk->__sk_common.skc_num;
   flow->service = service;
   flow->opened_ns = bpf_ktime_get_boot_ns();
 }
 
 /* The service whose port this socket's is, in the socket's network namespace; or none. */
 static __always_inline uint32_t *service_of_port(const struct sock *sk) {
-  struct skep_port_key key = {.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
-                              .port = BPF_CORE_READ(sk, __sk_common.skc_num)};
+  struct skep_port_key key = {.netns = sk->__sk_common.skc_net.net->ns.inum,
+                              .port = sk->__sk_common.skc_num};
   return bpf_map_lookup_elem(&service_ports, &key);
 }
 
@@ -57,7 +57,7 @@ static __always_inline void let_go(struct skep_flow_state *flow) {
   struct task_struct *task = bpf_task_from_pid((int)flow->waits_tid);
   if (!task) return;
   struct skep_task *state = bpf_task_storage_get(&tasks, task, 0, 0);
-  if (state && state->waiting && BPF_CORE_READ(task, start_boottime) == flow->waits_start_ns)
+  if (state && state->waiting && task->start_boottime == flow->waits_start_ns)
     __sync_fetch_and_add(&state->waiting, (uint32_t)-1);
   bpf_task_release(task);
 }
@@ -72,7 +72,7 @@ static __always_inline void flow_closed(struct sock *sk) {
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_socket_state, struct sock *sk, int old_state, int new_state) {
-  if (BPF_CORE_READ(sk, sk_protocol) != K_IPPROTO_TCP) return 0;
+  if (sk->sk_protocol != K_IPPROTO_TCP) return 0;
   if (new_state == K_TCP_ESTABLISHED && old_state == K_TCP_SYN_RECV) flow_opened(sk);
   if (new_state == K_TCP_CLOSE) flow_closed(sk);
   if (new_state == K_TCP_LISTEN) judge_listening(sk);
@@ -100,7 +100,7 @@ static __always_inline void take_in_hand(struct skep_flow_state *flow, struct sk
   flow->unanswered = 1;
   flow->waits_tid = tid;
   flow->waits_pid = (uint32_t)task->tgid;
-  flow->waits_start_ns = BPF_CORE_READ(task, start_boottime);
+  flow->waits_start_ns = task->start_boottime;
   __sync_fetch_and_add(&state->waiting, 1);
   if (bpf_map_update_elem(&unanswered, &flow->flow.serial, &tid, BPF_ANY)) COUNT(helper_failures);
 }
@@ -108,7 +108,7 @@ static __always_inline void take_in_hand(struct skep_flow_state *flow, struct sk
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(on_receive, struct sock *sk, int bytes, int flags) {
   if (bytes <= 0) return 0;
-  if (BPF_CORE_READ(sk, __sk_common.skc_family) == K_AF_UNIX) {
+  if (sk->__sk_common.skc_family == K_AF_UNIX) {
     receive_from_peer(sk, bytes);
     return 0;
   }
@@ -160,7 +160,7 @@ static __always_inline void finish_work(struct skep_task *state, const struct sk
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_send, struct sock *sk, int bytes, int flags) {
   if (bytes <= 0) return 0;
-  if (BPF_CORE_READ(sk, __sk_common.skc_family) == K_AF_UNIX) {
+  if (sk->__sk_common.skc_family == K_AF_UNIX) {
     hand_to_peer(sk, bytes);
     return 0;
   }

@@ -219,7 +219,7 @@ static __always_inline void receive_handed(struct skep_channel *c, struct skep_t
 }
 
 static __always_inline uint64_t units_of(const struct sock *sk, int bytes) {
-  return BPF_CORE_READ(sk, sk_type) == K_SOCK_STREAM ? (uint64_t)bytes : 1;
+  return sk->sk_type == K_SOCK_STREAM ? (uint64_t)bytes : 1;
 }
 
 static __always_inline struct sock *peer_of(struct sock *sk) {

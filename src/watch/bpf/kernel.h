@@ -155,6 +155,10 @@ extern struct task_struct *bpf_task_from_pid(int pid) __ksym __weak;
 extern void bpf_task_release(struct task_struct *task) __ksym __weak;
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
 
+/* An address in the kernel as a structure that the verifier knows: its fields are loads then, and no helper is called for
+ * each. What lies at a wrong address reads as 0. Not to be kept: a global function takes such a pointer for no number. */
+#define AS(type, address) ((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
+
 enum {
   K_AT_FDCWD = -100,
   K_AF_UNIX = 1,

@@ -125,7 +125,7 @@ __attribute__((noinline)) int file_is_known(uint64_t file, uint32_t kind) {
   struct skep_call *call = &pending->call;
   call->service = state->service;
   struct file *opened = (struct file *)file;
-  struct hashed_name name = name_of_dentry(BPF_CORE_READ(opened, f_path.dentry));
+  struct hashed_name name = name_of_dentry(stand_at(opened).dentry);
   fill_folders(call, opened);
   uint64_t folder = call->folder_count ? call->folders[0] : 0;
   pending->path.name = kind == SKEP_PROFILE_FOLDER_WRITTEN ? folder : skep_profile_file(folder, name.whole);
@@ -145,7 +145,7 @@ static __always_inline struct newcomer look_at_file(struct file *file, uint32_t 
 static __always_inline struct newcomer look_at_opened(struct file *file) {
   struct newcomer none = {};
   if (file_kind(file) != K_S_IFREG) return none;
-  int writes = BPF_CORE_READ(file, f_mode) & K_FMODE_WRITE;
+  int writes = file_mode(file) & K_FMODE_WRITE;
   return look_at_file(file, writes ? SKEP_PROFILE_FOLDER_WRITTEN : SKEP_PROFILE_FILE_READ);
 }
 
@@ -187,7 +187,7 @@ static __always_inline struct newcomer look_at_object(struct task_struct *task, 
   struct newcomer none = {};
   int opened = nr == K_NR_OPENAT || nr == K_NR_OPEN || nr == K_NR_OPENAT2 || nr == K_NR_CREAT;
   if (result < 0 || !(opened || nr == K_NR_BIND || nr == K_NR_LISTEN)) return none;
-  struct file *file = (struct file *)file_address(task, opened ? (uint64_t)result : regs->di);
+  struct file *file = file_of(task, opened ? (uint64_t)result : regs->di);
   if (!file) return none;
   return opened ? look_at_opened(file) : look_at_port(state, file);
 }

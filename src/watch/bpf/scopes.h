@@ -9,13 +9,13 @@
 enum { SLOTS_IN_MASK = 64, CLOSED_FLOWS = 4096 };
 
 static __always_inline void name_thread(struct skep_scope_key *key, struct task_struct *task) {
-  key->a = BPF_CORE_READ(task, start_boottime);
+  key->a = task->start_boottime;
   key->b = (uint32_t)task->pid;
 }
 
 /* A process is named by its leader, whichever of its threads that is by now. */
 static __always_inline void name_process(struct skep_scope_key *key, struct task_struct *leader) {
-  key->a = BPF_CORE_READ(leader, start_boottime);
+  key->a = leader->start_boottime;
   key->b = (uint32_t)leader->tgid;
 }
 

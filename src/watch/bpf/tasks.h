@@ -54,13 +54,13 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
   if (record) {
     fill_process(record, task, state);
     fill_program(record->path, &record->path_bytes, record->args, &record->args_bytes, program);
-    record->exe_device = BPF_CORE_READ(program, file, f_inode, i_sb, s_dev);
-    record->exe_inode = BPF_CORE_READ(program, file, f_inode, i_ino);
+    record->exe_device = program->file->f_inode->i_sb->s_dev;
+    record->exe_inode = program->file->f_inode->i_ino;
     bpf_ringbuf_submit(record, 0);
   }
   state->conduct = 0; /* the former program's */
   state->flags &= ~(uint32_t)SKEP_TASK_READS;
-  work_by(state, BPF_CORE_READ(program, file), SKEP_TASK_WRITTEN);
+  work_by(state, program->file, SKEP_TASK_WRITTEN);
   judge_program(task, state, program);
   return 0;
 }
@@ -71,24 +71,24 @@ static __always_inline int is_crash(int signal) {
 }
 
 static __always_inline void fill_registers_at(uint64_t *to, struct pt_regs *regs) {
-  to[0] = BPF_CORE_READ(regs, ip);
-  to[1] = BPF_CORE_READ(regs, sp);
-  to[2] = BPF_CORE_READ(regs, flags);
-  to[3] = BPF_CORE_READ(regs, ax);
-  to[4] = BPF_CORE_READ(regs, bx);
-  to[5] = BPF_CORE_READ(regs, cx);
-  to[6] = BPF_CORE_READ(regs, dx);
-  to[7] = BPF_CORE_READ(regs, si);
-  to[8] = BPF_CORE_READ(regs, di);
-  to[9] = BPF_CORE_READ(regs, bp);
-  to[10] = BPF_CORE_READ(regs, r8);
-  to[11] = BPF_CORE_READ(regs, r9);
-  to[12] = BPF_CORE_READ(regs, r10);
-  to[13] = BPF_CORE_READ(regs, r11);
-  to[14] = BPF_CORE_READ(regs, r12);
-  to[15] = BPF_CORE_READ(regs, r13);
-  to[16] = BPF_CORE_READ(regs, r14);
-  to[17] = BPF_CORE_READ(regs, r15);
+  to[0] = regs->ip;
+  to[1] = regs->sp;
+  to[2] = regs->flags;
+  to[3] = regs->ax;
+  to[4] = regs->bx;
+  to[5] = regs->cx;
+  to[6] = regs->dx;
+  to[7] = regs->si;
+  to[8] = regs->di;
+  to[9] = regs->bp;
+  to[10] = regs->r8;
+  to[11] = regs->r9;
+  to[12] = regs->r10;
+  to[13] = regs->r11;
+  to[14] = regs->r12;
+  to[15] = regs->r13;
+  to[16] = regs->r14;
+  to[17] = regs->r15;
 }
 
 /* Evidence: where `task`, which is current, was. User memory as far as it is there; no verdict hangs on it. */
@@ -102,9 +102,9 @@ static __always_inline void emit_crash(struct task_struct *task, const struct sk
   record->signal = (uint32_t)signal;
   record->code = BPF_CORE_READ(info, si_code);
   record->pad = 0;
-  record->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+  record->start_ns = task->group_leader->start_boottime;
   record->address = (uint64_t)BPF_CORE_READ(info, _sifields._sigfault._addr);
-  fill_registers_at(record->registers, (struct pt_regs *)bpf_task_pt_regs(task));
+  fill_registers_at(record->registers, AS(struct pt_regs, bpf_task_pt_regs(task)));
   BPF_CORE_READ_STR_INTO(&record->comm, task, comm);
   record->code_bytes = record->stack_bytes = 0;
   if (!bpf_probe_read_user(record->code_at, sizeof record->code_at, (void *)record->registers[0]))
@@ -134,11 +134,11 @@ int BPF_PROG(on_exit, struct task_struct *task) {
   uint32_t tid = (uint32_t)task->pid;
   bpf_map_delete_elem(&confirmations, &tid);
   forget_thread(task);
-  if (BPF_CORE_READ(task, signal, live.counter)) return 0;
+  if (task->signal->live.counter) return 0;
   struct skep_task *state = supervised(task->group_leader);
   forget_process(task->group_leader, state ? state->tree : 0);
   if (!state) return 0;
-  int group = BPF_CORE_READ(task, signal, group_exit_code);
+  int group = task->signal->group_exit_code;
   uint32_t status = (uint32_t)(group ? group : task->exit_code);
   struct skep_process_record *record;
   if (is_crash((int)(status & 0x7f)))

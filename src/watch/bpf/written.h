@@ -36,8 +36,8 @@ static __always_inline void tell_written(struct task_struct *task, const struct 
   record->pid = (uint32_t)task->tgid;
   record->tid = (uint32_t)task->pid;
   record->pad = 0;
-  record->device = BPF_CORE_READ(inode, i_sb, s_dev);
-  record->inode = BPF_CORE_READ(inode, i_ino);
+  record->device = inode->i_sb->s_dev;
+  record->inode = inode->i_ino;
   record->key = id_of_inode(inode);
   record->name_bytes = pending->path.bytes;
   record->whole = pending->path.traits;
@@ -51,7 +51,7 @@ static __always_inline void tell_written(struct task_struct *task, const struct 
 static __always_inline void follow_open(struct task_struct *task, struct skep_task *state, uint64_t descriptor) {
   struct file *file = file_of(task, descriptor);
   if (!file || file_kind(file) != K_S_IFREG) return;
-  if (!(BPF_CORE_READ(file, f_mode) & K_FMODE_WRITE)) {
+  if (!(file_mode(file) & K_FMODE_WRITE)) {
     if (!(state->flags & SKEP_TASK_WRITTEN)) work_by(state, file, 0);
     return;
   }
@@ -62,15 +62,15 @@ static __always_inline void follow_open(struct task_struct *task, struct skep_ta
   const struct skep_label *before = bpf_map_lookup_elem(&written, &id);
   int told = before && before->flow.serial == label.flow.serial && before->since_ns == label.since_ns;
   if (bpf_map_update_elem(&written, &id, &label, BPF_ANY)) COUNT(helper_failures);
-  if (!told) tell_written(task, state, BPF_CORE_READ(file, f_inode), stand_at(file));
+  if (!told) tell_written(task, state, inode_of(file), stand_at(file));
 }
 
 /* Where a name in a call begins: at the descriptor's folder, or where the thread works. */
 static __always_inline struct standing stand_at_folder(struct task_struct *task, int descriptor) {
   struct standing at = {};
   if (descriptor == K_AT_FDCWD) {
-    at.dentry = BPF_CORE_READ(task, fs, pwd.dentry);
-    at.mount = BPF_CORE_READ(task, fs, pwd.mnt);
+    at.dentry = task->fs->pwd.dentry;
+    at.mount = task->fs->pwd.mnt;
     return at;
   }
   struct file *file = file_of(task, (uint64_t)descriptor);
@@ -87,9 +87,9 @@ static __always_inline void follow_rename(struct task_struct *task, const struct
     return;
   }
   int plain = regs->orig_ax == K_NR_RENAME || regs->orig_ax == K_NR_LINK;
-  const char *old = (const char *)(plain ? BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, si));
-  const char *fresh = (const char *)(plain ? BPF_CORE_READ(regs, si) : BPF_CORE_READ(regs, r10));
-  fill_name_at(&pending->path, stand_at_folder(task, plain ? K_AT_FDCWD : (int)BPF_CORE_READ(regs, dx)));
+  const char *old = (const char *)(plain ? regs->di : regs->si);
+  const char *fresh = (const char *)(plain ? regs->si : regs->r10);
+  fill_name_at(&pending->path, stand_at_folder(task, plain ? K_AT_FDCWD : (int)regs->dx));
   struct skep_renamed_record *record = RESERVE(telemetry, record, SKEP_RENAMED);
   if (!record) return;
   record->serial = state->label.flow.serial;
