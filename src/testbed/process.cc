@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
@@ -57,20 +58,26 @@ std::string last_words(const std::string& file) {
 }  // namespace
 
 Result<Process> Process::start(const std::vector<std::string>& command, const StartOptions& options) {
+  const auto before = read_file(options.output);
+  const size_t output_from = before ? before->size() : 0;
   const pid_t pid = ::fork();
   if (pid < 0) return fail_errno("start " + command[0]);
   if (pid == 0) become(command, options);
-  return Process(pid, options.output);
+  return Process(pid, options.output, output_from);
 }
 
 Process::Process(Process&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), status_(other.status_), output_(std::move(other.output_)) {}
+    : pid_(std::exchange(other.pid_, -1)),
+      status_(other.status_),
+      output_(std::move(other.output_)),
+      output_from_(other.output_from_) {}
 
 Process& Process::operator=(Process&& other) noexcept {
   end();
   pid_ = std::exchange(other.pid_, -1);
   status_ = other.status_;
   output_ = std::move(other.output_);
+  output_from_ = other.output_from_;
   return *this;
 }
 
@@ -104,7 +111,8 @@ Status Process::await_line(const std::string& line, int timeout_ms) {
   while (true) {
     const bool alive = running();
     if (const auto text = read_file(output_)) {
-      for (const std::string_view each : split(*text, '\n')) {
+      const std::string_view said = std::string_view(*text).substr(std::min(output_from_, text->size()));
+      for (const std::string_view each : split(said, '\n')) {
         if (each == line) return {};
       }
     }

@@ -24,7 +24,8 @@ class Process {
   ~Process();  // SIGTERM, and SIGKILL two seconds later
 
   pid_t pid() const { return pid_; }
-  // Until a line of its output is `line`. Errors: it ended before, or did not come to it in time; with its last words.
+  // Until a line of its output (of this life's, where the file is older) is `line`. Errors: it ended before, or did not
+  // come to it in time; with its last words.
   Status await_line(const std::string& line, int timeout_ms);
   // Its wait status; an error where it has not ended in time.
   Result<int> await_end(int timeout_ms);
@@ -33,11 +34,13 @@ class Process {
   const std::string& output() const { return output_; }
 
  private:
-  Process(pid_t pid, std::string output) : pid_(pid), output_(std::move(output)) {}
+  Process(pid_t pid, std::string output, size_t output_from)
+      : pid_(pid), output_(std::move(output)), output_from_(output_from) {}
   void end();
   pid_t pid_ = -1;
   int status_ = 0;
   std::string output_;
+  size_t output_from_ = 0;  // what stood there before
 };
 
 // Runs it and waits; an error where it does not exit with 0, with what it said.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <csignal>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
@@ -61,6 +62,14 @@ Status Rig::start_proxy() {
   if (!started) return tl::unexpected<Error>(started.error());
   proxy_.emplace(std::move(*started));
   return proxy_->await_line("ready", 30'000);
+}
+
+// It is gone then: until its last thread has ended, its ports are still taken.
+Status Rig::kill_proxy() {
+  proxy_->signal(SIGKILL);
+  const auto ended = proxy_->await_end(10'000);
+  if (!ended) return wrap("the killed proxy", ended);
+  return {};
 }
 
 Status Rig::start() {

@@ -34,6 +34,7 @@ class Rig {
   Status start();
   Status start_monitor();
   Status start_proxy();
+  Status kill_proxy();
   Status await_log(const std::string& program, const std::string& words, int timeout_ms = 20'000) const;
 
   std::string program(const std::string& name) const;

@@ -134,12 +134,15 @@ TEST_F(FailureTest, WhatASessionsProcessDoesAfterTheProxyWasKilledIsStillItsOwn)
   ASSERT_TRUE(eventually([&] {
     return rig_->skep({"session", "list", "--json"}).text.find("\"bytes_in\":22") != std::string::npos;
   }));
-  ::kill(rig_->proxy()->pid(), SIGKILL);
+  ASSERT_TRUE(rig_->kill_proxy());
   const auto restarted = rig_->start_proxy();
   ASSERT_TRUE(restarted) << restarted.error().message;
   ASSERT_TRUE(eventually([&] {
     return rig_->skep({"session", "list", "--class", "attack", "--json"}).text.size() > 1;
-  }));
+  })) << rig_->skep({"session", "list", "--json"}).text
+      << "proxy:\n"
+      << rig_->log("proxy") << "monitor:\n"
+      << rig_->log("monitor");
   const auto all = rig_->sessions(1);
   ASSERT_TRUE(all);
   EXPECT_EQ(all->front().end_reason, EndReason::crash_recovered);
@@ -151,7 +154,7 @@ TEST_F(FailureTest, AnAlertThatTheProxyHasNotTakenOutlivesTheJudge) {
   ASSERT_TRUE(eventually([&] {
     return rig_->skep({"session", "list", "--json"}).text.find("\"bytes_in\":22") != std::string::npos;
   }));
-  ::kill(rig_->proxy()->pid(), SIGKILL);
+  ASSERT_TRUE(rig_->kill_proxy());
   ASSERT_TRUE(rig_->await_log("monitor", "judge: alert "));
   const pid_t judge = child_named("skep-judge");
   ASSERT_GT(judge, 0);
@@ -203,7 +206,7 @@ TEST_F(FailureTest, AServiceDoesNotOutliveItsWatch) {
 
 TEST_F(FailureTest, AProxyThatIsKilledLosesNothingThatItRecorded) {
   testbed::Process client = traffic();
-  ::kill(rig_->proxy()->pid(), SIGKILL);
+  ASSERT_TRUE(rig_->kill_proxy());
   EXPECT_TRUE(client.await_end(60'000)) << "nobody is left hanging";
   const auto restarted = rig_->start_proxy();
   ASSERT_TRUE(restarted) << restarted.error().message;
