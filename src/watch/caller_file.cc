@@ -47,13 +47,14 @@ bool is_own_link(std::string_view rest) {
 
 // What runs from a descriptor names it so, fexecve too. "/proc/self" would mean watch itself here. "": no such name.
 std::string own_link(pid_t tid, std::string_view name) {
+  if (name.starts_with("/dev/") && is_own_link(name.substr(5))) return fmt::format("/proc/{}/{}", tid, name.substr(5));
+  if (!name.starts_with("/proc/")) return "";
   const std::array<std::string, 4> prefixes = {"/proc/self/", "/proc/thread-self/", fmt::format("/proc/{}/", tid),
                                                fmt::format("/proc/{}/", process_of(tid))};
   for (const std::string& prefix : prefixes) {
     if (name.starts_with(prefix) && is_own_link(name.substr(prefix.size())))
       return fmt::format("/proc/{}/{}", tid, name.substr(prefix.size()));
   }
-  if (name.starts_with("/dev/") && is_own_link(name.substr(5))) return fmt::format("/proc/{}/{}", tid, name.substr(5));
   return "";
 }
 
@@ -119,6 +120,8 @@ Result<FileFacts> facts_of(const Fd& file) {
 }
 
 pid_t process_of(pid_t tid) {
+  // Most are their process's first thread: that is asked with one call, where the file takes the kernel 20 us to write.
+  if (::syscall(SYS_tgkill, tid, tid, 0) == 0) return tid;
   const auto status = read_file(fmt::format("/proc/{}/status", tid), 65536);
   constexpr std::string_view kKey = "\nTgid:\t";
   const size_t at = status ? status->find(kKey) : std::string::npos;
