@@ -117,8 +117,8 @@ int run_doctor(Words words) {
   const Finding findings[] = {
       {"root", ::geteuid() == 0, "everything that skep-monitor does", "run it as root"},
       {"kernel types (/sys/kernel/btf/vmlinux), bpf_rdonly_cast",
-       ::access("/sys/kernel/btf/vmlinux", R_OK) == 0 && kernel_symbol("bpf_rdonly_cast"), "loading the kernel programs",
-       "a kernel from 6.2 on with CONFIG_DEBUG_INFO_BTF, as Debian's have"},
+       ::access("/sys/kernel/btf/vmlinux", R_OK) == 0 && kernel_symbol("bpf_rdonly_cast"),
+       "loading the kernel programs", "a kernel from 6.2 on with CONFIG_DEBUG_INFO_BTF, as Debian's have"},
       {"bpf_task_from_pid", kernel_symbol("bpf_task_from_pid"), "deny: the verdict on a call before it runs",
        "a newer kernel (6.12 has it for programs that are run by hand)"},
       {"seccomp user notification", notifications(), "deny: holding a call until it is judged",
