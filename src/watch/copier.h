@@ -68,7 +68,7 @@ class Copier {
   static bool copied_before(Shared& shared, const FileFacts& facts);
 
   std::shared_ptr<Shared> shared_;
-  SpareThreads lookers_{kLookersMax};
+  SpareThreads lookers_{kLookersMax, true};
   SpareThreads copiers_{kCopiersMax};
   std::atomic<uint64_t> missed_{0};
 };

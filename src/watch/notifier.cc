@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "watch/spare_threads.h"
 
 namespace skep::watch {
 namespace {
@@ -87,6 +88,7 @@ Status Notifier::serve(Fd notices) {
 }
 
 void Notifier::run() {
+  go_first();
   while (true) {
     epoll_event events[16];
     const int count = ::epoll_wait(epoll_.get(), events, std::size(events), copier_.expire() ? kExpiryMs : -1);

@@ -1,5 +1,7 @@
 #include "watch/spare_threads.h"
 
+#include <sys/resource.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -17,7 +19,13 @@ struct SpareThreads::Shared {
   size_t started = 0;
 };
 
-SpareThreads::SpareThreads(size_t most) : most_(most), shared_(std::make_shared<Shared>()) {}
+void go_first() {
+  constexpr int kNice = -10;
+  ::setpriority(PRIO_PROCESS, 0, kNice);  // of the thread alone
+}
+
+SpareThreads::SpareThreads(size_t most, bool waited_for)
+    : most_(most), waited_for_(waited_for), shared_(std::make_shared<Shared>()) {}
 
 bool SpareThreads::run(std::function<void()> work) {
   const std::lock_guard lock(shared_->mutex);
@@ -28,7 +36,10 @@ bool SpareThreads::run(std::function<void()> work) {
   }
   if (shared_->started >= most_) return false;
   ++shared_->started;
-  std::thread([shared = shared_, first = std::move(work)] { live(shared, first); }).detach();
+  std::thread([shared = shared_, first = std::move(work), waited_for = waited_for_] {
+    if (waited_for) go_first();
+    live(shared, first);
+  }).detach();
   return true;
 }
 

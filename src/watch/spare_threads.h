@@ -8,9 +8,14 @@
 
 namespace skep::watch {
 
+// The calling thread is one that a held-up call waits for. Where the host does not let it go first, it goes on as it
+// is.
+void go_first();
+
 class SpareThreads {
  public:
-  explicit SpareThreads(size_t most);
+  // `waited_for`: a call is held up meanwhile, so they go before what else the host runs.
+  explicit SpareThreads(size_t most, bool waited_for = false);
   // False where all are busy: the work is not done. What it needs must be its own, because it may outlive this object.
   bool run(std::function<void()> work);
 
@@ -19,6 +24,7 @@ class SpareThreads {
   static void live(const std::shared_ptr<Shared>& shared, std::function<void()> work);
 
   const size_t most_;
+  const bool waited_for_;
   // Shared with threads that may never come back to be joined.
   std::shared_ptr<Shared> shared_;
 };
