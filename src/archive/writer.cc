@@ -65,7 +65,7 @@ Status Writer::recover() {
   for (auto& [id, row] : left->rows) {
     const bool open = row.end_ns == 0;
     known_[id].summary = std::move(row);
-    dirty_.insert(id);
+    touch(known_[id], id);
     if (!open) continue;
     formats::ClosedEvent event;
     event.reason = EndReason::crash_recovered;
@@ -76,8 +76,12 @@ Status Writer::recover() {
     log::warning("archive: {} sessions had no end: closed as crash-recovered", recovered_.size());
   if (!flush()) return fail("{}: the first records cannot be written", folder_);
   std::vector<SessionSummary> batch;
-  for (const uint64_t id : dirty_) batch.push_back(known_[id].summary);
+  for (const uint64_t id : dirty_) {
+    known_[id].dirty = false;
+    batch.push_back(known_[id].summary);
+  }
   dirty_.clear();
+  last_found_ = nullptr;
   // Of those that had ended nothing more is to come; the recovered ones stay known, for alerts that are on their way.
   std::erase_if(known_, [](const auto& item) { return item.second.summary.end_reason != EndReason::crash_recovered; });
   return index->put(batch);
@@ -162,6 +166,7 @@ const Health& Writer::health() {
 
 // Records that are no stream bytes keep a reserve of the ring, for nobody can ask the world to hold them back.
 std::span<uint8_t> Writer::room(size_t wanted) {
+  SKEP_CHECK(wanted <= formats::kPayloadBytesMax);
   const uint64_t needed = formats::kRecordHeaderBytes + wanted + kRotationBytes + kEventReserve;
   health_.ring_behind = ring_->free_bytes() < needed;
   if (!health_.ring_behind) return {ring_->at(ring_->head()) + formats::kRecordHeaderBytes, wanted};
@@ -176,24 +181,27 @@ SessionId Writer::opened(int64_t time_ns, const formats::OpenedEvent& event) {
   // One id a microsecond and running number: never the same twice, whatever the clock does.
   last_id_ = std::max(make_session_id(time_ns, 0).value, last_id_ + 1);
   const SessionId id{last_id_};
-  known_[id.value].summary.id = id;
+  last_found_ = &known_[id.value];
+  last_found_->summary.id = id;
   const Bytes payload = formats::encode(event);
   append({id, RecordType::opened, Direction::to_bait, time_ns, 0, {}, payload});
   return id;
 }
 
-bool Writer::data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes) {
-  const auto found = known_.find(id.value);
-  if (found == known_.end()) return false;
-  bool stored = true;
+Recorded Writer::data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes) {
+  Known* const known = find(id);
+  if (known == nullptr) return {false, bytes};
+  Recorded recorded{true, bytes};
   while (!bytes.empty()) {
     const ByteView piece = bytes.first(std::min(bytes.size(), formats::kPayloadBytesMax));
-    uint64_t& offset = found->second.offsets[static_cast<size_t>(direction)];
-    stored &= append({id, RecordType::data, direction, time_ns, offset, {}, piece}, found->second);
+    uint64_t& offset = known->offsets[static_cast<size_t>(direction)];
+    Record record{id, RecordType::data, direction, time_ns, offset, {}, piece};
+    recorded.stored &= append(record, *known);
+    if (piece.size() == recorded.bytes.size()) recorded.bytes = record.payload;
     offset += piece.size();
     bytes = bytes.subspan(piece.size());
   }
-  return stored;
+  return recorded;
 }
 
 template <typename Event>
@@ -232,42 +240,45 @@ bool Writer::closed(SessionId id, int64_t time_ns, const formats::ClosedEvent& e
   const bool stored = append_event(id, RecordType::closed, time_ns, event);
   closed_.push_back(id.value);
   while (closed_.size() > kClosedMax) {
-    if (dirty_.count(closed_.front()) != 0) break;  // the index has not seen it yet
-    known_.erase(closed_.front());
+    const auto oldest = known_.find(closed_.front());
+    if (oldest != known_.end() && oldest->second.dirty) break;  // the index has not seen it yet
+    if (oldest != known_.end()) {
+      if (last_found_ == &oldest->second) last_found_ = nullptr;
+      known_.erase(oldest);
+    }
     closed_.pop_front();
   }
   return stored;
 }
 
 bool Writer::append(Record record) {
-  const auto found = known_.find(record.session.value);
-  if (found != known_.end()) return append(record, found->second);
+  if (Known* const known = find(record.session)) return append(record, *known);
   ++health_.records_lost;
   return false;
 }
 
-bool Writer::append(Record record, Known& known) {
-  Bytes moved;
+// Where the payload lies in the end stands in the record.
+bool Writer::append(Record& record, Known& known) {
   if (known.lost_bytes > 0 && record.type != RecordType::note && !storer_->failing()) {
-    move_out_of_room(record, moved);
+    move_out_of_room(record);
     const Bytes words = formats::encode(formats::NoteEvent{
         formats::NoteKind::bytes_lost,
         fmt::format("{} bytes of this session's log were lost: the disk was full", known.lost_bytes)});
-    if (write_record({record.session, RecordType::note, Direction::to_bait, record.time_ns, 0, {}, words}, known))
-      known.lost_bytes = 0;
+    Record note{record.session, RecordType::note, Direction::to_bait, record.time_ns, 0, {}, words};
+    if (write_record(note, known)) known.lost_bytes = 0;
   }
   if (wants_segment(formats::kRecordHeaderBytes + record.payload.size())) {
-    move_out_of_room(record, moved);
+    move_out_of_room(record);
     rotate(record.time_ns);
   }
   return write_record(record, known);
 }
 
 // Whatever is written before this record is written where its bytes were received.
-void Writer::move_out_of_room(Record& record, Bytes& to) {
-  if (record.payload.data() == to.data()) return;
-  to.assign(record.payload.begin(), record.payload.end());
-  record.payload = to;
+void Writer::move_out_of_room(Record& record) {
+  if (record.payload.data() == moved_.data()) return;
+  moved_.assign(record.payload.begin(), record.payload.end());
+  record.payload = moved_;
 }
 
 bool Writer::wants_segment(uint64_t record_bytes) const {
@@ -295,9 +306,9 @@ bool Writer::make_room(uint64_t bytes) {
   return true;
 }
 
-bool Writer::write_record(Record record, Known& known) {
+bool Writer::write_record(Record& record, Known& known) {
   const uint64_t bytes = formats::kRecordHeaderBytes + record.payload.size();
-  dirty_.insert(record.session.value);
+  touch(known, record.session.value);
   if (!make_room(bytes)) {
     if (!std::exchange(refusing_, true))
       log::error("archive: a record cannot be kept; sessions go on unrecorded until there is room");
@@ -334,7 +345,22 @@ void Writer::tick() {
   for (const uint64_t id : dirty_) {
     if (const auto found = known_.find(id); found != known_.end()) batch.rows.push_back(found->second.summary);
   }
-  if (batches_.push(std::move(batch))) dirty_.clear();  // else: again at the next tick
+  if (!batches_.push(std::move(batch))) return;  // again at the next tick
+  for (const uint64_t id : dirty_) {
+    if (const auto found = known_.find(id); found != known_.end()) found->second.dirty = false;
+  }
+  dirty_.clear();
+}
+
+Writer::Known* Writer::find(SessionId id) {
+  if (last_found_ != nullptr && last_found_->summary.id == id) return last_found_;
+  const auto found = known_.find(id.value);
+  if (found == known_.end()) return nullptr;
+  return last_found_ = &found->second;
+}
+
+void Writer::touch(Known& known, uint64_t id) {
+  if (!std::exchange(known.dirty, true)) dirty_.push_back(id);
 }
 
 SessionClass Writer::class_of(SessionId id) const {

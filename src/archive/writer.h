@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
-#include <unordered_set>
+#include <vector>
 
 #include "archive/evidence_store.h"
 #include "archive/index.h"
@@ -37,6 +37,13 @@ struct Health {
   uint64_t bytes = 0;
 };
 
+// What became of stream bytes: whether they are in the log, and where they lie until the next call of the writer.
+struct Recorded {
+  bool stored = false;
+  ByteView bytes;
+  explicit operator bool() const { return stored; }
+};
+
 class Writer {
  public:
   // Takes the folder's lock, recovers what a crash left (a torn tail is cut, sessions without an end get
@@ -44,15 +51,15 @@ class Writer {
   static Result<std::unique_ptr<Writer>> open(const std::string& folder, const WriterOptions& options);
   ~Writer();
 
-  // Where at most `wanted` bytes may be received, to be given to `data` without a copy, by the next call. Empty: the
-  // disk is behind, and nothing should be received for now.
+  // Where at most `wanted` bytes (up to formats::kPayloadBytesMax) may be received, to be given to `data` without a
+  // copy, by the next call. Empty: the disk is behind, and nothing should be received for now.
   std::span<uint8_t> room(size_t wanted);
 
   SessionId opened(int64_t time_ns, const formats::OpenedEvent& event);
   // Each: false where it could not be stored. That is counted, said in the log, and noted in the session once there is
   // room.
   bool connected(SessionId id, int64_t time_ns, const formats::ConnectedEvent& event);
-  bool data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes);
+  Recorded data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes);
   bool half_closed(SessionId id, int64_t time_ns, Direction direction);
   bool served(SessionId id, int64_t time_ns, const formats::ServedEvent& event);
   bool process(SessionId id, int64_t time_ns, const formats::ProcessEvent& event);
@@ -64,7 +71,7 @@ class Writer {
 
   // Sessions that a crash had left open: over, but alerts on them may still be on their way.
   const std::vector<SessionSummary>& recovered() const { return recovered_; }
-  // Feeds the index; call it about every 100 ms.
+  // Feeds the index; call it a few times a second.
   void tick();
   const Health& health();
   // Waits until all of it is in the segments' files, at most so long.
@@ -84,6 +91,7 @@ class Writer {
     SessionSummary summary;
     uint64_t offsets[2] = {0, 0};
     uint64_t lost_bytes = 0;  // not yet said in its log
+    bool dirty = false;       // its summary is to go to the index
   };
   static constexpr size_t kClosedMax = 65536;  // remembered for alerts that come after the end
 
@@ -94,15 +102,17 @@ class Writer {
   Status begin_segment(int64_t time_ns);
   Result<Fd> make_segment_file(uint32_t number);
   bool append(formats::Record record);
-  bool append(formats::Record record, Known& known);
+  bool append(formats::Record& record, Known& known);
   template <typename Event>
   bool append_event(SessionId id, formats::RecordType type, int64_t time_ns, const Event& event);
-  bool write_record(formats::Record record, Known& known);
-  static void move_out_of_room(formats::Record& record, Bytes& to);
+  bool write_record(formats::Record& record, Known& known);
+  void move_out_of_room(formats::Record& record);
   bool wants_segment(uint64_t record_bytes) const;
   void rotate(int64_t time_ns);
   bool make_room(uint64_t bytes);
   void lost(Known& known, size_t bytes);
+  void touch(Known& known, uint64_t id);
+  Known* find(SessionId id);
   void feed_index();
   Status store(std::optional<Index>& index, const std::map<uint64_t, SessionSummary>& waiting) const;
 
@@ -120,11 +130,13 @@ class Writer {
   bool refusing_ = false;    // the ring is full, and the disk takes nothing
   uint64_t last_id_ = 0;
   std::unordered_map<uint64_t, Known> known_;
+  Known* last_found_ = nullptr;  // the next record is often of the same session
   std::deque<uint64_t> closed_;
   std::vector<SessionSummary> recovered_;
-  std::unordered_set<uint64_t> dirty_;
+  std::vector<uint64_t> dirty_;
   Health health_;
   Bytes spill_;  // received into while neither ring nor disk take anything
+  Bytes moved_;  // bytes out of the room, while something else is written before them
 
   // Rows, and up to where the segments must have been written before a reader may be led there.
   struct Batch {

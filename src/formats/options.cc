@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "formats/segment.h"
 #include "formats/yaml.h"
 
 namespace skep::formats {
@@ -21,7 +22,7 @@ constexpr NumberRow kProxyNumbers[] = {
     {"connect_timeout_ms", &ProxyOptions::connect_timeout_ms, 1, 600'000},
     {"idle_timeout_ms", &ProxyOptions::idle_timeout_ms, 1, 86'400'000},
     {"shutdown_grace_ms", &ProxyOptions::shutdown_grace_ms, 0, 600'000},
-    {"buffer_bytes", &ProxyOptions::buffer_bytes, 4096, 64 << 20},
+    {"buffer_bytes", &ProxyOptions::buffer_bytes, 4096, kPayloadBytesMax},
     {"heartbeat_ms", &ProxyOptions::heartbeat_ms, 50, 60'000},
 };
 
@@ -90,6 +91,14 @@ void read_source_ports(YamlMap& map, ProxyOptions& options) {
   }
   options.source_port_first = ports[0];
   options.source_port_last = ports[1];
+}
+
+void read_durability(YamlMap& map, ProxyOptions& options) {
+  std::string text;
+  if (!map.text("durability", text)) return;
+  if (text != "forward" && text != "forward-after-disk")
+    map.complain("durability", fmt::format("wants forward or forward-after-disk, found '{}'", text));
+  options.durability = text == "forward-after-disk" ? Durability::disk : Durability::memory;
 }
 
 void check_names(const ProxyOptions& options, YamlMap& map) {
@@ -214,6 +223,7 @@ Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::str
   for (const NumberRow& row : kProxyNumbers) map.number(row.key, options.*row.field, row.least, row.most);
   map.number("segment_bytes", options.segment_bytes, 1 << 20, uint64_t{1} << 32);
   read_source_ports(map, options);
+  read_durability(map, options);
   if (options.socket.empty()) options.socket = options.archive + "/proxy.sock";
   if (!options.baits.empty() && options.keys.empty())
     map.complain("keys", "baits are spoken to with keys: name their folder (`skep keys init DIR` makes them)");
@@ -274,6 +284,7 @@ std::string effective_yaml(const ProxyOptions& options) {
   for (const NumberRow& row : kProxyNumbers)
     out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
   out << YAML::Key << "segment_bytes" << YAML::Value << options.segment_bytes;
+  emit_text(out, "durability", options.durability == Durability::disk ? "forward-after-disk" : "forward");
   if (options.source_port_first != 0) {
     emit_text(out, "source_ports", fmt::format("{}-{}", options.source_port_first, options.source_port_last));
   }

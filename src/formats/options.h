@@ -28,6 +28,12 @@ struct ServiceOptions {
   OnAlert on_alert = OnAlert::tag;
 };
 
+// What must have happened to bytes before they are passed on.
+enum class Durability : uint8_t {
+  memory,  // their record lies in the ring: it outlives the proxy, and a loss of power takes the last 10 ms at most
+  disk,    // the disk has confirmed it
+};
+
 struct ProxyOptions {
   std::string archive;
   std::string keys;
@@ -41,9 +47,10 @@ struct ProxyOptions {
   uint32_t connect_timeout_ms = 5000;
   uint32_t idle_timeout_ms = 300'000;
   uint32_t shutdown_grace_ms = 2000;
-  uint32_t buffer_bytes = 262'144;  // of one direction of one session: beyond it the sender waits
+  uint32_t buffer_bytes = 262'144;  // of one direction of one session: read at once, and held for a bait to come
   uint32_t heartbeat_ms = 1000;
   uint64_t segment_bytes = 64 << 20;
+  Durability durability = Durability::memory;  // "forward", "forward-after-disk"
 };
 
 struct MonitoredService {

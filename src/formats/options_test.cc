@@ -19,6 +19,7 @@ services:
     address: 10.99.0.3:8080
     on_alert: cut
 source_ports: 40000-40031
+durability: forward-after-disk
 )";
 
 constexpr char kMonitor[] = R"(listen: 10.99.0.3:7443
@@ -46,6 +47,7 @@ TEST(ProxyOptionsTest, ReadsTheLeastThatWorks) {
   EXPECT_EQ(options->services[0].on_alert, OnAlert::cut);
   EXPECT_EQ(options->socket, "/var/lib/skep/proxy.sock");
   EXPECT_EQ(options->source_port_last, 40031);
+  EXPECT_EQ(options->durability, Durability::disk);
 }
 
 TEST(ProxyOptionsTest, EffectiveOptionsReadBackAreTheSame) {
@@ -66,6 +68,8 @@ struct Mistake {
 
 TEST(ProxyOptionsTest, SaysWhatIsWrongAndWhere) {
   const Mistake mistakes[] = {
+      {"no such durability", "forward-after-disk", "sometimes",
+       "proxy.yaml:12: durability: wants forward or forward-after-disk, found 'sometimes'"},
       {"unknown key", "on_alert: cut", "on_alrt: cut",
        "proxy.yaml:10: a service: unknown key 'on_alrt'; did you mean 'on_alert'?"},
       {"wrong type", "archive: /var/lib/skep", "archive: [x]", "proxy.yaml:1: archive: wants a text, found a list"},

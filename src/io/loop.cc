@@ -9,11 +9,12 @@ namespace {
 
 constexpr int kEventsATurn = 256;
 
-epoll_event wanted(Token token, bool read, bool write) {
+Status watch(int epoll, int fd, Token token, uint32_t events) {
   epoll_event event{};
-  event.events = (read ? uint32_t{EPOLLIN} : 0u) | (write ? uint32_t{EPOLLOUT} : 0u);
+  event.events = events;
   event.data.u64 = token;
-  return event;
+  if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) return fail_errno("watch a descriptor");
+  return {};
 }
 
 }  // namespace
@@ -24,19 +25,12 @@ Result<Loop> Loop::make() {
   return Loop(std::move(epoll));
 }
 
-Status Loop::add(int fd, Token token, bool read, bool write) {
-  epoll_event event = wanted(token, read, write);
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return fail_errno("watch a descriptor");
-  return {};
+Status Loop::add(int fd, Token token) {
+  return watch(epoll_.get(), fd, token, EPOLLIN);
 }
 
-void Loop::modify(int fd, Token token, bool read, bool write) {
-  epoll_event event = wanted(token, read, write);
-  SKEP_CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0);
-}
-
-void Loop::remove(int fd) {
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+Status Loop::add_connection(int fd, Token token) {
+  return watch(epoll_.get(), fd, token, EPOLLIN | EPOLLOUT | EPOLLRDHUP | uint32_t{EPOLLET});
 }
 
 std::span<const Event> Loop::wait(int timeout_ms) {
@@ -45,8 +39,14 @@ std::span<const Event> Loop::wait(int timeout_ms) {
   events_.clear();
   for (int i = 0; i < count; ++i) {
     const uint32_t bits = ready[i].events;
-    events_.push_back(
-        {ready[i].data.u64, (bits & EPOLLIN) != 0, (bits & EPOLLOUT) != 0, (bits & (EPOLLHUP | EPOLLERR)) != 0});
+    Event event;
+    event.token = ready[i].data.u64;
+    event.readable = (bits & EPOLLIN) != 0;
+    event.writable = (bits & EPOLLOUT) != 0;
+    event.finished = (bits & EPOLLRDHUP) != 0;
+    event.hung_up = (bits & EPOLLHUP) != 0;
+    event.failed = (bits & EPOLLERR) != 0;
+    events_.push_back(event);
   }
   return events_;
 }

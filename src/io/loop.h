@@ -16,16 +16,19 @@ struct Event {
   Token token = 0;
   bool readable = false;
   bool writable = false;
-  bool hung_up = false;  // both directions are over, or an error waits
+  bool finished = false;  // the peer sends no more
+  bool hung_up = false;   // both directions are over
+  bool failed = false;    // an error waits
 };
 
 class Loop {
  public:
   static Result<Loop> make();
 
-  Status add(int fd, Token token, bool read, bool write);
-  void modify(int fd, Token token, bool read, bool write);
-  void remove(int fd);
+  // Told as long as there is something to read.
+  Status add(int fd, Token token);
+  // Of a connection: told once whenever it becomes readable or writable, finishes, or fails; until it is closed.
+  Status add_connection(int fd, Token token);
   // What is ready; waits up to `timeout_ms`. Valid until the next call.
   std::span<const Event> wait(int timeout_ms);
 

@@ -16,6 +16,11 @@ void set_flag(int socket, int level, int name, int value = 1) {
   ::setsockopt(socket, level, name, &value, sizeof value);
 }
 
+void set_stream_flags(int socket) {
+  set_flag(socket, IPPROTO_TCP, TCP_NODELAY);
+  set_flag(socket, SOL_SOCKET, SO_OOBINLINE);  // urgent data goes in line
+}
+
 }  // namespace
 
 Result<Fd> listen_tcp(const Endpoint& where) {
@@ -30,6 +35,7 @@ Result<Fd> listen_tcp(const Endpoint& where) {
     if (privileged) error.value().message += " (ports below 1024 want CAP_NET_BIND_SERVICE)";
     return error;
   }
+  set_stream_flags(socket.get());  // every accepted socket inherits them
   if (::listen(socket.get(), kBacklog) != 0) return fail_errno("listen on " + to_string(where));
   return socket;
 }
@@ -43,8 +49,6 @@ Accepted accept_tcp(int listener) {
   if (!accepted.socket) return accepted;
   accepted.peer = to_endpoint(storage);
   accepted.local = local_end(accepted.socket.get());
-  set_flag(accepted.socket.get(), IPPROTO_TCP, TCP_NODELAY);
-  set_flag(accepted.socket.get(), SOL_SOCKET, SO_OOBINLINE);  // urgent data goes in line
   return accepted;
 }
 
@@ -52,8 +56,7 @@ Result<Fd> connect_tcp(const Endpoint& to, uint16_t source_port) {
   const SocketAddress address = to_socket_address(to);
   Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail_errno("socket");
-  set_flag(socket.get(), IPPROTO_TCP, TCP_NODELAY);
-  set_flag(socket.get(), SOL_SOCKET, SO_OOBINLINE);
+  set_stream_flags(socket.get());
   if (source_port != 0) {
     Endpoint own = to;
     own.address = {};

@@ -15,13 +15,13 @@ namespace skep::proxy {
 //   was_reset        → over                   → over (reset the other side)    -
 //   end              → over (reset both)      → over (reset both)              stays
 
-std::vector<Command> Session::connected() {
+Commands Session::connected() {
   SKEP_CHECK(phase_ == Phase::connecting);
   phase_ = Phase::relaying;
   return pass_on_ends();
 }
 
-std::vector<Command> Session::connect_failed(bool refused) {
+Commands Session::connect_failed(bool refused) {
   SKEP_CHECK(phase_ == Phase::connecting);
   return over(refused ? EndReason::bait_refused : EndReason::bait_unreachable, true, false);
 }
@@ -32,34 +32,34 @@ void Session::received(Side from, uint64_t bytes) {
   leg(other(from)).waiting += bytes;
 }
 
-std::vector<Command> Session::forwarded(Side to, uint64_t bytes) {
+Commands Session::forwarded(Side to, uint64_t bytes) {
   SKEP_CHECK(phase_ == Phase::relaying && bytes <= leg(to).waiting);
   leg(to).waiting -= bytes;
   leg(to).forwarded += bytes;
   return pass_on_ends();
 }
 
-std::vector<Command> Session::finished(Side from) {
+Commands Session::finished(Side from) {
   SKEP_CHECK(phase_ == Phase::relaying || (phase_ == Phase::connecting && from == Side::client));
   leg(from).input_over = true;
   if (reason_ == EndReason::open) reason_ = from == Side::client ? EndReason::client_closed : EndReason::server_closed;
-  return phase_ == Phase::connecting ? std::vector<Command>{} : pass_on_ends();
+  return phase_ == Phase::connecting ? Commands{} : pass_on_ends();
 }
 
-std::vector<Command> Session::was_reset(Side from) {
+Commands Session::was_reset(Side from) {
   SKEP_CHECK(phase_ != Phase::over);
   const bool client = from == Side::client;
   return over(client ? EndReason::reset_by_client : EndReason::reset_by_server, !client, client);
 }
 
-std::vector<Command> Session::end(EndReason reason) {
+Commands Session::end(EndReason reason) {
   if (phase_ == Phase::over) return {};
   return over(reason, true, true);
 }
 
 // A FIN goes to the other side once everything before it has gone; when both have, the session is over.
-std::vector<Command> Session::pass_on_ends() {
-  std::vector<Command> commands;
+Commands Session::pass_on_ends() {
+  Commands commands;
   for (const Side side : {Side::client, Side::bait}) {
     if (!leg(other(side)).input_over || leg(side).waiting > 0 || leg(side).output_over) continue;
     leg(side).output_over = true;
@@ -72,20 +72,23 @@ std::vector<Command> Session::pass_on_ends() {
   return commands;
 }
 
-std::vector<Command> Session::over(EndReason reason, bool reset_client, bool reset_bait) {
+Commands Session::over(EndReason reason, bool reset_client, bool reset_bait) {
   phase_ = Phase::over;
   reason_ = reason;
-  std::vector<Command> commands;
+  Commands commands;
   if (reset_client) commands.push_back(Command::reset_client);
   if (reset_bait) commands.push_back(Command::reset_bait);
   commands.push_back(Command::close);
   return commands;
 }
 
-// Back-pressure: a side is read only while what waits for the other stays within the buffer.
+// Back-pressure: a side is not read while bytes wait for the other, but that what the attacker sends meanwhile, up to
+// the buffer's bound, is taken in before the bait stands.
 bool Session::wants_read(Side side) const {
-  if (phase_ == Phase::over || (phase_ == Phase::connecting && side == Side::bait)) return false;
-  return !legs_[index(side)].input_over && legs_[index(other(side))].waiting < buffer_bytes_;
+  if (phase_ == Phase::over || legs_[index(side)].input_over) return false;
+  const uint64_t waiting = legs_[index(other(side))].waiting;
+  if (phase_ == Phase::connecting) return side == Side::client && waiting < buffer_bytes_;
+  return waiting == 0;
 }
 
 bool Session::wants_write(Side side) const {

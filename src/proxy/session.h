@@ -2,8 +2,8 @@
 // shard's. A side is a leg: the attacker's or the bait's.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "model/session.h"
 
@@ -24,18 +24,34 @@ enum class Command : uint8_t {
   close,  // release both legs; the session is over
 };
 
+// What is to be done now, in order: at most two resets or two ends, and the close.
+class Commands {
+ public:
+  using value_type = Command;
+  using const_iterator = const Command*;
+  void push_back(Command command) { commands_[count_++] = command; }
+  const Command* begin() const { return commands_; }
+  const Command* end() const { return commands_ + count_; }
+  size_t size() const { return count_; }
+  bool empty() const { return count_ == 0; }
+
+ private:
+  Command commands_[3] = {};
+  size_t count_ = 0;
+};
+
 class Session {
  public:
   explicit Session(uint64_t buffer_bytes) : buffer_bytes_(buffer_bytes) {}
 
   // Each returns what is to be done now, in order. An event in a phase in which it cannot happen is a broken promise.
-  std::vector<Command> connected();
-  std::vector<Command> connect_failed(bool refused);
+  Commands connected();
+  Commands connect_failed(bool refused);
   void received(Side from, uint64_t bytes);  // recorded, and waiting to be passed on
-  std::vector<Command> forwarded(Side to, uint64_t bytes);
-  std::vector<Command> finished(Side from);  // FIN
-  std::vector<Command> was_reset(Side from);
-  std::vector<Command> end(EndReason reason);  // timeout, limit, cut, shutdown: from our side, by reset
+  Commands forwarded(Side to, uint64_t bytes);
+  Commands finished(Side from);  // FIN
+  Commands was_reset(Side from);
+  Commands end(EndReason reason);  // timeout, limit, cut, shutdown: from our side, by reset
 
   Phase phase() const { return phase_; }
   EndReason end_reason() const { return reason_; }
@@ -55,8 +71,8 @@ class Session {
   };
   static constexpr size_t index(Side side) { return static_cast<size_t>(side); }
   Leg& leg(Side side) { return legs_[index(side)]; }
-  std::vector<Command> pass_on_ends();
-  std::vector<Command> over(EndReason reason, bool reset_client, bool reset_bait);
+  Commands pass_on_ends();
+  Commands over(EndReason reason, bool reset_client, bool reset_bait);
 
   const uint64_t buffer_bytes_;
   Phase phase_ = Phase::connecting;

@@ -46,15 +46,22 @@ TEST_F(SessionTest, ARefusedBaitResetsTheAttacker) {
   EXPECT_EQ(session_.end_reason(), EndReason::bait_refused);
 }
 
-TEST_F(SessionTest, StopsReadingAtTheBuffersBound) {
+TEST_F(SessionTest, ReadsNoMoreWhileBytesWaitForTheOtherSide) {
   session_.connected();
+  session_.received(Side::client, 60);
+  EXPECT_FALSE(session_.wants_read(Side::client));
+  EXPECT_TRUE(session_.wants_read(Side::bait)) << "the other direction is not held up";
+  session_.forwarded(Side::bait, 50);
+  EXPECT_FALSE(session_.wants_read(Side::client));
+  session_.forwarded(Side::bait, 10);
+  EXPECT_TRUE(session_.wants_read(Side::client));
+}
+
+TEST_F(SessionTest, TakesInUpToTheBoundBeforeTheBaitStands) {
   session_.received(Side::client, 99);
   EXPECT_TRUE(session_.wants_read(Side::client));
   session_.received(Side::client, 1);
   EXPECT_FALSE(session_.wants_read(Side::client));
-  EXPECT_TRUE(session_.wants_read(Side::bait)) << "the other direction is not held up";
-  session_.forwarded(Side::bait, 50);
-  EXPECT_TRUE(session_.wants_read(Side::client));
 }
 
 TEST_F(SessionTest, ReadsTheAttackerWhileItConnects) {

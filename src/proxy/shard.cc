@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,7 +18,8 @@ namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int kTickMs = 50;
-constexpr size_t kReadBytes = 65536;
+constexpr int64_t kIndexNs = 200 * kMillisecond;  // between two batches for the index
+constexpr int kHeldMs = 1;                        // before those that wait for the disk are looked at again
 constexpr int kAcceptsATurn = 64;
 constexpr int kPortTries = 16;
 
@@ -27,10 +27,6 @@ constexpr int kPortTries = 16;
 enum Kind : uint64_t { kClient = 0, kBait = 1, kListener = 2, kBaitLink = 3, kCommands = 4, kSignals = 5 };
 io::Token token_of(Kind kind, uint32_t index, uint32_t generation = 0) {
   return static_cast<uint64_t>(generation) << 32 | uint64_t{index} << 4 | kind;
-}
-
-bool is_reset(int error) {
-  return error == ECONNRESET || error == EPIPE || error == ETIMEDOUT;
 }
 
 // One for each bait.
@@ -71,7 +67,7 @@ Status Shard::listen() {
       auto socket = io::listen_tcp(where);
       if (!socket) return wrap("service " + options_.services[service].name, socket);
       const auto index = static_cast<uint32_t>(listeners_.size());
-      if (auto added = loop_.add(socket->get(), token_of(kListener, index), true, false); !added) return added;
+      if (auto added = loop_.add(socket->get(), token_of(kListener, index)); !added) return added;
       listeners_.push_back({std::move(*socket), service});
     }
   }
@@ -84,7 +80,7 @@ Status Shard::start_baits(std::vector<wire::TlsContext> keys) {
     auto link =
         std::make_unique<ControlLink>(bait.monitor, std::move(keys[i]), 3 * kMillisecond * options_.heartbeat_ms);
     const auto index = static_cast<uint32_t>(baits_.size());
-    if (auto added = loop_.add(link->wake_fd(), token_of(kBaitLink, index), true, false); !added) return added;
+    if (auto added = loop_.add(link->wake_fd(), token_of(kBaitLink, index)); !added) return added;
     baits_.push_back(std::make_unique<Bait>(bait, options_.source_port_first, options_.source_port_last,
                                             std::move(link), *writer_,
                                             [this](SessionId session, const Alert& each) { alert(session, each); }));
@@ -105,7 +101,7 @@ Status Shard::start_commands() {
   auto commands = wire::LocalServer::listen(options_.socket);
   if (!commands) return tl::unexpected<Error>(commands.error());
   commands_ = std::make_unique<wire::LocalServer>(std::move(*commands));
-  if (auto added = loop_.add(commands_->poll_fd(), token_of(kCommands, 0), true, false); !added) return added;
+  if (auto added = loop_.add(commands_->poll_fd(), token_of(kCommands, 0)); !added) return added;
   sigset_t set;
   ::sigemptyset(&set);
   ::sigaddset(&set, SIGTERM);
@@ -114,12 +110,14 @@ Status Shard::start_commands() {
   signals_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   reserve_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!signals_ || !reserve_) return fail_errno("signalfd");
-  return loop_.add(signals_.get(), token_of(kSignals, 0), true, false);
+  return loop_.add(signals_.get(), token_of(kSignals, 0));
 }
 
 void Shard::run() {
   while (!stopping_ || !live_.empty()) {
-    for (const io::Event& event : loop_.wait(kTickMs)) take_event(event);
+    const int wait_ms = !next_.empty() ? 0 : !held_.empty() ? kHeldMs : kTickMs;
+    for (const io::Event& event : loop_.wait(wait_ms)) take_event(event);
+    move_queued();
     tick(now_monotonic_ns());
   }
   log::info("all sessions are closed: {} in all", sessions_total_);
@@ -138,37 +136,27 @@ void Shard::take_event(const io::Event& event) {
     case kCommands:
       return commands_->step(now_monotonic_ns(),
                              [this](const wire::LocalRequest& request) { return command(request); });
-    case kSignals: {
-      signalfd_siginfo info{};
-      if (::read(signals_.get(), &info, sizeof info) != sizeof info || stopping_) return;
-      stopping_ = true;
-      stop_deadline_ns_ = now_monotonic_ns() + options_.shutdown_grace_ms * kMillisecond;
-      listeners_.clear();
-      log::info("told to stop: no new session; {} live ones have {} ms", live_.size(), options_.shutdown_grace_ms);
-      return;
-    }
+    case kSignals:
+      return take_signal();
     case kClient:
     case kBait:
       break;
   }
   Slot& slot = slots_[index];
-  if (!slot.used || slot.generation != generation) return;  // of a session that has ended meanwhile
+  if (!slot.relay || slot.generation != generation) return;  // of a session that has ended meanwhile
   const Side side = kind == kClient ? Side::client : Side::bait;
-  if (side == Side::bait && slot.session->phase() == Phase::connecting) {
-    const int error = io::pending_error(slot.sockets[1].get());
-    if (error != 0) return leg_failed(index, error);
-    if (!event.writable) return;
-    slot.leg_stands = true;
-    slot.active_ns = now_monotonic_ns();
-    writer_->connected(slot.id, now_realtime_ns(),
-                       {io::local_end(slot.sockets[1].get()), options_.services[slot.service].address});
-    obey(index, slot.session->connected());
-    if (slot.used) forward(index, Side::bait);
-    if (slot.used) watch(index);
-    return;
-  }
-  if (event.readable || event.hung_up) side_readable(index, side, event.hung_up);
-  if (slot.used && slot.generation == generation && event.writable) side_writable(index, side);
+  if (side == Side::bait && slot.relay->connecting()) return leg_ready(index, event);
+  slot.relay->told(side, event);
+  move(index);
+}
+
+void Shard::take_signal() {
+  signalfd_siginfo info{};
+  if (::read(signals_.get(), &info, sizeof info) != sizeof info || stopping_) return;
+  stopping_ = true;
+  stop_deadline_ns_ = now_monotonic_ns() + options_.shutdown_grace_ms * kMillisecond;
+  listeners_.clear();
+  log::info("told to stop: no new session; {} live ones have {} ms", live_.size(), options_.shutdown_grace_ms);
 }
 
 void Shard::accept_all(Listener& listener) {
@@ -209,28 +197,36 @@ void Shard::admit(io::Accepted accepted, size_t service) {
     log::warning("{}: turned away: {} sessions are the most", to_string(accepted.peer), options_.sessions_max);
     return refuse(std::move(accepted), service, "sessions_max");
   }
-  uint32_t index = static_cast<uint32_t>(slots_.size());
-  if (free_slots_.empty()) {
-    slots_.emplace_back();
-  } else {
-    index = free_slots_.back();
-    free_slots_.pop_back();
-  }
+  const uint32_t index = free_slot();
   Slot& slot = slots_[index];
-  const uint32_t generation = slot.generation + 1;
-  slot = Slot();
-  slot.generation = generation;
-  slot.used = true;
   slot.service = service;
-  slot.session = std::make_unique<Session>(options_.buffer_bytes);
-  slot.active_ns = now_monotonic_ns();
-  slot.connect_deadline_ns = slot.active_ns + options_.connect_timeout_ms * kMillisecond;
-  slot.sockets[0] = std::move(accepted.socket);
   slot.id = writer_->opened(now_realtime_ns(), {options_.services[service].name, accepted.peer, accepted.local});
+  slot.relay = std::make_unique<Relay>(*writer_, slot.id, RelayOptions{options_.buffer_bytes, options_.durability},
+                                       std::move(accepted.socket));
+  slot.connect_deadline_ns = slot.relay->active_ns() + options_.connect_timeout_ms * kMillisecond;
   live_[slot.id.value] = index;
   ++sessions_total_;
-  connect(index);
-  if (slots_[index].used) watch(index);
+  // What is there already is read first: for whoever has only looked whether somebody listens, the bait is left alone.
+  move(index);
+  if (!slots_[index].relay) return;
+  const auto added = loop_.add_connection(slots_[index].relay->socket(Side::client),
+                                          token_of(kClient, index, slots_[index].generation));
+  if (added) return connect(index);
+  log::error("{}", added.error().message);
+  end(index, EndReason::limit);
+}
+
+uint32_t Shard::free_slot() {
+  if (free_slots_.empty()) {
+    slots_.emplace_back();
+    return static_cast<uint32_t>(slots_.size() - 1);
+  }
+  const uint32_t index = free_slots_.back();
+  free_slots_.pop_back();
+  const uint32_t generation = slots_[index].generation + 1;
+  slots_[index] = Slot();
+  slots_[index].generation = generation;
+  return index;
 }
 
 Bait* Shard::bait_of(size_t service) {
@@ -271,104 +267,58 @@ void Shard::connect(uint32_t index) {
 
 void Shard::leg_chosen(uint32_t index, Fd socket) {
   Slot& slot = slots_[index];
-  slot.sockets[1] = std::move(socket);
-  Bait* bait = bait_of(slot.service);
-  if (bait == nullptr) return;
-  slot.leg_announced = true;
-  const formats::ServiceOptions& service = options_.services[slot.service];
-  bait->leg_opened(slot.id, {{io::local_end(slot.sockets[1].get()), service.address}, service.name});
+  const int leg = socket.get();
+  slot.relay->bait_chosen(std::move(socket));
+  if (Bait* bait = bait_of(slot.service); bait != nullptr) {
+    slot.leg_announced = true;
+    const formats::ServiceOptions& service = options_.services[slot.service];
+    bait->leg_opened(slot.id, {{io::local_end(leg), service.address}, service.name});
+  }
+  const auto added = loop_.add_connection(leg, token_of(kBait, index, slot.generation));
+  if (added) return;
+  log::error("{}", added.error().message);
+  end(index, EndReason::limit);
 }
 
 void Shard::leg_failed(uint32_t index, int error) {
-  Slot& slot = slots_[index];
-  writer_->note(slot.id, now_realtime_ns(),
-                {formats::NoteKind::other, fmt::format("the bait could not be reached: {}", std::strerror(error))});
-  obey(index, slot.session->connect_failed(error == ECONNREFUSED || error == ECONNRESET));
+  slots_[index].relay->bait_failed(error);
+  close(index);
 }
 
-// Not read for now, but epoll tells of an end in both directions, or of an error, without being asked, again and again.
-void Shard::side_hung_up(uint32_t index, Side side) {
+// The connection to the bait stands, or will not.
+void Shard::leg_ready(uint32_t index, const io::Event& event) {
   Slot& slot = slots_[index];
-  const auto at = static_cast<size_t>(side);
-  if (io::pending_error(slot.sockets[at].get()) != 0) return obey(index, slot.session->was_reset(side));
-  // The peer has finished. What it had sent before may still lie there: it is watched anew once that is wanted.
-  loop_.remove(slot.sockets[at].get());
-  slot.watched[at] = false;
+  const int leg = slot.relay->socket(Side::bait);
+  if (event.failed) return leg_failed(index, io::pending_error(leg));
+  if (!event.writable) return;
+  slot.leg_stands = true;
+  writer_->connected(slot.id, now_realtime_ns(), {io::local_end(leg), options_.services[slot.service].address});
+  slot.relay->bait_stands();
+  slot.relay->told(Side::bait, event);
+  move(index);
 }
 
-void Shard::side_readable(uint32_t index, Side side, bool hung_up) {
+void Shard::move(uint32_t index) {
   Slot& slot = slots_[index];
-  if (!slot.session->wants_read(side)) {
-    if (hung_up) side_hung_up(index, side);
-    return;
-  }
-  uint8_t block[kReadBytes];
-  const ssize_t got = ::recv(slot.sockets[static_cast<size_t>(side)].get(), block, sizeof block, 0);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got < 0) return obey(index, slot.session->was_reset(side));
-  const Direction direction = side == Side::client ? Direction::to_bait : Direction::to_client;
-  const int64_t now = now_realtime_ns();
-  if (got == 0) {
-    writer_->half_closed(slot.id, now, direction);
-    obey(index, slot.session->finished(side));
-    if (slot.used) watch(index);
-    return;
-  }
-  slot.active_ns = now_monotonic_ns();
-  // Recorded first, then passed on.
-  const ByteView bytes(block, static_cast<size_t>(got));
-  writer_->data(slot.id, now, direction, bytes);
-  slot.session->received(side, bytes.size());
-  Bytes& waiting = slot.waiting[static_cast<size_t>(other(side))];
-  waiting.insert(waiting.end(), bytes.begin(), bytes.end());
-  forward(index, other(side));
-  if (slot.used) watch(index);
+  const Relay::Progress progress = slot.relay->move();
+  if (slot.relay->over()) return close(index);
+  if (progress == Relay::Progress::done || std::exchange(slot.queued, true)) return;
+  (progress == Relay::Progress::more ? next_ : held_).push_back(index);
 }
 
-void Shard::side_writable(uint32_t index, Side side) {
-  forward(index, side);
-  if (slots_[index].used) watch(index);
-}
-
-void Shard::forward(uint32_t index, Side to) {
-  Slot& slot = slots_[index];
-  if (!slot.session->wants_write(to)) return;
-  Bytes& waiting = slot.waiting[static_cast<size_t>(to)];
-  const ssize_t put = ::send(slot.sockets[static_cast<size_t>(to)].get(), waiting.data(), waiting.size(), MSG_NOSIGNAL);
-  if (put < 0 && is_reset(errno)) return obey(index, slot.session->was_reset(to));
-  if (put <= 0) return;
-  slot.active_ns = now_monotonic_ns();
-  waiting.erase(waiting.begin(), waiting.begin() + put);
-  if (waiting.empty()) waiting = Bytes();
-  obey(index, slot.session->forwarded(to, static_cast<uint64_t>(put)));
-}
-
-void Shard::obey(uint32_t index, const std::vector<Command>& commands) {
-  Slot& slot = slots_[index];
-  for (const Command command : commands) {
-    switch (command) {
-      case Command::finish_client:
-        ::shutdown(slot.sockets[0].get(), SHUT_WR);
-        break;
-      case Command::finish_bait:
-        ::shutdown(slot.sockets[1].get(), SHUT_WR);
-        break;
-      case Command::reset_client:
-        io::reset_on_close(slot.sockets[0].get());
-        break;
-      case Command::reset_bait:
-        if (slot.sockets[1]) io::reset_on_close(slot.sockets[1].get());
-        break;
-      case Command::close:
-        close(index);
-        return;
-    }
+// Those that had more to move, and those that waited for the disk. Of a slot that is another's by now nothing is lost.
+void Shard::move_queued() {
+  std::vector<uint32_t> due = std::exchange(next_, {});
+  for (const uint32_t index : std::exchange(held_, {})) due.push_back(index);
+  for (const uint32_t index : due) slots_[index].queued = false;
+  for (const uint32_t index : due) {
+    if (slots_[index].relay) move(index);
   }
 }
 
 void Shard::close(uint32_t index) {
   Slot& slot = slots_[index];
-  const Session& session = *slot.session;
+  const Session& session = slot.relay->session();
   formats::ClosedEvent event;
   event.reason = session.end_reason();
   event.bytes_in = session.received_from(Side::client);
@@ -376,61 +326,29 @@ void Shard::close(uint32_t index) {
   event.forwarded_in = session.forwarded_to(Side::bait);
   event.forwarded_out = session.forwarded_to(Side::client);
   writer_->closed(slot.id, now_realtime_ns(), event);
-  for (const size_t side : {0u, 1u}) {
-    if (slot.watched[side]) loop_.remove(slot.sockets[side].get());
-    slot.sockets[side].reset();
-    slot.waiting[side] = Bytes();
-  }
+  slot.relay.reset();
   if (Bait* bait = bait_of(slot.service); bait != nullptr && slot.leg_announced)
     bait->leg_closed(slot.id, slot.leg_stands);
   live_.erase(slot.id.value);
   std::erase(waiting_for_port_, index);
-  slot.used = false;
-  slot.session.reset();
   free_slots_.push_back(index);
 }
 
 void Shard::end(uint32_t index, EndReason reason) {
-  obey(index, slots_[index].session->end(reason));
-}
-
-void Shard::watch(uint32_t index) {
-  watch_side(index, Side::client);
-  watch_side(index, Side::bait);
-}
-
-void Shard::watch_side(uint32_t index, Side side) {
-  Slot& slot = slots_[index];
-  const auto at = static_cast<size_t>(side);
-  if (!slot.sockets[at]) return;
-  const bool connecting = side == Side::bait && slot.session->phase() == Phase::connecting;
-  const bool read = slot.session->wants_read(side);
-  const bool write = connecting || slot.session->wants_write(side);
-  const io::Token token = token_of(side == Side::client ? kClient : kBait, index, slot.generation);
-  if (!slot.watched[at]) {
-    if (!read && !write) return;
-    if (auto added = loop_.add(slot.sockets[at].get(), token, read, write); !added) {
-      log::error("{}", added.error().message);
-      return end(index, EndReason::limit);
-    }
-    slot.watched[at] = true;
-  } else if (slot.reads[at] != read || slot.writes[at] != write) {
-    loop_.modify(slot.sockets[at].get(), token, read, write);
-  }
-  slot.reads[at] = read;
-  slot.writes[at] = write;
+  slots_[index].relay->end(reason);
+  close(index);
 }
 
 // What is due now; what need not be looked at in every turn is looked at every kTickMs.
 void Shard::tick(int64_t now) {
   for (const auto& bait : baits_) bait->take_events(now);
-  for (const uint32_t index : std::exchange(waiting_for_port_, {})) {
-    connect(index);
-    if (slots_[index].used) watch(index);
-  }
+  for (const uint32_t index : std::exchange(waiting_for_port_, {})) connect(index);
   if (now - last_tick_ns_ < kTickMs * kMillisecond) return;
   last_tick_ns_ = now;
-  writer_->tick();
+  if (now - last_index_ns_ >= kIndexNs) {
+    last_index_ns_ = now;
+    writer_->tick();
+  }
   if (now - last_heartbeat_ns_ >= options_.heartbeat_ms * kMillisecond) {
     last_heartbeat_ns_ = now;
     for (const auto& bait : baits_) bait->heartbeat(now);
@@ -442,10 +360,10 @@ void Shard::end_overdue(int64_t now) {
   std::vector<uint32_t> slots;
   for (const auto& [id, index] : live_) slots.push_back(index);
   for (const uint32_t index : slots) {
-    Slot& slot = slots_[index];
-    if (slot.session->phase() == Phase::connecting && now >= slot.connect_deadline_ns) {
+    const Slot& slot = slots_[index];
+    if (slot.relay->connecting() && now >= slot.connect_deadline_ns) {
       leg_failed(index, ETIMEDOUT);
-    } else if (now - slot.active_ns >= options_.idle_timeout_ms * kMillisecond) {
+    } else if (now - slot.relay->active_ns() >= options_.idle_timeout_ms * kMillisecond) {
       end(index, EndReason::timeout);
     } else if (stopping_ && now >= stop_deadline_ns_) {
       end(index, EndReason::shutdown);

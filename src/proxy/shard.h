@@ -12,7 +12,7 @@
 #include "io/loop.h"
 #include "io/sockets.h"
 #include "proxy/bait.h"
-#include "proxy/session.h"
+#include "proxy/relay.h"
 #include "wire/local.h"
 
 namespace skep::proxy {
@@ -29,22 +29,15 @@ class Shard {
     Fd socket;
     size_t service;
   };
-  // One session's sockets and the bytes that wait for each side. Slots are used again; the generation tells whose event
-  // it is.
+  // A session. Slots are used again; the generation tells whose event it is.
   struct Slot {
     uint32_t generation = 0;
-    bool used = false;
     SessionId id;
     size_t service = 0;
-    std::unique_ptr<Session> session;
-    Fd sockets[2];
-    Bytes waiting[2];  // for each side
-    bool watched[2] = {false, false};
-    bool reads[2] = {false, false};
-    bool writes[2] = {false, false};
+    std::unique_ptr<Relay> relay;  // none: the slot is free
     bool leg_stands = false;
     bool leg_announced = false;
-    int64_t active_ns = 0;
+    bool queued = false;  // in next_ or held_
     int64_t connect_deadline_ns = 0;
   };
 
@@ -55,22 +48,20 @@ class Shard {
   Status start_commands();
 
   void take_event(const io::Event& event);
+  void take_signal();
   void accept_all(Listener& listener);
   void admit(io::Accepted accepted, size_t service);
   void refuse(io::Accepted accepted, size_t service, const char* words);
+  uint32_t free_slot();
   void connect(uint32_t index);
   Result<Fd> connect_from_free_port(Slot& slot, Bait* bait);
   void leg_chosen(uint32_t index, Fd socket);
   void leg_failed(uint32_t index, int error);
-  void side_readable(uint32_t index, Side side, bool hung_up);
-  void side_hung_up(uint32_t index, Side side);
-  void side_writable(uint32_t index, Side side);
-  void forward(uint32_t index, Side to);
-  void obey(uint32_t index, const std::vector<Command>& commands);
+  void leg_ready(uint32_t index, const io::Event& event);
+  void move(uint32_t index);
+  void move_queued();
   void close(uint32_t index);
   void end(uint32_t index, EndReason reason);
-  void watch(uint32_t index);
-  void watch_side(uint32_t index, Side side);
   void tick(int64_t now_ns);
   void end_overdue(int64_t now_ns);
   void alert(SessionId session, Alert alert);
@@ -88,6 +79,8 @@ class Shard {
   std::vector<uint32_t> free_slots_;
   std::map<uint64_t, uint32_t> live_;  // session to slot
   std::vector<uint32_t> waiting_for_port_;
+  std::vector<uint32_t> next_;  // have more to move
+  std::vector<uint32_t> held_;  // wait for the disk
   std::unique_ptr<wire::LocalServer> commands_;
   Fd signals_;
   Fd reserve_;  // closed to let one more connection in, when descriptors have run out
@@ -95,6 +88,7 @@ class Shard {
   int64_t stop_deadline_ns_ = 0;
   int64_t last_tick_ns_ = 0;
   int64_t last_heartbeat_ns_ = 0;
+  int64_t last_index_ns_ = 0;
   uint64_t sessions_total_ = 0;
   uint64_t sessions_refused_ = 0;
   bool out_of_descriptors_ = false;

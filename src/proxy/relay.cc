@@ -1,0 +1,200 @@
+#include "proxy/relay.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/clock.h"
+#include "io/sockets.h"
+
+namespace skep::proxy {
+namespace {
+
+constexpr int kTurns = 4;  // of one session, before others have theirs
+constexpr Side kSides[] = {Side::client, Side::bait};
+
+Direction direction_from(Side side) {
+  return side == Side::client ? Direction::to_bait : Direction::to_client;
+}
+
+bool is_reset(int error) {
+  return error == ECONNRESET || error == EPIPE || error == ETIMEDOUT;
+}
+
+bool is_retried(int error) {
+  return error == EAGAIN || error == EINTR;
+}
+
+}  // namespace
+
+Relay::Relay(archive::Writer& writer, SessionId id, const RelayOptions& options, Fd client)
+    : writer_(writer), id_(id), options_(options), session_(options.buffer_bytes), active_ns_(now_monotonic_ns()) {
+  Leg& leg = at(Side::client);
+  leg.socket = std::move(client);
+  leg.readable = leg.writable = true;  // for all that is known
+}
+
+void Relay::bait_stands() {
+  at(Side::bait).writable = true;
+  active_ns_ = now_monotonic_ns();
+  obey(session_.connected());
+}
+
+void Relay::bait_failed(int error) {
+  writer_.note(id_, now_realtime_ns(),
+               {formats::NoteKind::other, fmt::format("the bait could not be reached: {}", std::strerror(error))});
+  obey(session_.connect_failed(error == ECONNREFUSED || error == ECONNRESET));
+}
+
+void Relay::told(Side side, const io::Event& event) {
+  Leg& leg = at(side);
+  leg.readable |= event.readable || event.finished || event.hung_up;
+  leg.writable |= event.writable;
+  leg.ended |= event.finished || event.hung_up;
+  leg.failed |= event.failed;
+}
+
+Relay::Progress Relay::move() {
+  held_ = false;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    bool moved = false;
+    for (const Side side : kSides) {
+      if (!over()) moved |= send_waiting(side);
+      if (!over()) moved |= receive(side);
+    }
+    if (over()) return Progress::done;
+    if (!moved) return held_ ? Progress::held : Progress::done;
+  }
+  return Progress::more;
+}
+
+// True: something has come of it.
+bool Relay::receive(Side from) {
+  Leg& leg = at(from);
+  if (!session_.wants_read(from)) {
+    if (leg.failed && session_.phase() == Phase::relaying) drain(from);
+    return over();
+  }
+  if (!leg.readable) return false;
+  const auto room = writer_.room(options_.buffer_bytes - session_.waiting_for(other(from)));
+  held_ |= room.empty();
+  if (room.empty()) return false;
+  const ssize_t got = ::recv(leg.socket.get(), room.data(), room.size(), 0);
+  if (got < 0 && is_retried(errno)) {
+    leg.readable = errno == EINTR;
+    return leg.readable;
+  }
+  if (got < 0) {
+    obey(session_.was_reset(from));
+    return true;
+  }
+  leg.readable = got == static_cast<ssize_t>(room.size()) || (got > 0 && leg.ended);
+  return record(from, room.first(static_cast<size_t>(got)));
+}
+
+// Recorded first, then passed on. No bytes: the side has finished.
+bool Relay::record(Side from, ByteView bytes) {
+  const int64_t now = now_realtime_ns();
+  if (bytes.empty()) {
+    writer_.half_closed(id_, now, direction_from(from));
+    obey(session_.finished(from));
+    return true;
+  }
+  const auto recorded = writer_.data(id_, now, direction_from(from), bytes);
+  session_.received(from, bytes.size());
+  active_ns_ = now_monotonic_ns();
+  pass_on(other(from), recorded.bytes);
+  return true;
+}
+
+// A side has reset its connection while the other took nothing: what it had sent is evidence, if nobody's bytes any
+// more.
+void Relay::drain(Side from) {
+  Leg& leg = at(from);
+  while (true) {
+    const auto room = writer_.room(options_.buffer_bytes);
+    held_ |= room.empty();
+    if (room.empty()) return;
+    const ssize_t got = ::recv(leg.socket.get(), room.data(), room.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    const ByteView bytes = room.first(static_cast<size_t>(got));
+    writer_.data(id_, now_realtime_ns(), direction_from(from), bytes);
+    session_.received(from, bytes.size());
+  }
+  obey(session_.was_reset(from));
+}
+
+void Relay::pass_on(Side to, ByteView bytes) {
+  Leg& leg = at(to);
+  if (options_.durability == formats::Durability::disk) {
+    leg.recorded = writer_.recorded();
+    return keep(leg, bytes);
+  }
+  size_t put = 0;
+  if (session_.phase() == Phase::relaying && leg.waiting.empty()) put = send(to, bytes);
+  if (!over()) keep(leg, bytes.subspan(put));
+}
+
+void Relay::keep(Leg& leg, ByteView bytes) {
+  leg.waiting.insert(leg.waiting.end(), bytes.begin(), bytes.end());
+}
+
+bool Relay::send_waiting(Side to) {
+  Leg& leg = at(to);
+  if (!leg.writable || !session_.wants_write(to)) return false;
+  if (options_.durability == formats::Durability::disk && writer_.durable() < leg.recorded) {
+    writer_.hurry();
+    held_ = true;
+    return false;
+  }
+  const size_t put = send(to, ByteView(leg.waiting).subspan(leg.sent));
+  if (over()) return true;
+  leg.sent += put;
+  if (leg.sent == leg.waiting.size()) {
+    leg.waiting = Bytes();
+    leg.sent = 0;
+  }
+  return put > 0;
+}
+
+size_t Relay::send(Side to, ByteView bytes) {
+  Leg& leg = at(to);
+  if (!leg.writable || bytes.empty()) return 0;
+  const ssize_t put = ::send(leg.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (put < 0 && is_reset(errno)) {
+    obey(session_.was_reset(to));
+    return 0;
+  }
+  leg.writable = put == static_cast<ssize_t>(bytes.size()) || (put < 0 && errno == EINTR);
+  if (put <= 0) return 0;
+  active_ns_ = now_monotonic_ns();
+  obey(session_.forwarded(to, static_cast<uint64_t>(put)));
+  return static_cast<size_t>(put);
+}
+
+// The sockets themselves are closed with the relay: where that follows at once it is FIN enough.
+void Relay::obey(const Commands& commands) {
+  for (const Command command : commands) {
+    switch (command) {
+      case Command::finish_client:
+        if (!over()) ::shutdown(socket(Side::client), SHUT_WR);
+        break;
+      case Command::finish_bait:
+        if (!over()) ::shutdown(socket(Side::bait), SHUT_WR);
+        break;
+      case Command::reset_client:
+        io::reset_on_close(socket(Side::client));
+        break;
+      case Command::reset_bait:
+        if (at(Side::bait).socket) io::reset_on_close(socket(Side::bait));
+        break;
+      case Command::close:
+        break;
+    }
+  }
+}
+
+}  // namespace skep::proxy

@@ -1,0 +1,77 @@
+// Relay: one session's two sockets and the bytes between them. What a side sends is received into the log, recorded,
+// and sent on from where it lies there; only what the other side does not take at once is copied, and then nothing more
+// is read.
+#pragma once
+
+#include <cstdint>
+
+#include "archive/writer.h"
+#include "base/fd.h"
+#include "formats/options.h"
+#include "io/loop.h"
+#include "proxy/session.h"
+
+namespace skep::proxy {
+
+struct RelayOptions {
+  uint32_t buffer_bytes = 262'144;
+  formats::Durability durability = formats::Durability::memory;
+};
+
+class Relay {
+ public:
+  enum class Progress : uint8_t {
+    done,  // until a socket is ready again
+    more,  // there is more to be done: others first
+    held,  // the disk is waited for
+  };
+
+  Relay(archive::Writer& writer, SessionId id, const RelayOptions& options, Fd client);
+
+  void bait_chosen(Fd socket) { at(Side::bait).socket = std::move(socket); }
+  void bait_stands();
+  void bait_failed(int error);
+  void end(EndReason reason) { obey(session_.end(reason)); }
+
+  // What was told of a side's socket stays true until the socket has said otherwise: edges, not levels.
+  void told(Side side, const io::Event& event);
+  // Moves what can be moved now.
+  Progress move();
+
+  bool over() const { return session_.phase() == Phase::over; }
+  bool connecting() const { return session_.phase() == Phase::connecting; }
+  const Session& session() const { return session_; }
+  int socket(Side side) const { return legs_[static_cast<size_t>(side)].socket.get(); }
+  int64_t active_ns() const { return active_ns_; }  // when bytes were last moved, or the bait's leg stood
+
+ private:
+  struct Leg {
+    Fd socket;
+    bool readable = false;
+    bool writable = false;
+    bool ended = false;     // its FIN or its reset is there: a short read was not the last
+    bool failed = false;    // an error waits
+    Bytes waiting;          // that it has not taken yet
+    size_t sent = 0;        // of these
+    uint64_t recorded = 0;  // up to where the log must be on disk before they are sent
+  };
+  Leg& at(Side side) { return legs_[static_cast<size_t>(side)]; }
+  bool receive(Side from);
+  bool record(Side from, ByteView bytes);
+  void drain(Side from);
+  void pass_on(Side to, ByteView bytes);
+  void keep(Leg& leg, ByteView bytes);
+  bool send_waiting(Side to);
+  size_t send(Side to, ByteView bytes);
+  void obey(const Commands& commands);
+
+  archive::Writer& writer_;
+  const SessionId id_;
+  const RelayOptions options_;
+  Session session_;
+  Leg legs_[2];
+  bool held_ = false;
+  int64_t active_ns_;
+};
+
+}  // namespace skep::proxy

@@ -1,0 +1,230 @@
+#include "proxy/relay.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cstdlib>
+
+#include "archive/reader.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "io/sockets.h"
+
+namespace skep::proxy {
+namespace {
+
+constexpr io::Token kClientToken = 0;
+constexpr io::Token kBaitToken = 1;
+constexpr int kQuietMs = 5;
+
+// Both ends of a connection over loopback: ours does not block, the other's does.
+struct Pair {
+  Fd ours;
+  Fd theirs;
+};
+
+class RelayTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/skep-relay-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    folder_ = name;
+    auto opened = archive::Writer::open(folder_, {});
+    ASSERT_TRUE(opened);
+    writer_ = std::move(*opened);
+    auto listening = io::listen_tcp(*parse_endpoint("127.0.0.1:0"));
+    ASSERT_TRUE(listening);
+    listener_ = std::move(*listening);
+    auto loop = io::Loop::make();
+    ASSERT_TRUE(loop);
+    loop_.emplace(std::move(*loop));
+  }
+
+  Pair connected() {
+    auto theirs = io::connect_tcp(io::local_end(listener_.get()), 0);
+    EXPECT_TRUE(theirs);
+    pollfd until_accepted{listener_.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&until_accepted, 1, 5000), 1);
+    return {std::move(io::accept_tcp(listener_.get()).socket), std::move(*theirs)};
+  }
+
+  // The attacker's connection, and the bait's where it is to stand.
+  void begin(const RelayOptions& options = {}, bool with_bait = true) {
+    Pair client = connected();
+    attacker_ = std::move(client.theirs);
+    id_ =
+        writer_->opened(now_realtime_ns(), {"web", *parse_endpoint("192.0.2.1:4321"), *parse_endpoint("192.0.2.2:80")});
+    relay_.emplace(*writer_, id_, options, std::move(client.ours));
+    ASSERT_TRUE(loop_->add_connection(relay_->socket(Side::client), kClientToken));
+    if (with_bait) bait_comes();
+  }
+
+  void bait_comes() {
+    Pair bait = connected();
+    bait_ = std::move(bait.theirs);
+    relay_->bait_chosen(std::move(bait.ours));
+    ASSERT_TRUE(loop_->add_connection(relay_->socket(Side::bait), kBaitToken));
+    relay_->bait_stands();
+  }
+
+  // As a shard would: the edges that come, and whatever can be moved then, until nothing comes any more.
+  void run() {
+    Relay::Progress progress = relay_->move();
+    while (!relay_->over()) {
+      const auto events = loop_->wait(kQuietMs);
+      if (events.empty() && progress == Relay::Progress::done) return;
+      for (const io::Event& event : events)
+        relay_->told(event.token == kClientToken ? Side::client : Side::bait, event);
+      progress = relay_->move();
+    }
+  }
+
+  static std::string read_all(int socket) {
+    std::string all;
+    char block[65536];
+    while (true) {
+      const ssize_t got = ::recv(socket, block, sizeof block, MSG_DONTWAIT);
+      if (got <= 0) return all;
+      all.append(block, static_cast<size_t>(got));
+    }
+  }
+
+  std::string recorded(Direction direction) {
+    formats::ClosedEvent event;
+    event.reason = relay_->session().end_reason();
+    writer_->closed(id_, now_realtime_ns(), event);
+    writer_.reset();
+    auto reader = archive::Reader::open(folder_);
+    EXPECT_TRUE(reader);
+    auto summary = reader->find(id_);
+    EXPECT_TRUE(summary && *summary);
+    std::string all;
+    const auto read = reader->for_each(**summary, {}, [&](const formats::Record& record) {
+      if (record.type == formats::RecordType::data && record.direction == direction) all += as_text(record.payload);
+    });
+    EXPECT_TRUE(read);
+    return all;
+  }
+
+  std::string folder_;
+  std::unique_ptr<archive::Writer> writer_;
+  Fd listener_;
+  std::optional<io::Loop> loop_;
+  std::optional<Relay> relay_;
+  SessionId id_;
+  Fd attacker_;
+  Fd bait_;
+};
+
+void put(const Fd& socket, std::string_view bytes) {
+  ASSERT_EQ(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+}
+
+TEST_F(RelayTest, PassesOnBothWaysWhatItRecords) {
+  begin();
+  put(attacker_, "question");
+  put(bait_, "greeting");
+  run();
+  EXPECT_EQ(read_all(bait_.get()), "question");
+  EXPECT_EQ(read_all(attacker_.get()), "greeting");
+  EXPECT_EQ(recorded(Direction::to_bait), "question");
+}
+
+TEST_F(RelayTest, EndsWhenBothHaveFinished) {
+  begin();
+  put(attacker_, "last words");
+  ::shutdown(attacker_.get(), SHUT_WR);
+  run();
+  EXPECT_FALSE(relay_->over()) << "the bait may still answer";
+  EXPECT_EQ(read_all(bait_.get()), "last words");
+  put(bait_, "answer");
+  bait_.reset();
+  run();
+  EXPECT_TRUE(relay_->over());
+  EXPECT_EQ(relay_->session().end_reason(), EndReason::client_closed);
+  EXPECT_EQ(read_all(attacker_.get()), "answer");
+}
+
+TEST_F(RelayTest, WhoHasGoneBeforeTheBaitWasAskedIsOver) {
+  begin({}, false);
+  io::reset_on_close(attacker_.get());
+  attacker_.reset();
+  pollfd until_reset{relay_->socket(Side::client), POLLIN, 0};
+  ASSERT_EQ(::poll(&until_reset, 1, 5000), 1);
+  relay_->move();
+  EXPECT_TRUE(relay_->over());
+  EXPECT_EQ(relay_->session().end_reason(), EndReason::reset_by_client);
+}
+
+TEST_F(RelayTest, WhatComesBeforeTheBaitStandsWaitsUpToTheBound) {
+  begin({.buffer_bytes = 4096}, false);
+  put(attacker_, std::string(10'000, 'x'));
+  run();
+  EXPECT_EQ(relay_->session().received_from(Side::client), 4096u);
+  bait_comes();
+  run();
+  EXPECT_EQ(read_all(bait_.get()).size(), 10'000u);
+}
+
+TEST_F(RelayTest, AStalledSideIsReadForNoLongerThanOneRead) {
+  begin({.buffer_bytes = 65536});
+  std::string sent;
+  std::string block(65536, 'a');
+  while (sent.size() < (64u << 20)) {  // until nobody takes any more
+    const ssize_t got = ::send(attacker_.get(), block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (got > 0) sent.append(block, 0, static_cast<size_t>(got));
+    run();
+    if (got < 0) break;
+    block.assign(65536, static_cast<char>(block[0] == 'z' ? 'a' : block[0] + 1));
+  }
+  EXPECT_GT(relay_->session().waiting_for(Side::bait), 0u);
+  EXPECT_LE(relay_->session().waiting_for(Side::bait), 65536u);
+  std::string taken;
+  while (taken.size() < sent.size()) {
+    const std::string more = read_all(bait_.get());
+    run();
+    taken += more;
+  }
+  EXPECT_TRUE(taken == sent);
+  EXPECT_TRUE(recorded(Direction::to_bait) == sent);
+}
+
+TEST_F(RelayTest, OfASideThatResetsWhileTheOtherStallsTheLastBytesAreRecorded) {
+  begin({.buffer_bytes = 4096});
+  const std::string block(65536, 'b');
+  size_t sent = 0;
+  for (ssize_t got = 0; (got = ::send(attacker_.get(), block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0;
+       run())
+    sent += static_cast<size_t>(got);
+  const uint64_t before = relay_->session().received_from(Side::client);
+  ASSERT_LT(before, sent) << "some lie in the socket yet";
+  io::reset_on_close(attacker_.get());
+  attacker_.reset();
+  run();
+  EXPECT_TRUE(relay_->over());
+  EXPECT_EQ(relay_->session().end_reason(), EndReason::reset_by_client);
+  EXPECT_GT(relay_->session().received_from(Side::client), before);
+}
+
+TEST_F(RelayTest, NothingIsPassedOnBeforeItsRecordIsOnDiskWhereThatIsWanted) {
+  begin({.durability = formats::Durability::disk});
+  put(attacker_, "kept first");
+  pollfd until_there{relay_->socket(Side::client), POLLIN, 0};
+  ASSERT_EQ(::poll(&until_there, 1, 5000), 1);
+  relay_->told(Side::client, {.readable = true});
+  std::string passed_on;
+  for (int i = 0; i < 5000 && passed_on.empty(); ++i) {
+    const uint64_t durable = writer_->durable();
+    relay_->move();
+    passed_on = read_all(bait_.get());
+    if (!passed_on.empty()) {
+      EXPECT_GE(writer_->durable(), writer_->recorded());
+    }
+    if (durable < writer_->recorded()) ::poll(nullptr, 0, 1);
+  }
+  EXPECT_EQ(passed_on, "kept first");
+}
+
+}  // namespace
+}  // namespace skep::proxy
