@@ -148,12 +148,13 @@ class Lab:
         return path
 
     @contextlib.contextmanager
-    def started(self, command, ready):
-        """A program that runs for the length of the block, which begins once `ready(what it printed)` holds."""
+    def started(self, command, ready, folder=None):
+        """A program that runs (in `folder`) for the length of the block, which begins once `ready(what it printed)` holds."""
         log = self.path / f"{pathlib.Path(command[0]).name}.log"
         with open(log, "w") as output:
             command = [program(command[0]), *map(str, command[1:])]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                       cwd=folder)
 
         def stands():
             said = log.read_text()

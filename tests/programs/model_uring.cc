@@ -38,7 +38,7 @@ class Ring {
     entry.addr = reinterpret_cast<uint64_t>(memory);
     entry.len = bytes;
     entry.user_data = ticket;
-    word(submissions_, at_.sq_off.array + slot * sizeof(unsigned)) = slot;
+    word(submissions_, at_.sq_off.array + slot * static_cast<unsigned>(sizeof(unsigned))) = slot;
     std::atomic_ref(tail).store(tail + 1, std::memory_order_release);
     ++unsubmitted_;
   }

@@ -85,6 +85,6 @@ TEST_P(PayloadTest, DoesNothingBeforeItsMarkIsAnswered) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Payloads, PayloadTest, testing::Values("bind", "findsock"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& way) { return std::string(way.param); });
 
 }  // namespace

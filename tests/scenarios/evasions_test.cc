@@ -102,7 +102,7 @@ TEST_P(RaceTest, WhatWasOpenedIsWhatIsJudged) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, RaceTest, testing::Values("race_names", "race_links", "race_strings"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& way) { return std::string(way.param); });
 
 TEST_F(EvasionsTest, OtherEntriesAndOtherProcessesAreNoWay) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
