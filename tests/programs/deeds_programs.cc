@@ -91,6 +91,13 @@ int run_linked_shell(const std::string& folder) {
   return run(name, {"link", "-c", "exit 0"});
 }
 
+// One program that is every tool, the shell among them, by the name that it is called by.
+int run_applet(const std::string& folder) {
+  const std::string name = folder + "/ls";
+  if (::symlink("/bin/busybox", name.c_str()) != 0) return errno;
+  return run(name, {"sh", "-c", "exit 0"});
+}
+
 // The service may run `a`; another name of the same file is the same program. Of `b` every name is forbidden.
 int run_hard_link(const std::string& folder) {
   const std::string name = folder + "/a_second_name";
@@ -225,6 +232,7 @@ const Deeds& program_deeds() {
       {"loader", run_by_loader},
       {"copied_shell", run_copied_shell},
       {"linked_shell", run_linked_shell},
+      {"applet", run_applet},
       {"hard_link", run_hard_link},
       {"redirected", run_redirected},
       {"vfork", after_vfork},

@@ -59,6 +59,7 @@ TEST_F(EvasionsTest, AProgramThatIsNotListedRunsNoInstructionWhateverWayItIsStar
       {"by an orphan under another name", "double_fork run_b", "killed by 9", "unlisted_program"},
       {"a shell, copied", "plain copied_shell", "killed by 9", "unlisted_program"},
       {"a shell, by a link", "plain linked_shell", "killed by 9", "shell_started"},
+      {"busybox as a shell, by a link with another tool's name", "plain applet", "killed by 9", "shell_started"},
       {"a shell that reads its script from a pipe", "plain redirected", "killed by 9", "shell_started"},
       {"written", "plain written", "killed by 9", "unlisted_program"},
       {"written without a name, linked to one then", "plain linked_from_nowhere", "killed by 9", "unlisted_program"},
