@@ -320,7 +320,7 @@ bool Writer::write_record(Record& record, Known& known) {
   const uint64_t head = ring_->head();
   uint8_t* const at = ring_->at(head);
   // Bytes that were received in the room lie there already.
-  if (record.payload.data() != at + formats::kRecordHeaderBytes)
+  if (!record.payload.empty() && record.payload.data() != at + formats::kRecordHeaderBytes)
     std::memmove(at + formats::kRecordHeaderBytes, record.payload.data(), record.payload.size());
   record.payload = {at + formats::kRecordHeaderBytes, record.payload.size()};
   record.previous = known.summary.last;
