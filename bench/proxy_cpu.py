@@ -125,13 +125,24 @@ def skep(lab):
         shutil.rmtree(archive, ignore_errors=True)
 
 
+def check_recorded(lab, least):
+    segments = lab.path / "archive/segments"
+    if not segments.exists():
+        return  # another proxy's turn
+    recorded = sum(file.stat().st_size for file in segments.iterdir())
+    if recorded < least:
+        raise Failed(f"skep-proxy recorded {recorded} bytes, fewer than the {least} that it passed on")
+
+
 PROXIES = {"skep-proxy": skep, "haproxy": haproxy, "nginx-stream": nginx, "haproxy-tcpflow": tcpflow, "haproxy-dumpcap": dumpcap}
 
 
 # ---- what is asked of them ----
 
 class Load:
-    """Subclasses say WORDS of the load generator, WARM_UP likewise, and what a second of CPU is in their goal's unit."""
+    """Subclasses say WORDS of the load generator, WARM_UP likewise, what a second of CPU is in their goal's unit, and how many bytes
+    are passed on at least: skep-proxy must have recorded as many."""
+    PASSED_ON = 0
     WARM_UP = ("fetch", 50, 4, 1024)
     PROXIES = ("skep-proxy", "haproxy", "nginx-stream")
 
@@ -147,10 +158,12 @@ class Load:
             return cls.results(lab, processes)
 
     @classmethod
-    def results(cls, _lab, processes):
+    def results(cls, lab, processes):
         before = cpu_at_rest(processes)
         said = load(*cls.WORDS)
-        return {"cpu": (cpu_at_rest(processes) - before) * cls.UNIT_A_SECOND, **cls.more(said)}
+        spent = cpu_at_rest(processes) - before
+        check_recorded(lab, cls.PASSED_ON)
+        return {"cpu": spent * cls.UNIT_A_SECOND, **cls.more(said)}
 
     @staticmethod
     def more(_said):
@@ -158,11 +171,12 @@ class Load:
 
 
 def cpu_goal(name, goal, unit, peer="haproxy"):
-    return Goal(name, goal, "cpu", f"{unit}", "skep-proxy", peer)
+    return Goal(name, goal, "cpu", unit, "skep-proxy", peer)
 
 
 class Short(Load):
     WORDS = ("fetch", 4000, 16, 1024)
+    PASSED_ON = WORDS[1] * WORDS[3]
     UNIT_A_SECOND = 1e6 / WORDS[1]
     PROXIES = tuple(PROXIES)
     GOALS = [cpu_goal("proxy-short", 0.85, "us of CPU a connection"),
@@ -177,6 +191,7 @@ class Reset(Load):
 
 class Messages(Load):
     WORDS = ("messages", 128_000, 64)
+    PASSED_ON = 2 * 64 * WORDS[1]
     UNIT_A_SECOND = 1e6 / WORDS[1]
     GOALS = [cpu_goal("proxy-messages", 0.80, "us of CPU a message and its echo"),
              Goal("proxy-latency-p50", 1.0, "p50", "us", "skep-proxy", "haproxy"),
@@ -190,6 +205,7 @@ class Messages(Load):
 
 class Bulk(Load):
     WORDS = ("fetch", 16, 16, 32 << 20)
+    PASSED_ON = WORDS[1] * WORDS[3]
     UNIT_A_SECOND = 1e3 * (1 << 30) / (WORDS[1] * WORDS[3])
     GOALS = [cpu_goal("proxy-bulk", 0.50, "ms of CPU a GiB")]
 

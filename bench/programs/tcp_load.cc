@@ -1,13 +1,14 @@
 // Both ends of a proxy. A request is 128 bytes: a letter and a number. 'd': the answer is so many bytes, then the end.
 // 'u': so many bytes follow, and the answer is one byte. 'm': messages of 64 bytes follow, each is sent back. 'h': the
 // answer is one byte, and the connection stays.
-//   bench_tcp_load serve ADDRESS:PORT                           answers until it is ended
-//   bench_tcp_load fetch ADDRESS:PORT COUNT PARALLEL BYTES      COUNT connections one after the other on PARALLEL
-//   threads bench_tcp_load upload ADDRESS:PORT COUNT PARALLEL BYTES     the same the other way bench_tcp_load messages
-//   ADDRESS:PORT COUNT PARALLEL         COUNT messages, and their echoes, on PARALLEL connections bench_tcp_load reset
-//   ADDRESS:PORT COUNT PARALLEL            connections that are reset as soon as they stand bench_tcp_load hold
-//   ADDRESS:PORT COUNT                      COUNT connections, each after one message; a line is printed,
-//                                                               and then they stay until it is ended
+// clang-format off
+//   bench_tcp_load serve ADDRESS:PORT                        answers until it is ended
+//   bench_tcp_load fetch ADDRESS:PORT COUNT PARALLEL BYTES   COUNT connections one after the other on PARALLEL threads
+//   bench_tcp_load upload ADDRESS:PORT COUNT PARALLEL BYTES  the same the other way
+//   bench_tcp_load messages ADDRESS:PORT COUNT PARALLEL      COUNT messages, and their echoes, on PARALLEL connections
+//   bench_tcp_load reset ADDRESS:PORT COUNT PARALLEL         connections that are reset as soon as they stand
+//   bench_tcp_load hold ADDRESS:PORT COUNT                   COUNT connections that stay until it is ended; "held" is printed
+// clang-format on
 // Exits with 1 where one was not answered in full. `messages` prints the median and the 99th percentile of an echo's
 // time, ns.
 #include <algorithm>
@@ -71,14 +72,7 @@ bool answer(int fd) {
 }
 
 int serve(const sockaddr_in& address) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  const int on = 1;
-  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(listener, kBacklog) != 0) {
-    std::perror("serve");
-    return 1;
-  }
+  const int listener = listen_at(address, kBacklog);
   const auto work = [listener] {
     for (int fd = 0; (fd = ::accept(listener, nullptr, nullptr)) >= 0;) {
       if (answer(fd)) ::close(fd);
@@ -115,7 +109,7 @@ bool reset(int fd, size_t) {
   return ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0;
 }
 
-// The bound of the connections that are made is `count`, on `parallel` threads.
+// `count` connections, each used once, on `parallel` threads.
 template <typename Use>
 int each_connection(const sockaddr_in& address, int count, int parallel, Use use) {
   std::atomic<int> next{0};
