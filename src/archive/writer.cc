@@ -65,7 +65,7 @@ Status Writer::recover() {
   for (auto& [id, row] : left->rows) {
     const bool open = row.end_ns == 0;
     known_[id].summary = std::move(row);
-    touch(known_[id], id);
+    touch(known_[id]);
     if (!open) continue;
     formats::ClosedEvent event;
     event.reason = EndReason::crash_recovered;
@@ -76,9 +76,9 @@ Status Writer::recover() {
     log::warning("archive: {} sessions had no end: closed as crash-recovered", recovered_.size());
   if (!flush()) return fail("{}: the first records cannot be written", folder_);
   std::vector<SessionSummary> batch;
-  for (const uint64_t id : dirty_) {
-    known_[id].dirty = false;
-    batch.push_back(known_[id].summary);
+  for (Known* const known : dirty_) {
+    known->dirty = false;
+    batch.push_back(known->summary);
   }
   dirty_.clear();
   last_found_ = nullptr;
@@ -308,7 +308,7 @@ bool Writer::make_room(uint64_t bytes) {
 
 bool Writer::write_record(Record& record, Known& known) {
   const uint64_t bytes = formats::kRecordHeaderBytes + record.payload.size();
-  touch(known, record.session.value);
+  touch(known);
   if (!make_room(bytes)) {
     if (!std::exchange(refusing_, true))
       log::error("archive: a record cannot be kept; sessions go on unrecorded until there is room");
@@ -342,13 +342,9 @@ void Writer::tick() {
   if (dirty_.empty()) return;
   Batch batch{ring_->head(), {}};
   batch.rows.reserve(dirty_.size());
-  for (const uint64_t id : dirty_) {
-    if (const auto found = known_.find(id); found != known_.end()) batch.rows.push_back(found->second.summary);
-  }
+  for (const Known* known : dirty_) batch.rows.push_back(known->summary);
   if (!batches_.push(std::move(batch))) return;  // again at the next tick
-  for (const uint64_t id : dirty_) {
-    if (const auto found = known_.find(id); found != known_.end()) found->second.dirty = false;
-  }
+  for (Known* const known : dirty_) known->dirty = false;
   dirty_.clear();
 }
 
@@ -359,8 +355,8 @@ Writer::Known* Writer::find(SessionId id) {
   return last_found_ = &found->second;
 }
 
-void Writer::touch(Known& known, uint64_t id) {
-  if (!std::exchange(known.dirty, true)) dirty_.push_back(id);
+void Writer::touch(Known& known) {
+  if (!std::exchange(known.dirty, true)) dirty_.push_back(&known);
 }
 
 SessionClass Writer::class_of(SessionId id) const {

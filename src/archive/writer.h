@@ -111,7 +111,7 @@ class Writer {
   void rotate(int64_t time_ns);
   bool make_room(uint64_t bytes);
   void lost(Known& known, size_t bytes);
-  void touch(Known& known, uint64_t id);
+  void touch(Known& known);
   Known* find(SessionId id);
   void feed_index();
   Status store(std::optional<Index>& index, const std::map<uint64_t, SessionSummary>& waiting) const;
@@ -133,7 +133,7 @@ class Writer {
   Known* last_found_ = nullptr;  // the next record is often of the same session
   std::deque<uint64_t> closed_;
   std::vector<SessionSummary> recovered_;
-  std::vector<uint64_t> dirty_;
+  std::vector<Known*> dirty_;  // none of these is forgotten before it has gone to the index
   Health health_;
   Bytes spill_;  // received into while neither ring nor disk take anything
   Bytes moved_;  // bytes out of the room, while something else is written before them
