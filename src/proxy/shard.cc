@@ -209,11 +209,18 @@ void Shard::admit(io::Accepted accepted, size_t service) {
   // What is there already is read first: for whoever has only looked whether somebody listens, the bait is left alone.
   move(index);
   if (!slots_[index].relay) return;
-  const auto added = loop_.add_connection(slots_[index].relay->socket(Side::client),
-                                          token_of(kClient, index, slots_[index].generation));
-  if (added) return connect(index);
+  if (watch(index, Side::client)) connect(index);
+}
+
+// False: it could not be, and the session is over.
+bool Shard::watch(uint32_t index, Side side) {
+  const Slot& slot = slots_[index];
+  const Kind kind = side == Side::client ? kClient : kBait;
+  const auto added = loop_.add_connection(slot.relay->socket(side), token_of(kind, index, slot.generation));
+  if (added) return true;
   log::error("{}", added.error().message);
   end(index, EndReason::limit);
+  return false;
 }
 
 uint32_t Shard::free_slot() {
@@ -274,10 +281,7 @@ void Shard::leg_chosen(uint32_t index, Fd socket) {
     const formats::ServiceOptions& service = options_.services[slot.service];
     bait->leg_opened(slot.id, {{io::local_end(leg), service.address}, service.name});
   }
-  const auto added = loop_.add_connection(leg, token_of(kBait, index, slot.generation));
-  if (added) return;
-  log::error("{}", added.error().message);
-  end(index, EndReason::limit);
+  watch(index, Side::bait);
 }
 
 void Shard::leg_failed(uint32_t index, int error) {

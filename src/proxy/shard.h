@@ -53,6 +53,7 @@ class Shard {
   void admit(io::Accepted accepted, size_t service);
   void refuse(io::Accepted accepted, size_t service, const char* words);
   uint32_t free_slot();
+  bool watch(uint32_t index, Side side);
   void connect(uint32_t index);
   Result<Fd> connect_from_free_port(Slot& slot, Bait* bait);
   void leg_chosen(uint32_t index, Fd socket);
