@@ -40,8 +40,8 @@ std::string_view value_in(std::string_view line, std::string_view key) {
   return rest.substr(0, rest.find_first_of(quoted ? "\"" : ",}"));
 }
 
-unsigned number_in(std::string_view line, std::string_view key) {
-  unsigned number = 0;
+int64_t number_in(std::string_view line, std::string_view key) {
+  int64_t number = 0;
   const std::string_view value = value_in(line, key);
   std::from_chars(value.data(), value.data() + value.size(), number);
   return number;
@@ -183,7 +183,9 @@ Status Demo::read_roles() {
     const auto text = read_file(path);
     if (!text) return tl::unexpected<Error>(text.error());
     for (const std::string_view line : split(*text, '\n')) {
-      if (!line.empty()) roles_[number_in(line, "port")] = role_of(line);
+      if (line.empty()) continue;
+      const auto port = static_cast<unsigned>(number_in(line, "port"));
+      roles_[{std::string(value_in(line, "target")), port, number_in(line, "opened_ns")}] = role_of(line);
     }
     return {};
   };
@@ -238,21 +240,25 @@ Result<std::vector<std::string>> Demo::mistakes() const {
   const auto all = sessions();
   if (!all) return tl::unexpected<Error>(all.error());
   std::vector<std::string> found;
-  std::map<unsigned, Role> missing = roles_;
+  std::map<Opened, Role> missing = roles_;
   for (const archive::SessionSummary& session : *all) {
-    const auto role = roles_.find(session.client.port);
-    missing.erase(session.client.port);
-    const std::string name = fmt::format("session {} from port {}", to_string(session.id), session.client.port);
-    if (role == roles_.end()) {
+    const std::string entrance = to_string(session.entrance);
+    const auto role = missing.lower_bound({entrance, session.client.port, 0});
+    const std::string name =
+        fmt::format("session {} from port {} to {}", to_string(session.id), session.client.port, entrance);
+    if (role == missing.end() || role->first.entrance != entrance || role->first.port != session.client.port) {
       found.push_back(name + " was opened by nobody");
-    } else if (session.session_class != wanted(role->second)) {
+      continue;
+    }
+    if (session.session_class != wanted(role->second)) {
       found.push_back(fmt::format("{} is {} and should be {}", name, to_string(session.session_class),
                                   to_string(wanted(role->second))));
     }
+    missing.erase(role);
     if (session.unsupervised) found.push_back(name + " was not supervised");
   }
-  for (const auto& [port, role] : missing)
-    found.push_back(fmt::format("the session from port {} is not in the archive", port));
+  for (const auto& [opened, role] : missing)
+    found.push_back(fmt::format("the session from port {} to {} is not in the archive", opened.port, opened.entrance));
   const auto hits =
       std::count_if(roles_.begin(), roles_.end(), [](const auto& item) { return item.second == Role::attack; });
   if (options_.attack && hits != options_.attackers)

@@ -55,7 +55,15 @@ class Demo {
   std::optional<testbed::Network> network_;
   std::optional<testbed::Process> monitor_;
   std::optional<testbed::Process> proxy_;
-  std::map<unsigned, Role> roles_;    // by the attacker's port
+  // Who opened a session, known from the programs that did. A port is free again at once, and may go to two services at
+  // the same time: so by service and port, in the order in which they were opened.
+  struct Opened {
+    std::string entrance;
+    unsigned port = 0;
+    int64_t opened_ns = 0;
+    auto operator<=>(const Opened&) const = default;
+  };
+  std::map<Opened, Role> roles_;
   std::vector<std::string> replies_;  // what the attackers' shells answered
 };
 

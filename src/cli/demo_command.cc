@@ -19,6 +19,7 @@ int finish(const Demo& demo, const DemoOptions& options) {
   const auto report = demo.report();
   if (!report) return complain(report.error().message);
   std::fputs(report->c_str(), stdout);
+  std::fflush(stdout);  // what is wrong is said last
   const auto mistakes = demo.mistakes();
   if (!mistakes) return complain(mistakes.error().message);
   for (const std::string& mistake : *mistakes) complain(mistake);

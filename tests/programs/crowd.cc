@@ -1,6 +1,6 @@
 // crowd: harmless visitors. `crowd --sessions N --at-once K --seed S URL…` with URL as ADDRESS:PORT/PATH: N sessions
-// over the URLs in turn, K at once, each one GET, with small pauses. A line of JSON a session: {"port": own port,
-// "status": 200}. Exit 0: all were answered.
+// over the URLs in turn, K at once, each one GET, with small pauses. A line of JSON a session: {"target":
+// "ADDRESS:PORT", "port": own port, "opened_ns": …, "status": 200}. Exit 0: all were answered.
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -13,6 +13,7 @@
 namespace {
 
 struct Url {
+  std::string target;
   sockaddr_in address;
   std::string path;
 };
@@ -41,8 +42,10 @@ int main(int argc, char** argv) {
       at_once = static_cast<unsigned>(std::atoi(argv[++i]));
     else if (word == "--seed")
       seed = static_cast<unsigned>(std::atoi(argv[++i]));
-    else
-      urls.push_back({test_address(word.substr(0, word.find('/'))), word.substr(word.find('/'))});
+    else {
+      const std::string target = word.substr(0, word.find('/'));
+      urls.push_back({target, test_address(target), word.substr(word.find('/'))});
+    }
   }
   std::atomic<unsigned> next{0}, good{0};
   std::mutex printing;
@@ -52,10 +55,13 @@ int main(int argc, char** argv) {
       std::mt19937 random(seed * 1000 + v);
       for (unsigned i = next++; i < sessions; i = next++) {
         unsigned port = 0;
-        const int status = visit(urls[i % urls.size()], port);
+        const Url& url = urls[i % urls.size()];
+        const long long opened = realtime_ns();
+        const int status = visit(url, port);
         if (status == 200) ++good;
         const std::lock_guard lock(printing);
-        std::printf("{\"port\":%u,\"status\":%d}\n", port, status);
+        std::printf("{\"target\":\"%s\",\"port\":%u,\"opened_ns\":%lld,\"status\":%d}\n", url.target.c_str(), port,
+                    opened, status);
         std::this_thread::sleep_for(std::chrono::milliseconds(random() % 20));
       }
     });

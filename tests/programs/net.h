@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 
 // "10.99.1.2:80". Loopback and the testbed's 10.99.0.0/16 alone: the test programs go nowhere else.
@@ -68,6 +69,12 @@ inline unsigned local_port(int fd) {
   socklen_t bytes = sizeof own;
   ::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &bytes);
   return ntohs(own.sin_port);
+}
+
+inline long long realtime_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
 inline bool send_all(int fd, const std::string& bytes) {

@@ -4,8 +4,8 @@
 //
 //   xdune --target 10.99.1.2:80 --payload bind|findsock [--seed N] [--command 'id'] [--attempts N]
 //
-// A line of JSON a try: {"port": own port, "outcome": "crash" | "hit" | "refused", "address": …, "reply": …}. Exit 0:
-// it hit.
+// A line of JSON a try: {"target": …, "port": own port, "opened_ns": …, "outcome": "crash" | "hit" | "refused",
+// "address": …, "reply": …}. Exit 0: it hit.
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -67,9 +67,10 @@ int main(int argc, char** argv) {
   uint64_t guess = kLowest + 0x1000 * (4 + random() % 5) + random() % kStep;
   for (unsigned attempt = 0; attempt < attempts && guess <= kHighest; ++attempt, guess += kStep) {
     while (!usable(guess)) ++guess;
+    const long long opened = realtime_ns();
     const int fd = connect_to(address);
     if (fd < 0) {
-      std::printf("{\"port\":0,\"outcome\":\"refused\"}\n");
+      std::printf("{\"target\":\"%s\",\"port\":0,\"outcome\":\"refused\"}\n", target.c_str());
       return 1;
     }
     const unsigned port = local_port(fd);
@@ -80,8 +81,11 @@ int main(int argc, char** argv) {
     if (hit) send_all(fd, kAnswer + (bind ? "" : command + "\n"));
     if (hit) receive_until(fd, reply, bind ? 1000 : 3000, [](const std::string&) { return false; });
     ::close(fd);
-    std::printf("{\"port\":%u,\"outcome\":\"%s\",\"address\":\"%#llx\",\"reply\":\"%s\"}\n", port,
-                hit ? "hit" : "crash", static_cast<unsigned long long>(guess), escaped(reply).c_str());
+    std::printf(
+        "{\"target\":\"%s\",\"port\":%u,\"opened_ns\":%lld,\"outcome\":\"%s\",\"address\":\"%#llx\",\"reply\":\"%s\"}"
+        "\n",
+        target.c_str(), port, opened, hit ? "hit" : "crash", static_cast<unsigned long long>(guess),
+        escaped(reply).c_str());
     std::fflush(stdout);
     if (hit) return 0;
   }
