@@ -161,6 +161,8 @@ Writer::~Writer() {
 
 const Health& Writer::health() {
   health_.disk_full = no_segment_ || refusing_ || storer_->failing();
+  // Nobody may be receiving any more who would find the room that there is again.
+  if (ring_->free_bytes() > ring_->bytes() / 2) health_.ring_behind = false;
   return health_;
 }
 
@@ -362,6 +364,11 @@ void Writer::touch(Known& known) {
 SessionClass Writer::class_of(SessionId id) const {
   const auto found = known_.find(id.value);
   return found == known_.end() ? SessionClass::harmless : found->second.summary.session_class;
+}
+
+std::string Writer::service_of(SessionId id) const {
+  const auto found = known_.find(id.value);
+  return found == known_.end() ? "" : found->second.summary.service;
 }
 
 // Whatever fails is tried again: rows wait here until they are stored, the newest of each session.

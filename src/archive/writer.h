@@ -74,6 +74,8 @@ class Writer {
   // Feeds the index; call it a few times a second.
   void tick();
   const Health& health();
+  uint64_t ring_bytes() const { return ring_->bytes(); }
+  uint64_t ring_bytes_used() const { return ring_->bytes() - ring_->free_bytes(); }
   // Waits until all of it is in the segments' files, at most so long.
   bool flush(int64_t timeout_ms = 5000) { return storer_->await_stored(ring_->head(), timeout_ms); }
   // A place in the log: what was recorded so far, and up to where a loss of power takes nothing any more.
@@ -85,6 +87,7 @@ class Writer {
   EvidenceStore& evidence() { return evidence_; }
   // Class of a session that this writer still remembers.
   SessionClass class_of(SessionId id) const;
+  std::string service_of(SessionId id) const;  // "": not remembered
 
  private:
   struct Known {

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/archive_option.h"
 #include "cli/parse.h"
+#include "cli/status_text.h"
 #include "wire/local.h"
 
 namespace skep::cli {
@@ -19,6 +20,16 @@ std::optional<std::string> status_at(const std::string& socket, std::string& wor
   if (reply && reply->ok() && reply->lines_size() == 1) return reply->lines(0);
   words += (words.empty() ? "" : "; ") + (reply ? reply->error() : reply.error().message);
   return std::nullopt;
+}
+
+bool show(const std::string& status, bool json, std::string& words) {
+  const auto text = json ? Result<std::string>(status + "\n") : status_text(status);
+  if (text) {
+    std::fputs(text->c_str(), stdout);
+  } else {
+    words += (words.empty() ? "" : "; ") + text.error().message;
+  }
+  return text.has_value();
 }
 
 }  // namespace
@@ -36,15 +47,9 @@ int run_status(Words words) {
   std::string why;
   bool any = false;
   if (const auto folder = archive.folder()) {
-    if (const auto status = status_at(*folder + "/proxy.sock", why)) {
-      std::printf("%s\n", status->c_str());
-      any = true;
-    }
+    if (const auto status = status_at(*folder + "/proxy.sock", why)) any = show(*status, json, why);
   }
-  if (const auto status = status_at(monitor, why)) {
-    std::printf("%s\n", status->c_str());
-    any = true;
-  }
+  if (const auto status = status_at(monitor, why)) any |= show(*status, json, why);
   if (any) return 0;
   std::fprintf(stderr, "skep status: neither a proxy nor a monitor answers: %s\n", why.c_str());
   return 1;

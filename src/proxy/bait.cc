@@ -326,6 +326,10 @@ void Bait::take_lost(const wire::RecordsLost& lost) {
     writer_.note({session}, now_realtime_ns(), {formats::NoteKind::kernel_lost, words});
 }
 
+BaitPicture Bait::picture() const {
+  return {name(), connected_, live_.size(), monitor_lost_ + link_->counters().missing, status_json()};
+}
+
 std::string Bait::status_json() const {
   JsonWriter json;
   json.begin_object()

@@ -14,6 +14,7 @@
 #include "proxy/control_link.h"
 #include "proxy/file_intake.h"
 #include "proxy/join.h"
+#include "proxy/picture.h"
 #include "proxy/ports.h"
 
 namespace skep::proxy {
@@ -44,10 +45,11 @@ class Bait {
 
   void take_events(int64_t now_ns);
   void heartbeat(int64_t now_ns);
-  std::string status_json() const;
+  BaitPicture picture() const;
   size_t live() const { return live_.size(); }
 
  private:
+  std::string status_json() const;
   void take_frame(const wire::Frame& frame, int64_t now_ns);
   void take_flow(const wire::FlowOpened& opened, int64_t now_ns);
   void take_served(const wire::FlowServed& served);

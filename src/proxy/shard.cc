@@ -1,6 +1,7 @@
 #include "proxy/shard.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -110,6 +111,8 @@ Status Shard::start_commands() {
   signals_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   reserve_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!signals_ || !reserve_) return fail_errno("signalfd");
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0) descriptors_max_ = descriptors.rlim_cur;
   return loop_.add(signals_.get(), token_of(kSignals, 0));
 }
 
@@ -120,7 +123,7 @@ void Shard::run() {
     move_queued();
     tick(now_monotonic_ns());
   }
-  log::info("all sessions are closed: {} in all", sessions_total_);
+  log::info("all sessions are closed: {} in all", counters_.sessions_total);
 }
 
 void Shard::take_event(const io::Event& event) {
@@ -174,15 +177,14 @@ void Shard::accept_all(Listener& listener) {
     out_of_descriptors_ = true;
     reserve_.reset();
     accepted = io::accept_tcp(listener.socket.get());
-    if (accepted.socket) refuse(std::move(accepted), listener.service, "out of descriptors");
+    if (accepted.socket) refuse(std::move(accepted), listener.service, "descriptors");
     reserve_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     return;
   }
 }
 
 void Shard::refuse(io::Accepted accepted, size_t service, const char* words) {
-  ++sessions_refused_;
-  ++sessions_total_;
+  counters_.refused(options_.services[service].name, words);
   const int64_t now = now_realtime_ns();
   const SessionId id = writer_->opened(now, {options_.services[service].name, accepted.peer, accepted.local});
   writer_->note(id, now, {formats::NoteKind::other, words});
@@ -205,7 +207,7 @@ void Shard::admit(io::Accepted accepted, size_t service) {
                                        std::move(accepted.socket));
   slot.connect_deadline_ns = slot.relay->active_ns() + options_.connect_timeout_ms * kMillisecond;
   live_[slot.id.value] = index;
-  ++sessions_total_;
+  counters_.opened(options_.services[service].name);
   // What is there already is read first: for whoever has only looked whether somebody listens, the bait is left alone.
   move(index);
   if (!slots_[index].relay) return;
@@ -330,6 +332,7 @@ void Shard::close(uint32_t index) {
   event.forwarded_in = session.forwarded_to(Side::bait);
   event.forwarded_out = session.forwarded_to(Side::client);
   writer_->closed(slot.id, now_realtime_ns(), event);
+  counters_.ended(options_.services[slot.service].name, event.reason, event.bytes_in, event.bytes_out);
   slot.relay.reset();
   if (Bait* bait = bait_of(slot.service); bait != nullptr && slot.leg_announced)
     bait->leg_closed(slot.id, slot.leg_stands);
@@ -358,6 +361,7 @@ void Shard::tick(int64_t now) {
     for (const auto& bait : baits_) bait->heartbeat(now);
   }
   end_overdue(now);
+  say_degraded(now);
 }
 
 void Shard::end_overdue(int64_t now) {
@@ -381,7 +385,11 @@ void Shard::alert(SessionId session, Alert alert) {
                    options_.services[slots_[found->second].service].on_alert == formats::OnAlert::cut;
   const AlertAction done = alert.action;
   if (cut) alert.action = AlertAction::cut;
+  const SessionClass before = writer_->class_of(session);
   writer_->alert(session, now_realtime_ns(), alert);
+  counters_.alert(alert.rule);
+  if (start_ns(session) >= started_ns_)
+    counters_.raised(writer_->service_of(session), before, writer_->class_of(session));
   if (alert.crash_state) writer_->crash(session, now_realtime_ns(), {alert.id, *alert.crash_state});
   log::warning("session {}: {} {} {} by pid {}, {} ({})", to_string(session), alert.rule, alert.syscall,
                alert.arguments, alert.pid, to_string(alert.action), to_string(alert.confidence));
@@ -396,7 +404,7 @@ wire::LocalReply Shard::command(const wire::LocalRequest& request) {
   if (request.has_status()) {
     wire::LocalReply reply;
     reply.set_ok(true);
-    reply.add_lines(status());
+    reply.add_lines(status_json(picture()));
     return reply;
   }
   if (!request.has_cut()) return wire::refusal("skep-proxy does not know this request");
@@ -409,30 +417,6 @@ wire::LocalReply Shard::command(const wire::LocalRequest& request) {
   wire::LocalReply reply;
   reply.set_ok(true);
   return reply;
-}
-
-std::string Shard::status() const {
-  const archive::Health& health = writer_->health();
-  JsonWriter json;
-  json.begin_object().field("program", "skep-proxy").field("archive", options_.archive);
-  json.field("sessions_live", static_cast<unsigned long>(live_.size()))
-      .field("sessions_total", sessions_total_)
-      .field("sessions_refused", sessions_refused_);
-  json.field("waiting_for_port", static_cast<unsigned long>(waiting_for_port_.size()));
-  json.field("records_lost", health.records_lost)
-      .field("bytes_lost", health.bytes_lost)
-      .field("bytes_recorded", health.bytes);
-  bool monitor_away = false;
-  json.key("baits").begin_array();
-  for (const auto& bait : baits_) {
-    json.raw(bait->status_json());
-    monitor_away |= !bait->supervised();
-  }
-  json.end_array().key("degraded").begin_array();
-  if (health.disk_full) json.value("disk-full");
-  if (out_of_descriptors_) json.value("descriptors");
-  if (monitor_away) json.value("monitor-away");
-  return json.end_array().end_object().take();
 }
 
 }  // namespace skep::proxy

@@ -8,10 +8,14 @@
 #include <vector>
 
 #include "archive/writer.h"
+#include "base/clock.h"
 #include "formats/options.h"
 #include "io/loop.h"
 #include "io/sockets.h"
 #include "proxy/bait.h"
+#include "proxy/counters.h"
+#include "proxy/degraded.h"
+#include "proxy/picture.h"
 #include "proxy/relay.h"
 #include "wire/local.h"
 
@@ -69,7 +73,10 @@ class Shard {
   Bait* bait_of(size_t service);
 
   wire::LocalReply command(const wire::LocalRequest& request);
-  std::string status() const;
+  // How it stands (shard_picture.cc).
+  Wholeness wholeness() const;
+  Picture picture() const;
+  void say_degraded(int64_t now_ns);
 
   const formats::ProxyOptions options_;
   io::Loop loop_;
@@ -90,8 +97,11 @@ class Shard {
   int64_t last_tick_ns_ = 0;
   int64_t last_heartbeat_ns_ = 0;
   int64_t last_index_ns_ = 0;
-  uint64_t sessions_total_ = 0;
-  uint64_t sessions_refused_ = 0;
+  Counters counters_;
+  Degraded degraded_;
+  const int64_t started_ns_ = now_realtime_ns();
+  const int64_t started_monotonic_ns_ = now_monotonic_ns();
+  uint64_t descriptors_max_ = 0;
   bool out_of_descriptors_ = false;
 };
 

@@ -75,7 +75,7 @@ class FailureTest : public testing::Test {
                                           {rig_->network().attacker(), rig_->file("bad.err"), rig_->file("bad.out")});
     return std::move(*client);
   }
-  bool monitor_connected() { return rig_->skep({"status"}).text.find("\"connected\":true") != std::string::npos; }
+  bool monitor_connected() { return rig_->skep({"status", "--json"}).text.find("\"connected\":true") != std::string::npos; }
   bool tagged() {
     const auto before = rig_->sessions(0)->size();
     const auto said = rig_->attack(
@@ -196,7 +196,7 @@ TEST_F(FailureTest, AServiceDoesNotOutliveItsWatch) {
   EXPECT_TRUE(eventually([&] { return ::kill(service, 0) != 0; })) << "the guard ends it";
   EXPECT_TRUE(client.await_end(60'000)) << "nobody is left hanging";
   ASSERT_TRUE(rig_->await_log("proxy", "its monitor is away"));
-  EXPECT_NE(rig_->skep({"status"}).text.find("monitor-away"), std::string::npos);
+  EXPECT_NE(rig_->skep({"status", "--json"}).text.find("monitor-away"), std::string::npos);
   // Started again, it is whole again.
   ASSERT_TRUE(rig_->start_monitor());
   ASSERT_TRUE(eventually([&] { return monitor_connected(); }));
@@ -219,7 +219,7 @@ TEST_F(FailureTest, ALinkThatIsCutIsSaidAndMended) {
   testbed::Process client = traffic();
   ASSERT_TRUE(rig_->network().set_link(false));
   ASSERT_TRUE(rig_->await_log("proxy", "its monitor is away", 30'000)) << rig_->log("proxy");
-  EXPECT_NE(rig_->skep({"status"}).text.find("monitor-away"), std::string::npos);
+  EXPECT_NE(rig_->skep({"status", "--json"}).text.find("monitor-away"), std::string::npos);
   ASSERT_TRUE(rig_->network().set_link(true));
   ASSERT_TRUE(eventually([&] { return monitor_connected(); }, 30'000));
   EXPECT_TRUE(client.await_end(60'000)) << "nobody is left hanging";

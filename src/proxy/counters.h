@@ -1,0 +1,47 @@
+// What the proxy has counted since it began: plain numbers, which `skep status` and the metrics show. One thread's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "model/session.h"
+
+namespace skep::proxy {
+
+struct ServiceCounters {
+  static constexpr size_t kClasses = 4;
+  static constexpr size_t kEndReasons = static_cast<size_t>(EndReason::crash_recovered) + 1;
+  uint64_t sessions = 0;
+  uint64_t live = 0;
+  std::array<uint64_t, kClasses>
+      classes{};  // of all its sessions, as they stand now: a class rises, even after the end
+  std::array<uint64_t, kEndReasons> ended{};  // by the reason
+  uint64_t bytes_in = 0;                      // received from attackers
+  uint64_t bytes_out = 0;                     // … from the bait
+
+  ServiceCounters& operator+=(const ServiceCounters& other);
+};
+
+struct Counters {
+  static constexpr size_t kRulesMax = 256;  // a monitor's word: what is beyond counts as "other"
+
+  std::map<std::string, ServiceCounters, std::less<>> services;
+  std::map<std::string, uint64_t, std::less<>> limits;  // by the limit's name: how often it turned a session away
+  std::map<std::string, uint64_t, std::less<>> alerts;  // by the rule
+  uint64_t sessions_total = 0;
+  uint64_t sessions_refused = 0;
+
+  void opened(const std::string& service);
+  void ended(const std::string& service, EndReason reason, uint64_t bytes_in, uint64_t bytes_out);
+  void refused(const std::string& service, const char* limit);
+  void alert(const std::string& rule);
+  // A session of this run has risen.
+  void raised(const std::string& service, SessionClass from, SessionClass to);
+
+  // What several shards have counted.
+  Counters& operator+=(const Counters& other);
+};
+
+}  // namespace skep::proxy

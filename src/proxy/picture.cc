@@ -1,0 +1,84 @@
+#include "proxy/picture.h"
+
+#include <span>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+namespace skep::proxy {
+namespace {
+
+// Of an enumeration, those that are not 0.
+template <typename Value>
+void counts(JsonWriter& json, std::string_view key, std::span<const uint64_t> numbers) {
+  json.key(key).begin_object();
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] != 0) json.field(to_string(static_cast<Value>(i)), numbers[i]);
+  }
+  json.end_object();
+}
+
+void counts(JsonWriter& json, std::string_view key, const std::map<std::string, uint64_t, std::less<>>& numbers) {
+  json.key(key).begin_object();
+  for (const auto& [name, number] : numbers) json.field(name, number);
+  json.end_object();
+}
+
+void service(JsonWriter& json, const std::string& name, const ServiceCounters& of) {
+  json.begin_object().field("name", name).field("live", of.live).field("sessions", of.sessions);
+  counts<SessionClass>(json, "classes", of.classes);
+  counts<EndReason>(json, "ended", of.ended);
+  json.field("bytes_in", of.bytes_in).field("bytes_out", of.bytes_out).end_object();
+}
+
+void sessions(JsonWriter& json, const Picture& picture) {
+  const Counters& counters = picture.counters;
+  json.field("sessions_live", picture.sessions_live())
+      .field("sessions_total", counters.sessions_total)
+      .field("sessions_refused", counters.sessions_refused)
+      .field("waiting_for_port", picture.waiting_for_port);
+  json.key("services").begin_array();
+  for (const auto& [name, of] : counters.services) service(json, name, of);
+  json.end_array();
+  counts(json, "limits", counters.limits);
+  counts(json, "alerts", counters.alerts);
+}
+
+}  // namespace
+
+uint64_t Picture::sessions_live() const {
+  uint64_t live = 0;
+  for (const auto& [name, of] : counters.services) live += of.live;
+  return live;
+}
+
+std::vector<std::string_view> degraded_states(const Wholeness& whole) {
+  std::vector<std::string_view> states;
+  if (whole.health.disk_full) states.emplace_back("disk-full");
+  if (whole.out_of_descriptors) states.emplace_back("descriptors");
+  if (whole.monitor_away) states.emplace_back("monitor-away");
+  if (whole.health.ring_behind) states.emplace_back("ring-behind");
+  return states;
+}
+
+std::string status_json(const Picture& picture) {
+  JsonWriter json;
+  json.begin_object().field("program", "skep-proxy").field("archive", picture.archive);
+  json.field("started", format_time(picture.started_ns)).field("uptime_s", picture.uptime_ns / 1'000'000'000);
+  sessions(json, picture);
+  const archive::Health& health = picture.whole.health;
+  json.field("records_lost", health.records_lost)
+      .field("bytes_lost", health.bytes_lost)
+      .field("bytes_recorded", health.bytes)
+      .field("segments", health.segments);
+  json.field("ring_bytes", picture.ring_bytes).field("ring_bytes_used", picture.ring_bytes_used);
+  json.field("descriptors_of_sessions", picture.descriptors_of_sessions)
+      .field("descriptors_max", picture.descriptors_max);
+  json.key("baits").begin_array();
+  for (const BaitPicture& bait : picture.baits) json.raw(bait.json);
+  json.end_array().key("degraded").begin_array();
+  for (const std::string_view state : degraded_states(picture.whole)) json.value(state);
+  return json.end_array().end_object().take();
+}
+
+}  // namespace skep::proxy

@@ -1,0 +1,53 @@
+// A picture of the proxy at one moment: what `skep status`, the metrics and the log's lines on degraded states are made
+// of. Values only, so that another thread may have it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "archive/writer.h"
+#include "proxy/counters.h"
+
+namespace skep::proxy {
+
+struct BaitPicture {
+  std::string name;
+  bool connected = false;
+  uint64_t live_sessions = 0;
+  uint64_t events_lost = 0;  // records and messages of its monitor that did not come
+  std::string json;          // all that the bait says of itself
+};
+
+// What tells whether all is whole: cheap to look at in every turn.
+struct Wholeness {
+  archive::Health health;
+  bool out_of_descriptors = false;
+  bool monitor_away = false;
+};
+
+struct Picture {
+  int64_t started_ns = 0;  // realtime
+  int64_t uptime_ns = 0;
+  std::string archive;
+  Counters counters;  // live sessions' bytes included
+  Wholeness whole;
+  uint64_t ring_bytes = 0;
+  uint64_t ring_bytes_used = 0;
+  uint64_t waiting_for_port = 0;
+  uint64_t descriptors_of_sessions = 0;
+  uint64_t descriptors_max = 0;
+  std::vector<BaitPicture> baits;
+
+  uint64_t sessions_live() const;
+};
+
+// The names of design section 10, of the states that hold.
+std::vector<std::string_view> degraded_states(const Wholeness& whole);
+inline constexpr std::string_view kDegradedStates[] = {"disk-full",   "tagged-only",  "metadata-only",
+                                                       "descriptors", "monitor-away", "ring-behind"};
+// One JSON object, the answer to `skep status --json`.
+std::string status_json(const Picture& picture);
+
+}  // namespace skep::proxy
