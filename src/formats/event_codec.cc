@@ -8,10 +8,21 @@ namespace {
 
 constexpr size_t kTextBytesMax = 64 * 1024;
 constexpr uint32_t kItemsMax = 4096;
+constexpr size_t kEventBytes = 256;  // most events fit: encoded with one allocation
+
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, TcpFigures> {
+  for (auto* number : {&e.rtt_us, &e.rtt_variance_us, &e.rtt_least_us, &e.retransmitted, &e.segments_out,
+                       &e.segments_in, &e.mss_out, &e.mss_in, &e.path_mtu})
+    f.small(*number);
+  f.number(e.bytes_acknowledged);
+  f.number(e.bytes_received);
+}
 
 // One description of each event's fields serves both ways: a writer and a reader with the same face.
 class Out {
  public:
+  Out() { bytes.reserve(kEventBytes); }
   template <typename T>
   void number(const T& value) {
     ByteWriter(bytes).le(static_cast<uint64_t>(value));
@@ -29,6 +40,23 @@ class Out {
   void list(const std::vector<T>& items, Each each) {
     ByteWriter(bytes).le(static_cast<uint32_t>(items.size()));
     for (const T& item : items) each(item);
+  }
+  template <typename T>
+  void small(const T& value) {
+    ByteWriter(bytes).le(static_cast<uint32_t>(value));
+  }
+  void syn(const SavedSyn& value) {
+    small(value.count);
+    ByteWriter(bytes).raw(value.view());
+  }
+  void figures(const std::optional<TcpFigures>& value) {
+    number(value.has_value());
+    if (value) fields(*this, *value);
+  }
+  // What was added to an event later stands behind all else, each only where it or one behind it says something.
+  template <typename Write>
+  void tail(bool wanted, Write write) {
+    if (wanted) write();
   }
   Bytes bytes;
 };
@@ -55,6 +83,30 @@ class In {
     if (count > kItemsMax) too_many_ = true;
     for (uint32_t i = 0; i < count && reader_.ok() && !too_many_; ++i) each(items.emplace_back());
   }
+  template <typename T>
+  void small(T& value) {
+    value = static_cast<T>(reader_.le<uint32_t>());
+  }
+  void syn(SavedSyn& value) {
+    const auto count = reader_.le<uint32_t>();
+    if (count > SavedSyn::kBytesMax) {
+      too_many_ = true;
+      return;
+    }
+    value.count = static_cast<uint8_t>(count);
+    const ByteView bytes = reader_.raw(count);
+    std::copy(bytes.begin(), bytes.end(), value.bytes.begin());
+  }
+  void figures(std::optional<TcpFigures>& value) {
+    bool there = false;
+    number(there);
+    if (there) fields(*this, value.emplace());
+  }
+  // An older event ends before it.
+  template <typename Read>
+  void tail(bool, Read read) {
+    if (reader_.ok() && reader_.left() > 0) read();
+  }
   bool whole() const { return reader_.ok() && reader_.left() == 0 && !too_many_; }
 
  private:
@@ -67,6 +119,7 @@ void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, OpenedEv
   f.text(e.service);
   f.endpoint(e.client);
   f.endpoint(e.proxy);
+  f.tail(e.syn.count > 0, [&] { f.syn(e.syn); });
 }
 template <typename F, typename E>
 void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ConnectedEvent> {
@@ -99,6 +152,10 @@ void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ClosedEv
   f.number(e.bytes_out);
   f.number(e.forwarded_in);
   f.number(e.forwarded_out);
+  f.tail(e.client_leg || e.bait_leg, [&] {
+    f.figures(e.client_leg);
+    f.figures(e.bait_leg);
+  });
 }
 template <typename F, typename E>
 void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, FileEvent> {

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "model/session.h"
+#include "model/tcp_leg.h"
 
 namespace skep::formats {
 
@@ -39,8 +40,9 @@ constexpr RecordType kLastRecordType = RecordType::crash;
 
 struct OpenedEvent {
   std::string service;
-  Endpoint client;  // the attacker
-  Endpoint proxy;   // where it connected to
+  Endpoint client;    // the attacker
+  Endpoint proxy;     // where it connected to
+  SavedSyn syn = {};  // the attacker's
 };
 struct ConnectedEvent {
   Endpoint proxy;  // our own end towards the bait: the port that names the session there
@@ -100,6 +102,9 @@ struct ClosedEvent {
   uint64_t bytes_out = 0;      // received from the bait
   uint64_t forwarded_in = 0;   // passed on to the bait
   uint64_t forwarded_out = 0;  // passed on to the attacker
+  // Where the leg stood.
+  std::optional<TcpFigures> client_leg;
+  std::optional<TcpFigures> bait_leg;
 };
 
 struct Record {

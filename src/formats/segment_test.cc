@@ -74,6 +74,55 @@ TEST(EventCodecTest, AnAlertComesBackAsItWas) {
   EXPECT_EQ(back->role, alert.role);
 }
 
+TEST(EventCodecTest, TheSynAndTheLegsFiguresComeBack) {
+  OpenedEvent opened{"web", {}, {}};
+  opened.syn.count = 3;
+  opened.syn.bytes = {0x45, 0, 60};
+  const auto again = decode<OpenedEvent>(encode(opened));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(hex(again->syn.view()), "45003c");
+  ClosedEvent closed;
+  closed.bait_leg = TcpFigures{120, 7, 90, 2, 11, 12, 1448, 536, 1500, 5'000'000'000, 17};
+  const auto back = decode<ClosedEvent>(encode(closed));
+  ASSERT_TRUE(back && back->bait_leg);
+  EXPECT_FALSE(back->client_leg);
+  EXPECT_EQ(back->bait_leg->rtt_least_us, 90u);
+  EXPECT_EQ(back->bait_leg->mss_in, 536u);
+  EXPECT_EQ(back->bait_leg->bytes_acknowledged, 5'000'000'000u);
+  EXPECT_EQ(back->bait_leg->bytes_received, 17u);
+}
+
+// As they lie in archives that were written before these were kept.
+TEST(EventCodecTest, EventsWithoutWhatWasAddedLaterAreRead) {
+  Bytes opened;
+  ByteWriter writer(opened);
+  writer.le(uint32_t{3});
+  writer.raw(std::string_view("web"));
+  writer.zeroes(2 * (16 + 8));
+  const auto event = decode<OpenedEvent>(opened);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->syn.count, 0u);
+  EXPECT_EQ(encode(*event), opened) << "and nothing is added to one that has nothing to add";
+  const Bytes closed(5 * 8, 0);
+  const auto end = decode<ClosedEvent>(closed);
+  ASSERT_TRUE(end);
+  EXPECT_FALSE(end->client_leg || end->bait_leg);
+  EXPECT_EQ(encode(*end), closed);
+}
+
+TEST(EventCodecTest, ATailThatIsCutOrTooLongIsNoEvent) {
+  OpenedEvent opened{"web", {}, {}};
+  opened.syn.count = 60;
+  const Bytes whole = encode(opened);
+  const size_t without = encode(OpenedEvent{"web", {}, {}}).size();
+  for (size_t length = without + 1; length < whole.size(); ++length)
+    EXPECT_FALSE(decode<OpenedEvent>(ByteView(whole).first(length))) << length;
+  Bytes longer = whole;
+  longer[without] = SavedSyn::kBytesMax + 1;
+  longer.resize(longer.size() + SavedSyn::kBytesMax);
+  EXPECT_FALSE(decode<OpenedEvent>(longer));
+}
+
 TEST(EventCodecTest, WhatIsNoEventIsNone) {
   const Bytes alert = encode(Alert{});
   EXPECT_FALSE(decode<ClosedEvent>(alert));

@@ -1,9 +1,11 @@
 #include "io/sockets.h"
 
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstddef>
 
 #include "model/socket_address.h"
 
@@ -36,6 +38,7 @@ Result<Fd> listen_tcp(const Endpoint& where) {
     return error;
   }
   set_stream_flags(socket.get());  // every accepted socket inherits them
+  set_flag(socket.get(), IPPROTO_TCP, TCP_SAVE_SYN);
   if (::listen(socket.get(), kBacklog) != 0) return fail_errno("listen on " + to_string(where));
   return socket;
 }
@@ -76,6 +79,23 @@ Endpoint local_end(int socket) {
   socklen_t bytes = sizeof storage;
   ::getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &bytes);
   return to_endpoint(storage);
+}
+
+SavedSyn take_saved_syn(int socket) {
+  SavedSyn syn;
+  socklen_t bytes = SavedSyn::kBytesMax;
+  if (::getsockopt(socket, IPPROTO_TCP, TCP_SAVED_SYN, syn.bytes.data(), &bytes) == 0)
+    syn.count = static_cast<uint8_t>(bytes);
+  return syn;
+}
+
+std::optional<TcpFigures> tcp_figures(int socket) {
+  tcp_info info{};  // zeroes stay where the kernel is older than the header
+  socklen_t bytes = sizeof info;
+  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0) return std::nullopt;
+  return TcpFigures{info.tcpi_rtt,      info.tcpi_rttvar,      info.tcpi_min_rtt,       info.tcpi_total_retrans,
+                    info.tcpi_segs_out, info.tcpi_segs_in,     info.tcpi_snd_mss,       info.tcpi_rcv_mss,
+                    info.tcpi_pmtu,     info.tcpi_bytes_acked, info.tcpi_bytes_received};
 }
 
 int pending_error(int socket) {

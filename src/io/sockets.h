@@ -1,9 +1,12 @@
 // Non-blocking TCP sockets: listen, accept, connect from a given end, end in order or by a reset.
 #pragma once
 
+#include <optional>
+
 #include "base/fd.h"
 #include "base/result.h"
 #include "model/session.h"
+#include "model/tcp_leg.h"
 
 namespace skep::io {
 
@@ -21,6 +24,10 @@ Accepted accept_tcp(int listener);
 // Begins to connect. `source_port` 0: the kernel chooses. errno EINPROGRESS is success.
 Result<Fd> connect_tcp(const Endpoint& to, uint16_t source_port);
 Endpoint local_end(int socket);
+// Of an accepted socket, once: the kernel gives it away and forgets it. None where there is none.
+SavedSyn take_saved_syn(int socket);
+// nullopt: it is no TCP socket.
+std::optional<TcpFigures> tcp_figures(int socket);
 int pending_error(int socket);  // SO_ERROR, cleared
 // The peer gets a reset, not a FIN, when the descriptor is closed.
 void reset_on_close(int socket);

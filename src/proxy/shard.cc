@@ -186,7 +186,8 @@ void Shard::accept_all(Listener& listener) {
 void Shard::refuse(io::Accepted accepted, size_t service, const char* words) {
   counters_.refused(options_.services[service].name, words);
   const int64_t now = now_realtime_ns();
-  const SessionId id = writer_->opened(now, {options_.services[service].name, accepted.peer, accepted.local});
+  const SessionId id = writer_->opened(
+      now, {options_.services[service].name, accepted.peer, accepted.local, io::take_saved_syn(accepted.socket.get())});
   writer_->note(id, now, {formats::NoteKind::other, words});
   formats::ClosedEvent event;
   event.reason = EndReason::limit;
@@ -202,7 +203,8 @@ void Shard::admit(io::Accepted accepted, size_t service) {
   const uint32_t index = free_slot();
   Slot& slot = slots_[index];
   slot.service = service;
-  slot.id = writer_->opened(now_realtime_ns(), {options_.services[service].name, accepted.peer, accepted.local});
+  slot.id = writer_->opened(now_realtime_ns(), {options_.services[service].name, accepted.peer, accepted.local,
+                                                io::take_saved_syn(accepted.socket.get())});
   slot.relay = std::make_unique<Relay>(*writer_, slot.id, RelayOptions{options_.buffer_bytes, options_.durability},
                                        std::move(accepted.socket));
   slot.connect_deadline_ns = slot.relay->active_ns() + options_.connect_timeout_ms * kMillisecond;
@@ -331,6 +333,8 @@ void Shard::close(uint32_t index) {
   event.bytes_out = session.received_from(Side::bait);
   event.forwarded_in = session.forwarded_to(Side::bait);
   event.forwarded_out = session.forwarded_to(Side::client);
+  event.client_leg = io::tcp_figures(slot.relay->socket(Side::client));
+  if (slot.leg_stands) event.bait_leg = io::tcp_figures(slot.relay->socket(Side::bait));
   writer_->closed(slot.id, now_realtime_ns(), event);
   counters_.ended(options_.services[slot.service].name, event.reason, event.bytes_in, event.bytes_out);
   slot.relay.reset();
