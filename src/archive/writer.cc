@@ -29,6 +29,11 @@ constexpr uint64_t kRotationBytes = formats::kRingBlockBytes + formats::kSegment
 constexpr int64_t kRotationPauseNs = 100'000'000;  // before a segment that could not begin is tried again
 constexpr int64_t kPatienceNs = 2'000'000'000;     // with a disk that does not come along
 
+// Of a record of so many bytes of payload.
+constexpr uint64_t record_bytes(size_t payload) {
+  return formats::kRecordHeaderBytes + payload;
+}
+
 using formats::Record;
 using formats::RecordType;
 
@@ -168,15 +173,12 @@ const Health& Writer::health() {
 
 // Records that are no stream bytes keep a reserve of the ring, for nobody can ask the world to hold them back.
 std::span<uint8_t> Writer::room(size_t wanted) {
-  SKEP_CHECK(wanted <= formats::kPayloadBytesMax);
-  const uint64_t needed = formats::kRecordHeaderBytes + wanted + kRotationBytes + kEventReserve;
-  health_.ring_behind = ring_->free_bytes() < needed;
-  if (!health_.ring_behind) return {ring_->at(ring_->head()) + formats::kRecordHeaderBytes, wanted};
-  storer_->hurry();
-  if (!storer_->failing()) return {};
-  health_.ring_behind = false;
-  spill_.resize(wanted);
-  return spill_;
+  const uint64_t needed = record_bytes(wanted) + kRotationBytes + kEventReserve;
+  health_.ring_behind = ring_->free_bytes() < needed && !storer_->failing();
+  if (ring_->free_bytes() < needed) storer_->hurry();
+  if (health_.ring_behind) return {};
+  if (room_.size() < wanted) room_.resize(wanted);
+  return std::span(room_).first(wanted);
 }
 
 SessionId Writer::opened(int64_t time_ns, const formats::OpenedEvent& event) {
@@ -190,20 +192,18 @@ SessionId Writer::opened(int64_t time_ns, const formats::OpenedEvent& event) {
   return id;
 }
 
-Recorded Writer::data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes) {
+bool Writer::data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes) {
   Known* const known = find(id);
-  if (known == nullptr) return {false, bytes};
-  Recorded recorded{true, bytes};
+  if (known == nullptr) return false;
+  bool stored = true;
   while (!bytes.empty()) {
     const ByteView piece = bytes.first(std::min(bytes.size(), formats::kPayloadBytesMax));
     uint64_t& offset = known->offsets[static_cast<size_t>(direction)];
-    Record record{id, RecordType::data, direction, time_ns, offset, {}, piece};
-    recorded.stored &= append(record, *known);
-    if (piece.size() == recorded.bytes.size()) recorded.bytes = record.payload;
+    stored &= append({id, RecordType::data, direction, time_ns, offset, {}, piece}, *known);
     offset += piece.size();
     bytes = bytes.subspan(piece.size());
   }
-  return recorded;
+  return stored;
 }
 
 template <typename Event>
@@ -253,34 +253,22 @@ bool Writer::closed(SessionId id, int64_t time_ns, const formats::ClosedEvent& e
   return stored;
 }
 
-bool Writer::append(Record record) {
+bool Writer::append(const Record& record) {
   if (Known* const known = find(record.session)) return append(record, *known);
   ++health_.records_lost;
   return false;
 }
 
-// Where the payload lies in the end stands in the record.
-bool Writer::append(Record& record, Known& known) {
+bool Writer::append(const Record& record, Known& known) {
   if (known.lost_bytes > 0 && record.type != RecordType::note && !storer_->failing()) {
-    move_out_of_room(record);
     const Bytes words = formats::encode(formats::NoteEvent{
         formats::NoteKind::bytes_lost,
         fmt::format("{} bytes of this session's log were lost: the disk was full", known.lost_bytes)});
-    Record note{record.session, RecordType::note, Direction::to_bait, record.time_ns, 0, {}, words};
-    if (write_record(note, known)) known.lost_bytes = 0;
+    if (write_record({record.session, RecordType::note, Direction::to_bait, record.time_ns, 0, {}, words}, known))
+      known.lost_bytes = 0;
   }
-  if (wants_segment(formats::kRecordHeaderBytes + record.payload.size())) {
-    move_out_of_room(record);
-    rotate(record.time_ns);
-  }
+  if (wants_segment(record_bytes(record.payload.size()))) rotate(record.time_ns);
   return write_record(record, known);
-}
-
-// Whatever is written before this record is written where its bytes were received.
-void Writer::move_out_of_room(Record& record) {
-  if (record.payload.data() == moved_.data()) return;
-  moved_.assign(record.payload.begin(), record.payload.end());
-  record.payload = moved_;
 }
 
 bool Writer::wants_segment(uint64_t record_bytes) const {
@@ -308,8 +296,8 @@ bool Writer::make_room(uint64_t bytes) {
   return true;
 }
 
-bool Writer::write_record(Record& record, Known& known) {
-  const uint64_t bytes = formats::kRecordHeaderBytes + record.payload.size();
+bool Writer::write_record(Record record, Known& known) {
+  const uint64_t bytes = record_bytes(record.payload.size());
   touch(known);
   if (!make_room(bytes)) {
     if (!std::exchange(refusing_, true))
@@ -320,13 +308,8 @@ bool Writer::write_record(Record& record, Known& known) {
   if (std::exchange(refusing_, false))
     log::info("archive: sessions are recorded again; {} bytes were lost in all", health_.bytes_lost);
   const uint64_t head = ring_->head();
-  uint8_t* const at = ring_->at(head);
-  // Bytes that were received in the room lie there already.
-  if (!record.payload.empty() && record.payload.data() != at + formats::kRecordHeaderBytes)
-    std::memmove(at + formats::kRecordHeaderBytes, record.payload.data(), record.payload.size());
-  record.payload = {at + formats::kRecordHeaderBytes, record.payload.size()};
   record.previous = known.summary.last;
-  formats::encode_record_header(record, at);
+  formats::encode_record(record, ring_->at(head));
   ring_->commit(head + bytes);
   storer_->committed(head + bytes);
   apply(known.summary, record, {segment_number_, head - segment_start_});

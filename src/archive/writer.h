@@ -37,13 +37,6 @@ struct Health {
   uint64_t bytes = 0;
 };
 
-// What became of stream bytes: whether they are in the log, and where they lie until the next call of the writer.
-struct Recorded {
-  bool stored = false;
-  ByteView bytes;
-  explicit operator bool() const { return stored; }
-};
-
 class Writer {
  public:
   // Takes the folder's lock, recovers what a crash left (a torn tail is cut, sessions without an end get
@@ -51,15 +44,16 @@ class Writer {
   static Result<std::unique_ptr<Writer>> open(const std::string& folder, const WriterOptions& options);
   ~Writer();
 
-  // Where at most `wanted` bytes (up to formats::kPayloadBytesMax) may be received, to be given to `data` without a
-  // copy, by the next call. Empty: the disk is behind, and nothing should be received for now.
+  // Where at most `wanted` bytes may be received before they are given to `data`: always the same memory, which the
+  // CPU's cache keeps, and from which they can be sent on; they lie there until the next call. Empty: the disk is
+  // behind, and nothing should be received for now.
   std::span<uint8_t> room(size_t wanted);
 
   SessionId opened(int64_t time_ns, const formats::OpenedEvent& event);
   // Each: false where it could not be stored. That is counted, said in the log, and noted in the session once there is
   // room.
   bool connected(SessionId id, int64_t time_ns, const formats::ConnectedEvent& event);
-  Recorded data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes);
+  bool data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes);
   bool half_closed(SessionId id, int64_t time_ns, Direction direction);
   bool served(SessionId id, int64_t time_ns, const formats::ServedEvent& event);
   bool process(SessionId id, int64_t time_ns, const formats::ProcessEvent& event);
@@ -104,12 +98,11 @@ class Writer {
   Status begin_log();
   Status begin_segment(int64_t time_ns);
   Result<Fd> make_segment_file(uint32_t number);
-  bool append(formats::Record record);
-  bool append(formats::Record& record, Known& known);
+  bool append(const formats::Record& record);
+  bool append(const formats::Record& record, Known& known);
   template <typename Event>
   bool append_event(SessionId id, formats::RecordType type, int64_t time_ns, const Event& event);
-  bool write_record(formats::Record& record, Known& known);
-  void move_out_of_room(formats::Record& record);
+  bool write_record(formats::Record record, Known& known);
   bool wants_segment(uint64_t record_bytes) const;
   void rotate(int64_t time_ns);
   bool make_room(uint64_t bytes);
@@ -138,8 +131,7 @@ class Writer {
   std::vector<SessionSummary> recovered_;
   std::vector<Known*> dirty_;  // none of these is forgotten before it has gone to the index
   Health health_;
-  Bytes spill_;  // received into while neither ring nor disk take anything
-  Bytes moved_;  // bytes out of the room, while something else is written before them
+  Bytes room_;
 
   // Rows, and up to where the segments must have been written before a reader may be led there.
   struct Batch {

@@ -81,7 +81,11 @@ class ByteReader {
   bool ok_ = true;
 };
 
-uint32_t crc32(ByteView bytes);  // IEEE 802.3, as zlib's crc32()
+// IEEE 802.3, as zlib's crc32(); `before`: that of the bytes which stand before these.
+uint32_t crc32(ByteView bytes, uint32_t before = 0);
+// As memcpy, for what this CPU will not look at again soon: what is large does not push everything else out of its
+// cache.
+void copy_past_cache(uint8_t* to, ByteView from);
 std::string hex(ByteView bytes);
 
 }  // namespace skep

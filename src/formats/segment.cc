@@ -37,15 +37,12 @@ Result<uint32_t> decode_segment_header(ByteView bytes) {
 
 void encode_record(const Record& record, Bytes& out) {
   const size_t start = out.size();
-  out.resize(start + kRecordHeaderBytes);
-  out.insert(out.end(), record.payload.begin(), record.payload.end());
-  Record placed = record;
-  placed.payload = ByteView(out).subspan(start + kRecordHeaderBytes);
-  encode_record_header(placed, out.data() + start);
+  out.resize(start + kRecordHeaderBytes + record.payload.size());
+  encode_record(record, out.data() + start);
 }
 
-void encode_record_header(const Record& record, uint8_t* at) {
-  SKEP_CHECK(record.payload.size() <= kPayloadBytesMax && record.payload.data() == at + kRecordHeaderBytes);
+void encode_record(const Record& record, uint8_t* at) {
+  SKEP_CHECK(record.payload.size() <= kPayloadBytesMax);
   const auto put = [at](size_t offset, auto value) {
     static_assert(std::endian::native == std::endian::little);  // as the format is; x86-64 alone is built for
     std::memcpy(at + offset, &value, sizeof value);
@@ -61,7 +58,8 @@ void encode_record_header(const Record& record, uint8_t* at) {
   put(40, record.previous.segment);
   put(44, uint32_t{0});
   put(48, record.previous.offset);
-  put(4, crc32({at + kCheckedFrom, kRecordHeaderBytes - kCheckedFrom + record.payload.size()}));
+  put(4, crc32(record.payload, crc32({at + kCheckedFrom, kRecordHeaderBytes - kCheckedFrom})));
+  copy_past_cache(at + kRecordHeaderBytes, record.payload);
 }
 
 DecodedRecord decode_record(ByteView bytes) {

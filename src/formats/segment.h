@@ -127,8 +127,8 @@ Result<uint32_t> decode_segment_header(ByteView bytes);
 
 // Appends the record as it lies in the file. The payload must fit kPayloadBytesMax.
 void encode_record(const Record& record, Bytes& out);
-// Writes the header alone, of kRecordHeaderBytes, right before the payload, which must lie behind `at` already.
-void encode_record_header(const Record& record, uint8_t* at);
+// To `at`, where there must be room for kRecordHeaderBytes and the payload, which lies elsewhere.
+void encode_record(const Record& record, uint8_t* at);
 
 // torn: the bytes end within it, as after a crash; blank: nothing was written here yet
 enum class RecordProblem { none, torn, damaged, blank };

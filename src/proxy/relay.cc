@@ -102,10 +102,10 @@ bool Relay::record(Side from, ByteView bytes) {
     obey(session_.finished(from));
     return true;
   }
-  const auto recorded = writer_.data(id_, now, direction_from(from), bytes);
+  writer_.data(id_, now, direction_from(from), bytes);
   session_.received(from, bytes.size());
   active_ns_ = now_monotonic_ns();
-  pass_on(other(from), recorded.bytes);
+  pass_on(other(from), bytes);
   return true;
 }
 

@@ -1,6 +1,6 @@
-// Relay: one session's two sockets and the bytes between them. What a side sends is received into the log, recorded,
-// and sent on from where it lies there; only what the other side does not take at once is copied, and then nothing more
-// is read.
+// Relay: one session's two sockets and the bytes between them. What a side sends is received into memory that all
+// sessions share, recorded, and sent on from there; only what the other side does not take at once is copied, and then
+// nothing more is read.
 #pragma once
 
 #include <cstdint>
