@@ -57,6 +57,23 @@ class ArchiveTest : public testing::Test {
   std::string folder_;
 };
 
+TEST_F(ArchiveTest, RemembersWhereASessionCameFrom) {
+  SessionId control;
+  SessionId data;
+  {
+    auto w = writer();
+    control = begin(*w);
+    data = begin(*w);
+    w->origin(data, now_realtime_ns(), {control, *parse_endpoint("192.0.2.9:4000")});
+    end(*w, data);
+    end(*w, control);
+  }
+  EXPECT_EQ(found(data).parent, control);
+  EXPECT_EQ(to_string(found(data).balancer), "192.0.2.9:4000");
+  EXPECT_EQ(found(control).parent.value, 0u);
+  EXPECT_EQ(found(control).balancer.port, 0);
+}
+
 TEST_F(ArchiveTest, KeepsInterleavedSessionsApartAndInOrder) {
   SessionId a;
   SessionId b;

@@ -16,14 +16,15 @@ CREATE TABLE IF NOT EXISTS sessions (
   end_reason INTEGER NOT NULL, client TEXT NOT NULL, client_port INTEGER NOT NULL, entrance TEXT NOT NULL, leg TEXT NOT NULL,
   bait TEXT NOT NULL, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, forwarded_in INTEGER NOT NULL,
   forwarded_out INTEGER NOT NULL, pid INTEGER NOT NULL, unsupervised INTEGER NOT NULL, incomplete INTEGER NOT NULL,
-  alerts BLOB NOT NULL, alerts_total INTEGER NOT NULL, last_segment INTEGER NOT NULL, last_offset INTEGER NOT NULL) STRICT;
+  alerts BLOB NOT NULL, alerts_total INTEGER NOT NULL, last_segment INTEGER NOT NULL, last_offset INTEGER NOT NULL,
+  parent INTEGER NOT NULL, balancer TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS sessions_marked ON sessions (class, id) WHERE class <> 1;
 CREATE INDEX IF NOT EXISTS sessions_open ON sessions (id) WHERE end_ns = 0;
 )sql";
 constexpr char kColumns[] =
     "id, service, class, start_ns, end_ns, end_reason, client, client_port, entrance, leg, bait, bytes_in, "
     "bytes_out, forwarded_in, forwarded_out, pid, unsupervised, incomplete, alerts, alerts_total, last_segment, "
-    "last_offset";
+    "last_offset, parent, balancer";
 
 struct Finalize {
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
@@ -92,6 +93,8 @@ void bind_row(sqlite3_stmt* s, const SessionSummary& row) {
   number(row.alerts_total);
   number(row.last.segment);
   number(row.last.offset);
+  number(row.parent.value);
+  text(row.balancer.port == 0 ? "" : to_string(row.balancer));
 }
 
 SessionSummary read_row(sqlite3_stmt* s) {
@@ -128,6 +131,8 @@ SessionSummary read_row(sqlite3_stmt* s) {
   row.alerts_total = static_cast<uint32_t>(number());
   row.last.segment = static_cast<uint32_t>(number());
   row.last.offset = number();
+  row.parent = {number()};
+  row.balancer = endpoint();
   return row;
 }
 
@@ -156,10 +161,10 @@ Status Index::run(const char* sql) {
 }
 
 Status Index::put(const std::vector<SessionSummary>& rows) {
-  auto statement =
-      prepare(db_.get(),
-              fmt::format("INSERT OR REPLACE INTO sessions ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                          kColumns));
+  auto statement = prepare(
+      db_.get(),
+      fmt::format("INSERT OR REPLACE INTO sessions ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                  kColumns));
   if (!statement) return tl::unexpected<Error>(statement.error());
   if (auto begun = run("BEGIN"); !begun) return begun;
   for (const SessionSummary& row : rows) {

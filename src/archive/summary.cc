@@ -40,6 +40,12 @@ void apply(SessionSummary& summary, const formats::Record& record, const formats
         summary.entrance = event->proxy;
       }
       break;
+    case RecordType::origin:
+      if (const auto event = formats::decode<formats::OriginEvent>(record.payload)) {
+        summary.parent = event->parent;
+        summary.balancer = event->balancer;
+      }
+      break;
     case RecordType::connected:
       if (const auto event = formats::decode<formats::ConnectedEvent>(record.payload)) {
         summary.leg = event->proxy;

@@ -19,6 +19,8 @@ struct SessionSummary {
   EndReason end_reason = EndReason::open;
   Endpoint client;
   Endpoint entrance;  // where on the proxy it came in
+  SessionId parent;   // that it belongs to; 0: none
+  Endpoint balancer;  // who passed it on; port 0: nobody
   Endpoint leg;       // the proxy's own end towards the bait; port 0: never connected
   Endpoint bait;
   uint64_t bytes_in = 0;

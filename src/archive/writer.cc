@@ -215,6 +215,10 @@ bool Writer::append_event(SessionId id, RecordType type, int64_t time_ns, const 
 bool Writer::half_closed(SessionId id, int64_t time_ns, Direction direction) {
   return append({id, RecordType::half_closed, direction, time_ns, 0, {}, {}});
 }
+bool Writer::origin(SessionId id, int64_t time_ns, const formats::OriginEvent& event) {
+  return append_event(id, RecordType::origin, time_ns, event);
+}
+
 bool Writer::connected(SessionId id, int64_t time_ns, const formats::ConnectedEvent& event) {
   return append_event(id, RecordType::connected, time_ns, event);
 }

@@ -52,6 +52,7 @@ class Writer {
   SessionId opened(int64_t time_ns, const formats::OpenedEvent& event);
   // Each: false where it could not be stored. That is counted, said in the log, and noted in the session once there is
   // room.
+  bool origin(SessionId id, int64_t time_ns, const formats::OriginEvent& event);
   bool connected(SessionId id, int64_t time_ns, const formats::ConnectedEvent& event);
   bool data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes);
   bool half_closed(SessionId id, int64_t time_ns, Direction direction);

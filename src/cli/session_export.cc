@@ -165,6 +165,15 @@ Status export_files(archive::Reader& reader, const archive::SessionSummary& sess
   return {};
 }
 
+// "passed on by 192.0.2.9:4000, belongs to session 2026…".
+std::string origin_text(const formats::OriginEvent& event) {
+  std::string text;
+  if (event.balancer.port != 0) text = "passed on by " + to_string(event.balancer);
+  if (event.parent.value != 0)
+    text += (text.empty() ? "belongs to session " : ", belongs to session ") + to_string(event.parent);
+  return text;
+}
+
 }  // namespace
 
 Status export_raw(archive::Reader& reader, const archive::SessionSummary& session, const std::string& folder) {
@@ -193,6 +202,10 @@ std::string record_text(const formats::Record& record) {
       return fmt::format("{} opened\n", time);
     case RecordType::connected:
       return fmt::format("{} connected to the bait\n", time);
+    case RecordType::origin:
+      if (const auto event = formats::decode<formats::OriginEvent>(record.payload))
+        return fmt::format("{} {}\n", time, origin_text(*event));
+      break;
     case RecordType::half_closed:
       return fmt::format("{} {} has ended its direction\n", time,
                          record.direction == Direction::to_bait ? "the attacker" : "the bait");

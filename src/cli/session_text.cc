@@ -75,6 +75,18 @@ void summary_fields(JsonWriter& json, const SessionSummary& session, const Sessi
   json.field("src_ip", address_text(session.client)).field("src_port", static_cast<unsigned>(session.client.port));
   json.field("dest_ip", address_text(session.entrance))
       .field("dest_port", static_cast<unsigned>(session.entrance.port));
+  json.key("parent");
+  if (session.parent.value == 0) {
+    json.null();
+  } else {
+    json.value(to_string(session.parent));
+  }
+  json.key("balancer");
+  if (session.balancer.port == 0) {
+    json.null();
+  } else {
+    json.value(to_string(session.balancer));
+  }
   json.field("proxy_port", static_cast<unsigned>(session.leg.port)).field("bait", to_string(session.bait));
   json.field("bytes_in", session.bytes_in).field("bytes_out", session.bytes_out);
   json.field("forwarded_in", session.forwarded_in)
@@ -93,8 +105,9 @@ void summary_fields(JsonWriter& json, const SessionSummary& session, const Sessi
 }
 
 std::string_view type_name(RecordType type) {
-  static constexpr std::string_view kNames[] = {"",        "opened", "connected", "data",   "half-closed", "served",
-                                                "process", "alert",  "note",      "closed", "file",        "crash"};
+  static constexpr std::string_view kNames[] = {"",       "opened",  "connected", "data", "half-closed",
+                                                "served", "process", "alert",     "note", "closed",
+                                                "file",   "crash",   "origin"};
   static_assert(std::size(kNames) == static_cast<size_t>(formats::kLastRecordType) + 1);
   return kNames[static_cast<size_t>(type)];
 }
@@ -109,6 +122,10 @@ void record_fields(JsonWriter& json, const formats::Record& record) {
     json.field("payload", base64(as_text(record.payload)));
   } else if (record.type == RecordType::half_closed) {
     json.field("direction", in ? "in" : "out");
+  } else if (const auto origin = formats::decode<formats::OriginEvent>(record.payload);
+             record.type == RecordType::origin && origin) {
+    if (origin->parent.value != 0) json.field("parent", to_string(origin->parent));
+    if (origin->balancer.port != 0) json.field("balancer", to_string(origin->balancer));
   } else if (const auto served = formats::decode<formats::ServedEvent>(record.payload);
              record.type == RecordType::served && served) {
     json.field("pid", served->pid).field("tid", served->tid).field("serial", served->serial);
@@ -255,6 +272,10 @@ Result<std::string> story(archive::Reader& reader, const SessionSummary& session
   std::string text = fmt::format("session {}: {}\n", to_string(session.id), to_string(session.session_class));
   text += fmt::format("  {} came to service {} at {} on {}\n", to_string(session.client), printable(session.service),
                       to_string(session.entrance), format_time(session.start_ns));
+  if (session.balancer.port != 0)
+    text += fmt::format("  it was passed on by {}, which told that address\n", to_string(session.balancer));
+  if (session.parent.value != 0)
+    text += fmt::format("  it belongs to session {} of the same source\n", to_string(session.parent));
   text += session.end_ns == 0
               ? "  it is open\n"
               : fmt::format("  it ended {} ({})\n", format_time(session.end_ns), to_string(session.end_reason));

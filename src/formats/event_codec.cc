@@ -127,6 +127,11 @@ void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, Connecte
   f.endpoint(e.bait);
 }
 template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, OriginEvent> {
+  f.number(e.parent.value);
+  f.endpoint(e.balancer);
+}
+template <typename F, typename E>
 void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ServedEvent> {
   f.number(e.serial);
   f.number(e.pid);
@@ -233,6 +238,9 @@ bool in_range(const OpenedEvent&) {
 bool in_range(const ConnectedEvent&) {
   return true;
 }
+bool in_range(const OriginEvent&) {
+  return true;
+}
 bool in_range(const ServedEvent&) {
   return true;
 }
@@ -268,6 +276,9 @@ Bytes encode(const OpenedEvent& event) {
 Bytes encode(const ConnectedEvent& event) {
   return encode_any(event);
 }
+Bytes encode(const OriginEvent& event) {
+  return encode_any(event);
+}
 Bytes encode(const ServedEvent& event) {
   return encode_any(event);
 }
@@ -301,6 +312,7 @@ std::optional<Event> decode(ByteView payload) {
 
 template std::optional<OpenedEvent> decode(ByteView);
 template std::optional<ConnectedEvent> decode(ByteView);
+template std::optional<OriginEvent> decode(ByteView);
 template std::optional<ServedEvent> decode(ByteView);
 template std::optional<ProcessEvent> decode(ByteView);
 template std::optional<NoteEvent> decode(ByteView);

@@ -10,6 +10,7 @@ namespace skep::formats {
 
 Bytes encode(const OpenedEvent& event);
 Bytes encode(const ConnectedEvent& event);
+Bytes encode(const OriginEvent& event);
 Bytes encode(const ServedEvent& event);
 Bytes encode(const ProcessEvent& event);
 Bytes encode(const NoteEvent& event);

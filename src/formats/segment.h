@@ -35,8 +35,9 @@ enum class RecordType : uint8_t {
   closed = 9,       // ClosedEvent
   file = 10,        // FileEvent: a file that an alert concerns, and what became of its copy
   crash = 11,       // CrashEvent: what a crash alert's process was doing
+  origin = 12,      // OriginEvent: what the session belongs to, who passed it on
 };
-constexpr RecordType kLastRecordType = RecordType::crash;
+constexpr RecordType kLastRecordType = RecordType::origin;
 
 struct OpenedEvent {
   std::string service;
@@ -47,6 +48,11 @@ struct OpenedEvent {
 struct ConnectedEvent {
   Endpoint proxy;  // our own end towards the bait: the port that names the session there
   Endpoint bait;
+};
+// At most one a session, where there is something to say.
+struct OriginEvent {
+  SessionId parent;   // the session of the same source that this one belongs to; 0: none
+  Endpoint balancer;  // who told the client's address in its stead; port 0: nobody, it came itself
 };
 struct ServedEvent {
   uint64_t serial = 0;

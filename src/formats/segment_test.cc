@@ -123,6 +123,14 @@ TEST(EventCodecTest, ATailThatIsCutOrTooLongIsNoEvent) {
   EXPECT_FALSE(decode<OpenedEvent>(longer));
 }
 
+TEST(EventCodecTest, AnOriginComesBackAsItWas) {
+  const OriginEvent origin{{77}, *parse_endpoint("[2001:db8::7]:4000")};
+  const auto back = decode<OriginEvent>(encode(origin));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->parent, origin.parent);
+  EXPECT_EQ(back->balancer, origin.balancer);
+}
+
 TEST(EventCodecTest, WhatIsNoEventIsNone) {
   const Bytes alert = encode(Alert{});
   EXPECT_FALSE(decode<ClosedEvent>(alert));
