@@ -248,7 +248,7 @@ bool in_range(const ProcessEvent& event) {
   return event.kind <= ProcessKind::exit;
 }
 bool in_range(const NoteEvent& event) {
-  return event.kind >= NoteKind::unsupervised && event.kind <= NoteKind::kernel_lost;
+  return event.kind >= NoteKind::unsupervised && event.kind <= NoteKind::limit;
 }
 bool is_sha256(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;

@@ -19,11 +19,30 @@ struct NumberRow {
 };
 constexpr NumberRow kProxyNumbers[] = {
     {"sessions_max", &ProxyOptions::sessions_max, 1, 1'000'000},
+    {"sessions_per_source_max", &ProxyOptions::sessions_per_source_max, 0, 1'000'000},
+    {"accepts_per_second_max", &ProxyOptions::accepts_per_second_max, 0, 10'000'000},
+    {"accepts_per_second_per_source_max", &ProxyOptions::accepts_per_second_per_source_max, 0, 10'000'000},
+    {"accept_burst_ms", &ProxyOptions::accept_burst_ms, 0, 3'600'000},
+    {"sources_max", &ProxyOptions::sources_max, 1, 16'000'000},
+    {"source_prefix_v6", &ProxyOptions::source_prefix_v6, 1, 128},
     {"connect_timeout_ms", &ProxyOptions::connect_timeout_ms, 1, 600'000},
     {"idle_timeout_ms", &ProxyOptions::idle_timeout_ms, 1, 86'400'000},
+    {"life_ms", &ProxyOptions::life_ms, 0, UINT32_MAX},
     {"shutdown_grace_ms", &ProxyOptions::shutdown_grace_ms, 0, 600'000},
     {"buffer_bytes", &ProxyOptions::buffer_bytes, 4096, kPayloadBytesMax},
     {"heartbeat_ms", &ProxyOptions::heartbeat_ms, 50, 60'000},
+};
+// Those that need 64 bits.
+struct BytesRow {
+  std::string_view key;
+  uint64_t ProxyOptions::*field;
+  uint64_t least;
+  uint64_t most;
+};
+constexpr BytesRow kProxyBytes[] = {
+    {"segment_bytes", &ProxyOptions::segment_bytes, 1 << 20, uint64_t{1} << 32},
+    {"session_bytes_max", &ProxyOptions::session_bytes_max, 0, uint64_t{1} << 50},
+    {"buffers_bytes_max", &ProxyOptions::buffers_bytes_max, 1 << 20, uint64_t{1} << 40},
 };
 
 bool read_endpoint(YamlMap& map, std::string_view key, const std::string& text, Endpoint& out) {
@@ -221,7 +240,7 @@ Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::str
   for (const YAML::Node& node : map.list("baits")) options.baits.push_back(read_bait(node, complaints));
   for (const YAML::Node& node : map.list("services")) options.services.push_back(read_service(node, complaints));
   for (const NumberRow& row : kProxyNumbers) map.number(row.key, options.*row.field, row.least, row.most);
-  map.number("segment_bytes", options.segment_bytes, 1 << 20, uint64_t{1} << 32);
+  for (const BytesRow& row : kProxyBytes) map.number(row.key, options.*row.field, row.least, row.most);
   read_source_ports(map, options);
   read_durability(map, options);
   if (options.socket.empty()) options.socket = options.archive + "/proxy.sock";
@@ -283,7 +302,7 @@ std::string effective_yaml(const ProxyOptions& options) {
   emit_text(out, "user", options.user);
   for (const NumberRow& row : kProxyNumbers)
     out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
-  out << YAML::Key << "segment_bytes" << YAML::Value << options.segment_bytes;
+  for (const BytesRow& row : kProxyBytes) out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
   emit_text(out, "durability", options.durability == Durability::disk ? "forward-after-disk" : "forward");
   if (options.source_port_first != 0) {
     emit_text(out, "source_ports", fmt::format("{}-{}", options.source_port_first, options.source_port_last));

@@ -43,9 +43,19 @@ struct ProxyOptions {
   std::vector<ServiceOptions> services;
   uint16_t source_port_first = 0;  // source_ports: "40000-40031"; 0-0: the kernel chooses
   uint16_t source_port_last = 0;
-  uint32_t sessions_max = 8192;
+  // Limits (docs/reference/limits.md). 0: none, where a row of the table allows it.
+  uint32_t sessions_max = 24'000;  // a source port each towards one bait: the kernel has 28,232
+  uint32_t sessions_per_source_max = 16'000;
+  uint32_t accepts_per_second_max = 0;
+  uint32_t accepts_per_second_per_source_max = 0;
+  uint32_t accept_burst_ms = 2000;  // so long's worth of a rate may come at once
+  uint32_t sources_max = 65'536;    // without a live session, whose rate is remembered
+  uint32_t source_prefix_v6 = 64;   // bits of an IPv6 address that make a source
   uint32_t connect_timeout_ms = 5000;
   uint32_t idle_timeout_ms = 300'000;
+  uint32_t life_ms = 86'400'000;
+  uint64_t session_bytes_max = uint64_t{16} << 30;  // both directions together
+  uint64_t buffers_bytes_max = 64 << 20;            // that all sessions hold of what somebody has not taken
   uint32_t shutdown_grace_ms = 2000;
   uint32_t buffer_bytes = 262'144;  // of one direction of one session: read at once, and held for a bait to come
   uint32_t heartbeat_ms = 1000;

@@ -74,7 +74,8 @@ enum class NoteKind : uint8_t {
   monitor_flooding = 4,
   cut = 5,
   other = 6,
-  kernel_lost = 7
+  kernel_lost = 7,
+  limit = 8  // the words are its name
 };
 struct NoteEvent {
   NoteKind kind = NoteKind::other;

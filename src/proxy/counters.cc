@@ -28,11 +28,15 @@ void Counters::ended(const std::string& service, EndReason reason, uint64_t byte
   of.bytes_out += bytes_out;
 }
 
-void Counters::refused(const std::string& service, const char* limit) {
+void Counters::refused(const std::string& service, std::string_view limit) {
   opened(service);
   ended(service, EndReason::limit, 0, 0);
   ++sessions_refused;
-  ++limits[limit];
+  met(limit);
+}
+
+void Counters::met(std::string_view limit) {
+  ++limits[std::string(limit)];
 }
 
 void Counters::alert(const std::string& rule) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "model/session.h"
 
@@ -28,14 +29,15 @@ struct Counters {
   static constexpr size_t kRulesMax = 256;  // a monitor's word: what is beyond counts as "other"
 
   std::map<std::string, ServiceCounters, std::less<>> services;
-  std::map<std::string, uint64_t, std::less<>> limits;  // by the limit's name: how often it turned a session away
+  std::map<std::string, uint64_t, std::less<>> limits;  // by the limit's name: how often it was met
   std::map<std::string, uint64_t, std::less<>> alerts;  // by the rule
   uint64_t sessions_total = 0;
   uint64_t sessions_refused = 0;
 
   void opened(const std::string& service);
   void ended(const std::string& service, EndReason reason, uint64_t bytes_in, uint64_t bytes_out);
-  void refused(const std::string& service, const char* limit);
+  void refused(const std::string& service, std::string_view limit);
+  void met(std::string_view limit);
   void alert(const std::string& rule);
   // A session of this run has risen.
   void raised(const std::string& service, SessionClass from, SessionClass to);

@@ -73,7 +73,11 @@ std::string status_json(const Picture& picture) {
       .field("segments", health.segments);
   json.field("ring_bytes", picture.ring_bytes).field("ring_bytes_used", picture.ring_bytes_used);
   json.field("descriptors_of_sessions", picture.descriptors_of_sessions)
-      .field("descriptors_max", picture.descriptors_max);
+      .field("descriptors_max", picture.descriptors_max)
+      .field("sessions_allowed", picture.sessions_allowed)
+      .field("buffers_bytes", picture.buffers_bytes)
+      .field("sources_known", picture.sources_known)
+      .field("sources_forgotten_early", picture.sources_forgotten_early);
   json.key("baits").begin_array();
   for (const BaitPicture& bait : picture.baits) json.raw(bait.json);
   json.end_array().key("degraded").begin_array();

@@ -38,6 +38,10 @@ struct Picture {
   uint64_t waiting_for_port = 0;
   uint64_t descriptors_of_sessions = 0;
   uint64_t descriptors_max = 0;
+  uint64_t sessions_allowed = 0;  // what descriptors allow, where that is less than sessions_max
+  uint64_t buffers_bytes = 0;
+  uint64_t sources_known = 0;
+  uint64_t sources_forgotten_early = 0;
   std::vector<BaitPicture> baits;
 
   uint64_t sessions_live() const;

@@ -13,6 +13,7 @@ namespace skep::proxy {
 namespace {
 
 constexpr int kTurns = 4;  // of one session, before others have theirs
+constexpr size_t kKeepStep = Buffers::kPieceBytes;
 constexpr Side kSides[] = {Side::client, Side::bait};
 
 Direction direction_from(Side side) {
@@ -29,11 +30,20 @@ bool is_retried(int error) {
 
 }  // namespace
 
-Relay::Relay(archive::Writer& writer, SessionId id, const RelayOptions& options, Fd client)
-    : writer_(writer), id_(id), options_(options), session_(options.buffer_bytes), active_ns_(now_monotonic_ns()) {
+Relay::Relay(archive::Writer& writer, Buffers& buffers, SessionId id, const RelayOptions& options, Fd client)
+    : writer_(writer),
+      buffers_(buffers),
+      id_(id),
+      options_(options),
+      session_(options.buffer_bytes),
+      active_ns_(now_monotonic_ns()) {
   Leg& leg = at(Side::client);
   leg.socket = std::move(client);
   leg.readable = leg.writable = true;  // for all that is known
+}
+
+Relay::~Relay() {
+  for (const Leg& leg : legs_) buffers_.changed(leg.waiting.capacity(), 0);
 }
 
 void Relay::bait_stands() {
@@ -78,7 +88,9 @@ bool Relay::receive(Side from) {
     return over();
   }
   if (!leg.readable) return false;
-  const auto room = writer_.room(options_.buffer_bytes - session_.waiting_for(other(from)));
+  const size_t most = readable(from);
+  if (most == 0) return false;  // before the bait stands: its coming has it looked at again
+  const auto room = writer_.room(most);
   held_ |= room.empty();
   if (room.empty()) return false;
   const ssize_t got = ::recv(leg.socket.get(), room.data(), room.size(), 0);
@@ -106,7 +118,26 @@ bool Relay::record(Side from, ByteView bytes) {
   session_.received(from, bytes.size());
   active_ns_ = now_monotonic_ns();
   pass_on(other(from), bytes);
+  end_at_bytes_max();
   return true;
+}
+
+// How much may be read at once: what one session may hold, what all may, what the session has left.
+size_t Relay::readable(Side from) {
+  const size_t waiting = session_.waiting_for(other(from));
+  const size_t wanted = options_.buffer_bytes - waiting;
+  const size_t most = buffers_.readable(wanted, waiting);
+  if (most < wanted && !std::exchange(in_pieces_, true)) limit_ = Limit::buffers_bytes_max;
+  if (options_.session_bytes_max == 0) return most;
+  const uint64_t received = session_.received_from(Side::client) + session_.received_from(Side::bait);
+  return std::min<uint64_t>(most, options_.session_bytes_max - received);
+}
+
+void Relay::end_at_bytes_max() {
+  const uint64_t received = session_.received_from(Side::client) + session_.received_from(Side::bait);
+  if (over() || options_.session_bytes_max == 0 || received < options_.session_bytes_max) return;
+  limit_ = Limit::session_bytes_max;
+  obey(session_.end(EndReason::limit));
 }
 
 // A side has reset its connection while the other took nothing: what it had sent is evidence, if nobody's bytes any
@@ -139,7 +170,13 @@ void Relay::pass_on(Side to, ByteView bytes) {
 }
 
 void Relay::keep(Leg& leg, ByteView bytes) {
+  if (bytes.empty()) return;
+  const size_t before = leg.waiting.capacity();
+  const size_t wanted = leg.waiting.size() + bytes.size();
+  // No doubling: what is counted is what is there.
+  if (wanted > before) leg.waiting.reserve((wanted + kKeepStep - 1) / kKeepStep * kKeepStep);
   leg.waiting.insert(leg.waiting.end(), bytes.begin(), bytes.end());
+  buffers_.changed(before, leg.waiting.capacity());
 }
 
 bool Relay::send_waiting(Side to) {
@@ -154,6 +191,7 @@ bool Relay::send_waiting(Side to) {
   if (over()) return true;
   leg.sent += put;
   if (leg.sent == leg.waiting.size()) {
+    buffers_.changed(leg.waiting.capacity(), 0);
     leg.waiting = Bytes();
     leg.sent = 0;
   }

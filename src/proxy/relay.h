@@ -4,11 +4,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "archive/writer.h"
 #include "base/fd.h"
 #include "formats/options.h"
 #include "io/loop.h"
+#include "proxy/buffers.h"
+#include "proxy/limits.h"
 #include "proxy/session.h"
 
 namespace skep::proxy {
@@ -16,6 +20,7 @@ namespace skep::proxy {
 struct RelayOptions {
   uint32_t buffer_bytes = 262'144;
   formats::Durability durability = formats::Durability::memory;
+  uint64_t session_bytes_max = 0;  // 0: none
 };
 
 class Relay {
@@ -26,7 +31,10 @@ class Relay {
     held,  // the disk is waited for
   };
 
-  Relay(archive::Writer& writer, SessionId id, const RelayOptions& options, Fd client);
+  Relay(archive::Writer& writer, Buffers& buffers, SessionId id, const RelayOptions& options, Fd client);
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
 
   void bait_chosen(Fd socket) { at(Side::bait).socket = std::move(socket); }
   void bait_stands();
@@ -42,6 +50,8 @@ class Relay {
   bool connecting() const { return session_.phase() == Phase::connecting; }
   const Session& session() const { return session_; }
   int socket(Side side) const { return legs_[static_cast<size_t>(side)].socket.get(); }
+  // A limit that it has met since it was last asked.
+  std::optional<Limit> take_limit() { return std::exchange(limit_, std::nullopt); }
   int64_t active_ns() const { return active_ns_; }  // when bytes were last moved, or the bait's leg stood
 
  private:
@@ -61,16 +71,21 @@ class Relay {
   void drain(Side from);
   void pass_on(Side to, ByteView bytes);
   void keep(Leg& leg, ByteView bytes);
+  size_t readable(Side from);
+  void end_at_bytes_max();
   bool send_waiting(Side to);
   size_t send(Side to, ByteView bytes);
   void obey(const Commands& commands);
 
   archive::Writer& writer_;
+  Buffers& buffers_;
   const SessionId id_;
   const RelayOptions options_;
   Session session_;
   Leg legs_[2];
   bool held_ = false;
+  bool in_pieces_ = false;  // it has met the bound of what all may hold
+  std::optional<Limit> limit_;
   int64_t active_ns_;
 };
 

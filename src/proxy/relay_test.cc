@@ -55,7 +55,7 @@ class RelayTest : public testing::Test {
     attacker_ = std::move(client.theirs);
     id_ =
         writer_->opened(now_realtime_ns(), {"web", *parse_endpoint("192.0.2.1:4321"), *parse_endpoint("192.0.2.2:80")});
-    relay_.emplace(*writer_, id_, options, std::move(client.ours));
+    relay_.emplace(*writer_, buffers_, id_, options, std::move(client.ours));
     ASSERT_TRUE(loop_->add_connection(relay_->socket(Side::client), kClientToken));
     if (with_bait) bait_comes();
   }
@@ -109,9 +109,10 @@ class RelayTest : public testing::Test {
 
   std::string folder_;
   std::unique_ptr<archive::Writer> writer_;
+  Buffers buffers_{64 << 20};
   Fd listener_;
   std::optional<io::Loop> loop_;
-  std::optional<Relay> relay_;
+  std::optional<Relay> relay_;  // gives back to buffers_ and goes before it
   SessionId id_;
   Fd attacker_;
   Fd bait_;
@@ -205,6 +206,47 @@ TEST_F(RelayTest, OfASideThatResetsWhileTheOtherStallsTheLastBytesAreRecorded) {
   EXPECT_TRUE(relay_->over());
   EXPECT_EQ(relay_->session().end_reason(), EndReason::reset_by_client);
   EXPECT_GT(relay_->session().received_from(Side::client), before);
+}
+
+TEST_F(RelayTest, EndsAtItsBytesWithAllOfThemRecorded) {
+  begin({.session_bytes_max = 1000});
+  put(bait_, std::string(300, 'o'));
+  run();
+  EXPECT_FALSE(relay_->take_limit());
+  put(attacker_, std::string(5000, 'i'));
+  run();
+  EXPECT_TRUE(relay_->over());
+  EXPECT_EQ(relay_->session().end_reason(), EndReason::limit);
+  EXPECT_EQ(relay_->take_limit(), Limit::session_bytes_max);
+  EXPECT_EQ(recorded(Direction::to_bait), std::string(700, 'i'));
+}
+
+TEST_F(RelayTest, WhereAllHoldTooMuchItHoldsAPieceAndGivesItBack) {
+  buffers_.changed(0, 64 << 20);
+  begin({.buffer_bytes = 65536}, false);
+  put(attacker_, std::string(60'000, 'x'));
+  run();
+  EXPECT_EQ(relay_->session().received_from(Side::client), Buffers::kPieceBytes);
+  EXPECT_EQ(buffers_.held(), (64u << 20) + Buffers::kPieceBytes);
+  EXPECT_EQ(relay_->take_limit(), Limit::buffers_bytes_max);
+  EXPECT_FALSE(relay_->take_limit()) << "it is said once";
+  bait_comes();
+  std::string taken;
+  for (int i = 0; i < 100 && taken.size() < 60'000; ++i) {
+    run();
+    taken += read_all(bait_.get());
+  }
+  EXPECT_EQ(taken.size(), 60'000u) << "it goes on, in pieces";
+  EXPECT_EQ(buffers_.held(), 64u << 20);
+}
+
+TEST_F(RelayTest, WhatItHeldIsGivenBackWithIt) {
+  begin({.buffer_bytes = 4096}, false);
+  put(attacker_, std::string(4096, 'x'));
+  run();
+  EXPECT_EQ(buffers_.held(), 4096u);
+  relay_.reset();
+  EXPECT_EQ(buffers_.held(), 0u);
 }
 
 TEST_F(RelayTest, NothingIsPassedOnBeforeItsRecordIsOnDiskWhereThatIsWanted) {

@@ -1,7 +1,7 @@
 #include "proxy/shard.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "proxy/descriptors.h"
 #include "proxy/privileges.h"
 
 namespace skep::proxy {
@@ -19,8 +20,9 @@ namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int kTickMs = 50;
-constexpr int64_t kIndexNs = 200 * kMillisecond;  // between two batches for the index
-constexpr int kHeldMs = 1;                        // before those that wait for the disk are looked at again
+constexpr int64_t kIndexNs = 200 * kMillisecond;         // between two batches for the index
+constexpr int kHeldMs = 1;                               // before those that wait for the disk are looked at again
+constexpr int64_t kDescriptorsNs = 1000 * kMillisecond;  // without a lack, before it is said to be over
 constexpr int kAcceptsATurn = 64;
 constexpr int kPortTries = 16;
 
@@ -41,12 +43,27 @@ Result<std::vector<wire::TlsContext>> load_keys(const formats::ProxyOptions& opt
   return keys;
 }
 
+// So that nobody can choose addresses that collide in a table.
+uint64_t random_seed() {
+  uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != ssize_t{sizeof seed}) seed = static_cast<uint64_t>(now_realtime_ns());
+  return seed;
+}
+
 }  // namespace
+
+Shard::Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descriptors)
+    : options_(options),
+      loop_(std::move(loop)),
+      limits_(options_, descriptors, random_seed()),
+      buffers_(options_.buffers_bytes_max),
+      descriptors_max_(descriptors) {}
 
 Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options) {
   auto loop = io::Loop::make();
   if (!loop) return tl::unexpected<Error>(loop.error());
-  std::unique_ptr<Shard> shard(new Shard(options, std::move(*loop)));
+  const uint64_t descriptors = raise_descriptors(Limits::descriptors_for(options.sessions_max));
+  std::unique_ptr<Shard> shard(new Shard(options, std::move(*loop), descriptors));
   // What wants privilege comes first: ports, keys. No thread runs before it is given up.
   if (auto listening = shard->listen(); !listening) return tl::unexpected<Error>(listening.error());
   auto keys = load_keys(options);
@@ -111,8 +128,6 @@ Status Shard::start_commands() {
   signals_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   reserve_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!signals_ || !reserve_) return fail_errno("signalfd");
-  rlimit descriptors{};
-  if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0) descriptors_max_ = descriptors.rlim_cur;
   return loop_.add(signals_.get(), token_of(kSignals, 0));
 }
 
@@ -166,48 +181,65 @@ void Shard::accept_all(Listener& listener) {
   for (int i = 0; i < kAcceptsATurn; ++i) {
     io::Accepted accepted = io::accept_tcp(listener.socket.get());
     if (accepted.socket) {
-      if (out_of_descriptors_) log::info("there are descriptors again");
-      out_of_descriptors_ = false;
       admit(std::move(accepted), listener.service);
       continue;
     }
     if (errno != EMFILE && errno != ENFILE) return;
-    // Out of descriptors: the reserve lets this one in, to be turned away with a reset instead of being left to hang.
-    if (!out_of_descriptors_) log::error("out of descriptors: new connections are reset until there are some again");
-    out_of_descriptors_ = true;
+    // The system has none: the reserve lets this one in, to be turned away with a reset instead of being left to hang.
     reserve_.reset();
     accepted = io::accept_tcp(listener.socket.get());
-    if (accepted.socket) refuse(std::move(accepted), listener.service, "descriptors");
+    if (accepted.socket) refuse(std::move(accepted), listener.service, Limit::descriptors);
     reserve_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     return;
   }
 }
 
-void Shard::refuse(io::Accepted accepted, size_t service, const char* words) {
-  counters_.refused(options_.services[service].name, words);
+void Shard::refuse(io::Accepted accepted, size_t service, Limit limit) {
+  counters_.refused(options_.services[service].name, to_string(limit));
   const int64_t now = now_realtime_ns();
   const SessionId id = writer_->opened(
       now, {options_.services[service].name, accepted.peer, accepted.local, io::take_saved_syn(accepted.socket.get())});
-  writer_->note(id, now, {formats::NoteKind::other, words});
+  say(limit, id, accepted.peer);
   formats::ClosedEvent event;
   event.reason = EndReason::limit;
   writer_->closed(id, now, event);
   io::reset_on_close(accepted.socket.get());
 }
 
-void Shard::admit(io::Accepted accepted, size_t service) {
-  if (live_.size() >= options_.sessions_max) {
-    log::warning("{}: turned away: {} sessions are the most", to_string(accepted.peer), options_.sessions_max);
-    return refuse(std::move(accepted), service, "sessions_max");
+// Noted in the session, and said in the log at its pace.
+void Shard::say(Limit limit, SessionId session, const Endpoint& source) {
+  writer_->note(session, now_realtime_ns(), {formats::NoteKind::limit, std::string(to_string(limit))});
+  const int64_t now = now_monotonic_ns();
+  if (limit == Limit::descriptors) {
+    out_of_descriptors_ = true;
+    descriptors_lacked_ns_ = now;
   }
+  const auto lines = limits_.log_line(limit, now);
+  if (!lines) return;
+  const std::string more = *lines > 1 ? fmt::format(", and {} more since the last such line", *lines - 1) : "";
+  log::warning("session {} from {} met {}{}", to_string(session), to_string(source), to_string(limit), more);
+}
+
+void Shard::met(Limit limit, const Slot& slot) {
+  counters_.met(to_string(limit));
+  say(limit, slot.id, slot.peer);
+}
+
+void Shard::admit(io::Accepted accepted, size_t service) {
+  const int64_t now = now_monotonic_ns();
+  const Limits::Admission admission = limits_.admit(accepted.peer, now);
+  if (admission.refused) return refuse(std::move(accepted), service, *admission.refused);
   const uint32_t index = free_slot();
   Slot& slot = slots_[index];
   slot.service = service;
   slot.id = writer_->opened(now_realtime_ns(), {options_.services[service].name, accepted.peer, accepted.local,
                                                 io::take_saved_syn(accepted.socket.get())});
-  slot.relay = std::make_unique<Relay>(*writer_, slot.id, RelayOptions{options_.buffer_bytes, options_.durability},
-                                       std::move(accepted.socket));
-  slot.connect_deadline_ns = slot.relay->active_ns() + options_.connect_timeout_ms * kMillisecond;
+  slot.source = admission.source;
+  slot.opened_ns = now;
+  slot.peer = accepted.peer;
+  const RelayOptions relay{options_.buffer_bytes, options_.durability, options_.session_bytes_max};
+  slot.relay = std::make_unique<Relay>(*writer_, buffers_, slot.id, relay, std::move(accepted.socket));
+  deadlines_.set(index, deadline_of(slot));
   live_[slot.id.value] = index;
   counters_.opened(options_.services[service].name);
   // What is there already is read first: for whoever has only looked whether somebody listens, the bait is left alone.
@@ -273,6 +305,10 @@ void Shard::connect(uint32_t index) {
     waiting_for_port_.push_back(index);
     return;
   }
+  if (socket.error().code == EMFILE || socket.error().code == ENFILE) {
+    met(Limit::descriptors, slots_[index]);
+    return end(index, EndReason::limit);
+  }
   leg_failed(index, socket.error().code);
 }
 
@@ -309,6 +345,7 @@ void Shard::leg_ready(uint32_t index, const io::Event& event) {
 void Shard::move(uint32_t index) {
   Slot& slot = slots_[index];
   const Relay::Progress progress = slot.relay->move();
+  if (const auto limit = slot.relay->take_limit()) met(*limit, slot);
   if (slot.relay->over()) return close(index);
   if (progress == Relay::Progress::done || std::exchange(slot.queued, true)) return;
   (progress == Relay::Progress::more ? next_ : held_).push_back(index);
@@ -341,6 +378,8 @@ void Shard::close(uint32_t index) {
   if (Bait* bait = bait_of(slot.service); bait != nullptr && slot.leg_announced)
     bait->leg_closed(slot.id, slot.leg_stands);
   live_.erase(slot.id.value);
+  limits_.ended(slot.source, now_monotonic_ns());
+  deadlines_.clear(index);
   std::erase(waiting_for_port_, index);
   free_slots_.push_back(index);
 }
@@ -364,22 +403,39 @@ void Shard::tick(int64_t now) {
     last_heartbeat_ns_ = now;
     for (const auto& bait : baits_) bait->heartbeat(now);
   }
+  out_of_descriptors_ &= now - descriptors_lacked_ns_ < kDescriptorsNs;
   end_overdue(now);
   say_degraded(now);
 }
 
+int64_t Shard::deadline_of(const Slot& slot) const {
+  int64_t at = slot.relay->active_ns() + options_.idle_timeout_ms * kMillisecond;
+  if (options_.life_ms > 0) at = std::min(at, slot.opened_ns + options_.life_ms * kMillisecond);
+  if (slot.relay->connecting()) at = std::min(at, slot.opened_ns + options_.connect_timeout_ms * kMillisecond);
+  return at;
+}
+
+// A deadline is only looked at again when it comes: that bytes were moved meanwhile costs nothing.
 void Shard::end_overdue(int64_t now) {
-  std::vector<uint32_t> slots;
-  for (const auto& [id, index] : live_) slots.push_back(index);
-  for (const uint32_t index : slots) {
-    const Slot& slot = slots_[index];
-    if (slot.relay->connecting() && now >= slot.connect_deadline_ns) {
-      leg_failed(index, ETIMEDOUT);
-    } else if (now - slot.relay->active_ns() >= options_.idle_timeout_ms * kMillisecond) {
-      end(index, EndReason::timeout);
-    } else if (stopping_ && now >= stop_deadline_ns_) {
-      end(index, EndReason::shutdown);
-    }
+  if (stopping_ && now >= stop_deadline_ns_) end_all(EndReason::shutdown);
+  while (const auto index = deadlines_.take_due(now)) {
+    const int64_t at = deadline_of(slots_[*index]);
+    at > now ? deadlines_.set(*index, at) : end_at_deadline(*index, now);
+  }
+}
+
+void Shard::end_at_deadline(uint32_t index, int64_t now) {
+  const Slot& slot = slots_[index];
+  if (slot.relay->connecting() && now >= slot.opened_ns + options_.connect_timeout_ms * kMillisecond)
+    return leg_failed(index, ETIMEDOUT);
+  const bool idle = now >= slot.relay->active_ns() + options_.idle_timeout_ms * kMillisecond;
+  met(idle ? Limit::idle_timeout_ms : Limit::life_ms, slot);
+  end(index, EndReason::timeout);
+}
+
+void Shard::end_all(EndReason reason) {
+  for (uint32_t index = 0; index < slots_.size(); ++index) {
+    if (slots_[index].relay) end(index, reason);
   }
 }
 

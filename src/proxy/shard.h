@@ -13,8 +13,11 @@
 #include "io/loop.h"
 #include "io/sockets.h"
 #include "proxy/bait.h"
+#include "proxy/buffers.h"
 #include "proxy/counters.h"
+#include "proxy/deadlines.h"
 #include "proxy/degraded.h"
+#include "proxy/limits.h"
 #include "proxy/picture.h"
 #include "proxy/relay.h"
 #include "wire/local.h"
@@ -42,10 +45,12 @@ class Shard {
     bool leg_stands = false;
     bool leg_announced = false;
     bool queued = false;  // in next_ or held_
-    int64_t connect_deadline_ns = 0;
+    Endpoint peer;
+    uint32_t source = 0;  // its number in limits_
+    int64_t opened_ns = 0;
   };
 
-  explicit Shard(const formats::ProxyOptions& options, io::Loop loop) : options_(options), loop_(std::move(loop)) {}
+  Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descriptors);
   Status listen();
   Status start_baits(std::vector<wire::TlsContext> keys);
   void recall();
@@ -55,7 +60,9 @@ class Shard {
   void take_signal();
   void accept_all(Listener& listener);
   void admit(io::Accepted accepted, size_t service);
-  void refuse(io::Accepted accepted, size_t service, const char* words);
+  void refuse(io::Accepted accepted, size_t service, Limit limit);
+  void say(Limit limit, SessionId session, const Endpoint& source);
+  void met(Limit limit, const Slot& slot);
   uint32_t free_slot();
   bool watch(uint32_t index, Side side);
   void connect(uint32_t index);
@@ -69,6 +76,9 @@ class Shard {
   void end(uint32_t index, EndReason reason);
   void tick(int64_t now_ns);
   void end_overdue(int64_t now_ns);
+  int64_t deadline_of(const Slot& slot) const;
+  void end_at_deadline(uint32_t index, int64_t now_ns);
+  void end_all(EndReason reason);
   void alert(SessionId session, Alert alert);
   Bait* bait_of(size_t service);
 
@@ -80,12 +90,15 @@ class Shard {
 
   const formats::ProxyOptions options_;
   io::Loop loop_;
+  Limits limits_;
+  Buffers buffers_;
   std::unique_ptr<archive::Writer> writer_;
   std::vector<Listener> listeners_;
   std::vector<std::unique_ptr<Bait>> baits_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;
   std::map<uint64_t, uint32_t> live_;  // session to slot
+  Deadlines deadlines_;                // of slots; a session's real one may be later by now
   std::vector<uint32_t> waiting_for_port_;
   std::vector<uint32_t> next_;  // have more to move
   std::vector<uint32_t> held_;  // wait for the disk
@@ -101,8 +114,9 @@ class Shard {
   Degraded degraded_;
   const int64_t started_ns_ = now_realtime_ns();
   const int64_t started_monotonic_ns_ = now_monotonic_ns();
-  uint64_t descriptors_max_ = 0;
+  const uint64_t descriptors_max_;
   bool out_of_descriptors_ = false;
+  int64_t descriptors_lacked_ns_ = 0;
 };
 
 }  // namespace skep::proxy

@@ -31,6 +31,12 @@ Picture Shard::picture() const {
   picture.ring_bytes_used = writer_->ring_bytes_used();
   picture.waiting_for_port = waiting_for_port_.size();
   picture.descriptors_max = descriptors_max_;
+  for (size_t i = 0; i < kLimits; ++i)
+    picture.counters.limits.try_emplace(std::string(to_string(static_cast<Limit>(i))), 0);
+  picture.sessions_allowed = limits_.sessions_max();
+  picture.buffers_bytes = buffers_.held();
+  picture.sources_known = limits_.sources().known();
+  picture.sources_forgotten_early = limits_.sources().forgotten_early();
   for (const auto& bait : baits_) picture.baits.push_back(bait->picture());
   return picture;
 }
