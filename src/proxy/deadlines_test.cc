@@ -53,7 +53,7 @@ TEST(DeadlinesTest, AgreesWithASortedMap) {
   std::map<uint32_t, int64_t> model;
   std::mt19937 random(7);
   for (int i = 0; i < 20'000; ++i) {
-    const uint32_t number = random() % 200;
+    const auto number = static_cast<uint32_t>(random() % 200);
     const int64_t at = static_cast<int64_t>(random() % 1000) * 1000 + number;  // no two alike
     if (random() % 3 == 0) {
       deadlines.clear(number);

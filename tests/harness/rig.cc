@@ -57,8 +57,10 @@ Status Rig::start_monitor() {
 }
 
 Status Rig::start_proxy() {
-  auto started = testbed::Process::start({program("skep-proxy"), "--config", file("proxy.yaml")},
-                                         {network_->proxy(), file("proxy.log"), {}});
+  std::vector<std::string> command = options_.proxy_under;
+  for (const std::string& word : {program("skep-proxy"), std::string("--config"), file("proxy.yaml")})
+    command.push_back(word);
+  auto started = testbed::Process::start(command, {network_->proxy(), file("proxy.log"), {}});
   if (!started) return tl::unexpected<Error>(started.error());
   proxy_.emplace(std::move(*started));
   return proxy_->await_line("ready", 30'000);

@@ -19,7 +19,8 @@ struct RigOptions {
   std::string services_proxy;    // … of proxy.yaml
   std::string monitor_more;      // further top-level lines
   std::string proxy_more;
-  bool with_bait = true;  // false: the proxy knows no monitor
+  std::vector<std::string> proxy_under;  // the command that skep-proxy is started by; none: itself
+  bool with_bait = true;                 // false: the proxy knows no monitor
 };
 
 class Rig {
