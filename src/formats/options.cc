@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "formats/log_options.h"
 #include "formats/segment.h"
 #include "formats/yaml.h"
 
@@ -243,6 +244,7 @@ Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::str
   for (const BytesRow& row : kProxyBytes) map.number(row.key, options.*row.field, row.least, row.most);
   read_source_ports(map, options);
   read_durability(map, options);
+  read_log(map, options.log);
   if (options.socket.empty()) options.socket = options.archive + "/proxy.sock";
   if (!options.baits.empty() && options.keys.empty())
     map.complain("keys", "baits are spoken to with keys: name their folder (`skep keys init DIR` makes them)");
@@ -265,6 +267,7 @@ Result<MonitorOptions> parse_monitor_options(const std::string& path, const std:
   map.text("user", options.user);
   options.builtin_signatures = !map.texts("signatures", options.signatures);
   map.truth("follow", options.follow);
+  read_log(map, options.log);
   for (const YAML::Node& node : map.list("services")) options.services.push_back(read_monitored(node, complaints));
   for (const YAML::Node& node : map.list("app_groups")) options.app_groups.push_back(read_group(node, complaints));
   map.texts("fence", options.fence);
@@ -304,6 +307,7 @@ std::string effective_yaml(const ProxyOptions& options) {
     out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
   for (const BytesRow& row : kProxyBytes) out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
   emit_text(out, "durability", options.durability == Durability::disk ? "forward-after-disk" : "forward");
+  emit_log(out, options.log);
   if (options.source_port_first != 0) {
     emit_text(out, "source_ports", fmt::format("{}-{}", options.source_port_first, options.source_port_last));
   }
@@ -335,6 +339,7 @@ std::string effective_yaml(const MonitorOptions& options) {
   emit_text(out, "user", options.user);
   emit_texts(out, "signatures", options.signatures);
   out << YAML::Key << "follow" << YAML::Value << options.follow;
+  emit_log(out, options.log);
   emit_texts(out, "fence", options.fence);
   out << YAML::Key << "services" << YAML::Value << YAML::BeginSeq;
   for (const MonitoredService& service : options.services) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "base/result.h"
 #include "formats/outgoing.h"
 #include "model/session.h"
@@ -61,6 +62,7 @@ struct ProxyOptions {
   uint32_t heartbeat_ms = 1000;
   uint64_t segment_bytes = 64 << 20;
   Durability durability = Durability::memory;  // "forward", "forward-after-disk"
+  log::Options log;
 };
 
 struct MonitoredService {
@@ -95,7 +97,8 @@ struct MonitorOptions {
   bool builtin_signatures = true;       // true exactly where `signatures:` is absent
   bool follow = true;  // labels go over pipes and with files; costs each call of the host a look at its number
   std::vector<MonitoredService> services;
-  std::vector<std::string> fence;    // networks that no service sends to, over all that it is allowed
+  std::vector<std::string> fence;  // networks that no service sends to, over all that it is allowed
+  log::Options log;
   std::vector<AppGroup> app_groups;  // app_groups: [{name: cgi, programs: [/usr/lib/cgi-bin/*]}]
 };
 

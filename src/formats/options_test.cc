@@ -20,6 +20,7 @@ services:
     on_alert: cut
 source_ports: 40000-40031
 durability: forward-after-disk
+log: {format: json, level: warning}
 )";
 
 constexpr char kMonitor[] = R"(listen: 10.99.0.3:7443
@@ -48,6 +49,8 @@ TEST(ProxyOptionsTest, ReadsTheLeastThatWorks) {
   EXPECT_EQ(options->socket, "/var/lib/skep/proxy.sock");
   EXPECT_EQ(options->source_port_last, 40031);
   EXPECT_EQ(options->durability, Durability::disk);
+  EXPECT_EQ(options->log.format, log::Format::json);
+  EXPECT_EQ(options->log.level, log::Level::warning);
 }
 
 TEST(ProxyOptionsTest, EffectiveOptionsReadBackAreTheSame) {
@@ -76,6 +79,9 @@ TEST(ProxyOptionsTest, SaysWhatIsWrongAndWhere) {
       {"no such bait", "bait: bait1", "bait: bait2", "no bait is named 'bait2'; did you mean 'bait1'?"},
       {"no address", "address: 10.99.0.3:8080", "address: webhost", "'webhost' is no address:port"},
       {"missing key", "    address: 10.99.0.3:8080\n", "", "'address' is missing"},
+      {"no such level", "log: {format: json, level: warning}", "log: {level: loud}",
+       "proxy.yaml:13: level: wants one of debug, info, warning, error, found 'loud'"},
+      {"no such key of the log", "log: {format: json, level: warning}", "log: {levle: info}", "did you mean 'level'?"},
       {"bad range", "40000-40031", "40031-40000", "wants a range"},
       {"twice", "keys: /etc/skep/keys", "archive: /b", "'archive' is there twice"},
       {"not yaml", "archive: /var", "archive: [/var", "proxy.yaml:"},

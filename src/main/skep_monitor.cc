@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", checked.error().message.c_str());
     return 2;
   }
+  log::set_options(options->log);
   if (::geteuid() != 0) {
     std::fprintf(stderr, "skep-monitor: needs root: it loads kernel programs, launches services and supervises them\n");
     return 2;

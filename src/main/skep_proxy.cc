@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
     if (!keys) std::fprintf(stderr, "skep-proxy: %s\n", keys.error().message.c_str());
     return keys ? 0 : 2;
   }
+  log::set_options(options->log);
   ::signal(SIGPIPE, SIG_IGN);
   // Before any thread begins, so that all of them leave these signals to the shard.
   sigset_t set;

@@ -238,7 +238,8 @@ void Bait::take_frame(const wire::Frame& frame, int64_t now_ns) {
     ++alerts_taken_;
     if (within_rate(file_rate_, 0, now_ns)) take_lost(frame.records_lost());
   } else if (frame.has_degraded()) {
-    log::warning("bait {}: its monitor says: {}", name(), frame.degraded().words());
+    log::write_repeated({"words of monitors", 50}, log::Level::warning,
+                        fmt::format("bait {}: its monitor says: {}", name(), frame.degraded().words()));
   } else if (frame.has_welcome()) {
     welcomed();
   } else if (frame.has_flow_closed()) {

@@ -161,7 +161,8 @@ void FileIntake::finish(FileState state, const std::string& why) {
   for (auto& [session, event] : transfer.waiting)
     record(session, event, state, state == FileState::stored ? event.why : why);
   if (state != FileState::stored)
-    log::warning("a file of an alert is not kept ({}): {}", hex(as_bytes(transfer.sha256)), why);
+    log::write_repeated({"files of alerts not kept"}, log::Level::warning,
+                        fmt::format("a file of an alert is not kept ({}): {}", hex(as_bytes(transfer.sha256)), why));
   wire::Frame frame;
   frame.mutable_file_taken()->set_sha256(transfer.sha256);
   if (connected_) send_(std::move(frame));

@@ -217,7 +217,8 @@ void Shard::say(Limit limit, SessionId session, const Endpoint& source) {
   const auto lines = limits_.log_line(limit, now);
   if (!lines) return;
   const std::string more = *lines > 1 ? fmt::format(", and {} more since the last such line", *lines - 1) : "";
-  log::warning("session {} from {} met {}{}", to_string(session), to_string(source), to_string(limit), more);
+  log::write(log::Level::warning, fmt::format("{} met {}{}", to_string(source), to_string(limit), more),
+             to_string(session));
 }
 
 void Shard::met(Limit limit, const Slot& slot) {
@@ -451,8 +452,10 @@ void Shard::alert(SessionId session, Alert alert) {
   if (start_ns(session) >= started_ns_)
     counters_.raised(writer_->service_of(session), before, writer_->class_of(session));
   if (alert.crash_state) writer_->crash(session, now_realtime_ns(), {alert.id, *alert.crash_state});
-  log::warning("session {}: {} {} {} by pid {}, {} ({})", to_string(session), alert.rule, alert.syscall,
-               alert.arguments, alert.pid, to_string(alert.action), to_string(alert.confidence));
+  log::write_repeated({"alerts", 200}, log::Level::warning,
+                      fmt::format("{} {} {} by pid {}, {} ({})", alert.rule, alert.syscall, alert.arguments, alert.pid,
+                                  to_string(alert.action), to_string(alert.confidence)),
+                      to_string(session));
   if (!cut) return;
   writer_->note(
       session, now_realtime_ns(),

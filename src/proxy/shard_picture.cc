@@ -42,6 +42,7 @@ Picture Shard::picture() const {
 }
 
 void Shard::say_degraded(int64_t now_ns) {
+  log::say_left_out();
   for (const Degraded::Change& change : degraded_.update(degraded_states(wholeness()), now_ns)) {
     if (change.begins) {
       log::warning("degraded: {} begins", change.state);

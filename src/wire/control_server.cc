@@ -69,7 +69,8 @@ void ControlServer::step_pending(int64_t now, std::vector<ControlEvent>& events)
     if (pumped && !it->connection.channel().established() && it->deadline_ns <= now)
       pumped = fail("handshake timed out");
     if (!pumped) {
-      log::warning("control channel: {} refused: {}", it->address, pumped.error().message);
+      log::write_repeated({"strangers at the control channel"}, log::Level::warning,
+                          fmt::format("control channel: {} refused: {}", it->address, pumped.error().message));
       ++strangers_refused_;
       it = pending_.erase(it);
       continue;
