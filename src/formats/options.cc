@@ -245,6 +245,7 @@ Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::str
   read_source_ports(map, options);
   read_durability(map, options);
   read_log(map, options.log);
+  if (Endpoint metrics; endpoint(map, "metrics", metrics)) options.metrics = metrics;
   if (options.socket.empty()) options.socket = options.archive + "/proxy.sock";
   if (!options.baits.empty() && options.keys.empty())
     map.complain("keys", "baits are spoken to with keys: name their folder (`skep keys init DIR` makes them)");
@@ -308,6 +309,7 @@ std::string effective_yaml(const ProxyOptions& options) {
   for (const BytesRow& row : kProxyBytes) out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
   emit_text(out, "durability", options.durability == Durability::disk ? "forward-after-disk" : "forward");
   emit_log(out, options.log);
+  if (options.metrics) emit_text(out, "metrics", to_string(*options.metrics));
   if (options.source_port_first != 0) {
     emit_text(out, "source_ports", fmt::format("{}-{}", options.source_port_first, options.source_port_last));
   }

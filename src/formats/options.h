@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,7 @@ struct ProxyOptions {
   uint64_t segment_bytes = 64 << 20;
   Durability durability = Durability::memory;  // "forward", "forward-after-disk"
   log::Options log;
+  std::optional<Endpoint> metrics;  // where Prometheus reads; none: nowhere
 };
 
 struct MonitoredService {

@@ -21,6 +21,7 @@ services:
 source_ports: 40000-40031
 durability: forward-after-disk
 log: {format: json, level: warning}
+metrics: 127.0.0.1:9464
 )";
 
 constexpr char kMonitor[] = R"(listen: 10.99.0.3:7443
@@ -49,6 +50,7 @@ TEST(ProxyOptionsTest, ReadsTheLeastThatWorks) {
   EXPECT_EQ(options->socket, "/var/lib/skep/proxy.sock");
   EXPECT_EQ(options->source_port_last, 40031);
   EXPECT_EQ(options->durability, Durability::disk);
+  EXPECT_EQ(to_string(*options->metrics), "127.0.0.1:9464");
   EXPECT_EQ(options->log.format, log::Format::json);
   EXPECT_EQ(options->log.level, log::Level::warning);
 }

@@ -66,6 +66,12 @@ Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options
   std::unique_ptr<Shard> shard(new Shard(options, std::move(*loop), descriptors));
   // What wants privilege comes first: ports, keys. No thread runs before it is given up.
   if (auto listening = shard->listen(); !listening) return tl::unexpected<Error>(listening.error());
+  Fd metrics;
+  if (options.metrics) {
+    auto socket = io::listen_tcp(*options.metrics);
+    if (!socket) return wrap("metrics", socket);
+    metrics = std::move(*socket);
+  }
   auto keys = load_keys(options);
   if (!keys) return tl::unexpected<Error>(keys.error());
   if (auto given = give_up_privileges(options); !given) return tl::unexpected<Error>(given.error());
@@ -75,6 +81,7 @@ Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options
   if (auto started = shard->start_baits(std::move(*keys)); !started) return tl::unexpected<Error>(started.error());
   shard->recall();
   if (auto started = shard->start_commands(); !started) return tl::unexpected<Error>(started.error());
+  if (metrics) shard->metrics_ = std::make_unique<MetricsServer>(std::move(metrics));
   if (auto closed = close_sandbox(); !closed) return tl::unexpected<Error>(closed.error());
   return shard;
 }
@@ -132,6 +139,7 @@ Status Shard::start_commands() {
 }
 
 void Shard::run() {
+  systemd_.ready();
   while (!stopping_ || !live_.empty()) {
     const int wait_ms = !next_.empty() ? 0 : !held_.empty() ? kHeldMs : kTickMs;
     for (const io::Event& event : loop_.wait(wait_ms)) take_event(event);
@@ -173,6 +181,7 @@ void Shard::take_signal() {
   if (::read(signals_.get(), &info, sizeof info) != sizeof info || stopping_) return;
   stopping_ = true;
   stop_deadline_ns_ = now_monotonic_ns() + options_.shutdown_grace_ms * kMillisecond;
+  systemd_.stopping();
   listeners_.clear();
   log::info("told to stop: no new session; {} live ones have {} ms", live_.size(), options_.shutdown_grace_ms);
 }
@@ -406,7 +415,7 @@ void Shard::tick(int64_t now) {
   }
   out_of_descriptors_ &= now - descriptors_lacked_ns_ < kDescriptorsNs;
   end_overdue(now);
-  say_degraded(now);
+  tell_watchers(now);
 }
 
 int64_t Shard::deadline_of(const Slot& slot) const {

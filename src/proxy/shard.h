@@ -9,6 +9,7 @@
 
 #include "archive/writer.h"
 #include "base/clock.h"
+#include "base/systemd.h"
 #include "formats/options.h"
 #include "io/loop.h"
 #include "io/sockets.h"
@@ -18,6 +19,7 @@
 #include "proxy/deadlines.h"
 #include "proxy/degraded.h"
 #include "proxy/limits.h"
+#include "proxy/metrics_server.h"
 #include "proxy/picture.h"
 #include "proxy/relay.h"
 #include "wire/local.h"
@@ -87,6 +89,7 @@ class Shard {
   Wholeness wholeness() const;
   Picture picture() const;
   void say_degraded(int64_t now_ns);
+  void tell_watchers(int64_t now_ns);
 
   const formats::ProxyOptions options_;
   io::Loop loop_;
@@ -112,6 +115,9 @@ class Shard {
   int64_t last_index_ns_ = 0;
   Counters counters_;
   Degraded degraded_;
+  Systemd systemd_ = Systemd::from_environment();
+  std::unique_ptr<MetricsServer> metrics_;
+  int64_t last_told_ns_ = 0;
   const int64_t started_ns_ = now_realtime_ns();
   const int64_t started_monotonic_ns_ = now_monotonic_ns();
   const uint64_t descriptors_max_;

@@ -1,8 +1,14 @@
 // How the shard stands, for those who watch it.
 #include "base/log.h"
+#include "proxy/metrics.h"
 #include "proxy/shard.h"
 
 namespace skep::proxy {
+namespace {
+
+constexpr int64_t kTellNs = 1'000'000'000;  // between two lines of status, two pages of metrics
+
+}  // namespace
 
 Wholeness Shard::wholeness() const {
   Wholeness whole;
@@ -50,6 +56,19 @@ void Shard::say_degraded(int64_t now_ns) {
       log::info("degraded: {} is over after {} ms", change.state, change.lasted_ns / 1'000'000);
     }
   }
+}
+
+// Whoever watches the proxy from outside. That the service manager hears of is this loop: a shard that is stuck is
+// silent.
+void Shard::tell_watchers(int64_t now_ns) {
+  say_degraded(now_ns);
+  systemd_.alive(now_ns);
+  if (now_ns - last_told_ns_ < kTellNs) return;
+  last_told_ns_ = now_ns;
+  std::string words = fmt::format("{} sessions live, {} in all", live_.size(), counters_.sessions_total);
+  for (const std::string_view state : degraded_states(wholeness())) words += fmt::format(", {}", state);
+  systemd_.status(words);
+  if (metrics_) metrics_->publish(metrics_text(picture()), now_ns);
 }
 
 }  // namespace skep::proxy

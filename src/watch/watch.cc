@@ -14,10 +14,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/systemd.h"
 #include "model/signature_table.h"
 #include "watch/cgroup.h"
 #include "watch/copier.h"
@@ -129,6 +131,9 @@ class Watch {
     if (judge_socket_) orders_.tell_changes(judge_socket_.get());
     if (judge_restart_ns_ && *judge_restart_ns_ <= now) restart_judge();
     if (judge_restart_ns_ && (!next || *judge_restart_ns_ < *next)) next = judge_restart_ns_;
+    systemd_.alive(now);
+    if (const int64_t every = systemd_.alive_every_ns(); every > 0 && (!next || now + every < *next))
+      next = now + every;
     const int timeout = next ? static_cast<int>(std::max<int64_t>(0, (*next - now) / kMillisecond + 1)) : -1;
     pollfd waits[] = {{signals_.get(), POLLIN, 0}, {judge_socket_.get(), POLLIN, 0}, {copier_.done_fd(), POLLIN, 0}};
     if (::poll(waits, std::size(waits), timeout) <= 0) return;
@@ -146,6 +151,7 @@ class Watch {
         exit_code_ = 0;
         return;
       case Orders::Outcome::done:
+        if (orders_.sealed() && !std::exchange(told_ready_, true)) systemd_.ready();
         return;
     }
   }
@@ -195,6 +201,7 @@ class Watch {
 
   // The judge first, so that it can say goodbye to the proxy; then the services, asked, then made to.
   void stop() {
+    systemd_.stopping();
     if (judge_pid_ > 0) {
       ::kill(judge_pid_, SIGTERM);
       await_exit(judge_pid_);
@@ -237,6 +244,8 @@ class Watch {
   Fd judge_socket_;
   std::optional<int64_t> judge_restart_ns_;
   std::optional<int> exit_code_;
+  Systemd systemd_ = Systemd::from_environment();  // before the judge and any service: none of them inherits it
+  bool told_ready_ = false;
 };
 
 Result<int> assemble(bool follow, const std::function<int(JudgePipes)>& judge) {

@@ -1,0 +1,122 @@
+#include "proxy/metrics.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace skep::proxy {
+namespace {
+
+template <typename Value, size_t N>
+void by_value(Samples& to, const Picture& of, std::string_view label, std::array<uint64_t, N> ServiceCounters::*field,
+              size_t first = 0) {  // 1 of the reasons: open is none
+  for (const auto& [service, counters] : of.counters.services) {
+    for (size_t i = first; i < N; ++i)
+      to.add({"service", service, label, to_string(static_cast<Value>(i))}, (counters.*field)[i]);
+  }
+}
+
+void by_service(Samples& to, const Picture& of, uint64_t ServiceCounters::*field) {
+  for (const auto& [service, counters] : of.counters.services) to.add({"service", service}, counters.*field);
+}
+
+void received(Samples& to, const Picture& of) {
+  for (const auto& [service, counters] : of.counters.services) {
+    to.add({"service", service, "from", "attacker"}, counters.bytes_in);
+    to.add({"service", service, "from", "bait"}, counters.bytes_out);
+  }
+}
+
+void degraded(Samples& to, const Picture& of) {
+  const auto states = degraded_states(of.whole);
+  for (const std::string_view state : kDegradedStates)
+    to.add({"state", state}, std::find(states.begin(), states.end(), state) != states.end() ? 1 : 0);
+}
+
+constexpr MetricFamily kFamilies[] = {
+    {"skep_uptime_seconds", "gauge", "", "Time since the proxy began.",
+     [](Samples& to, const Picture& of) { to.add(static_cast<uint64_t>(of.uptime_ns) / 1'000'000'000); }},
+    {"skep_sessions_live", "gauge", "service", "Sessions that are open.",
+     [](Samples& to, const Picture& of) { by_service(to, of, &ServiceCounters::live); }},
+    {"skep_sessions_opened_total", "counter", "service", "Connections accepted; each is a session.",
+     [](Samples& to, const Picture& of) { by_service(to, of, &ServiceCounters::sessions); }},
+    {"skep_sessions_by_class", "gauge", "service, class",
+     "Sessions since the start by the class that they have now; it may rise after their end.",
+     [](Samples& to, const Picture& of) { by_value<SessionClass>(to, of, "class", &ServiceCounters::classes); }},
+    {"skep_sessions_ended_total", "counter", "service, reason", "Sessions that have ended.",
+     [](Samples& to, const Picture& of) { by_value<EndReason>(to, of, "reason", &ServiceCounters::ended, 1); }},
+    {"skep_received_bytes_total", "counter", "service, from", "Bytes received, from attackers and from the bait.",
+     received},
+    {"skep_limit_hits_total", "counter", "limit", "Sessions turned away or ended at a limit.",
+     [](Samples& to, const Picture& of) {
+       for (const auto& [limit, count] : of.counters.limits) to.add({"limit", limit}, count);
+     }},
+    {"skep_alerts_total", "counter", "rule", "Alerts that found their session; rules beyond 256 count as other.",
+     [](Samples& to, const Picture& of) {
+       for (const auto& [rule, count] : of.counters.alerts) to.add({"rule", rule}, count);
+     }},
+    {"skep_recorded_bytes_total", "counter", "", "Bytes of the log, records' heads included.",
+     [](Samples& to, const Picture& of) { to.add(of.whole.health.bytes); }},
+    {"skep_lost_records_total", "counter", "", "Records that could not be kept.",
+     [](Samples& to, const Picture& of) { to.add(of.whole.health.records_lost); }},
+    {"skep_lost_bytes_total", "counter", "", "Bytes of sessions that could not be kept.",
+     [](Samples& to, const Picture& of) { to.add(of.whole.health.bytes_lost); }},
+    {"skep_ring_bytes", "gauge", "", "Size of the ring between the sockets and the disk.",
+     [](Samples& to, const Picture& of) { to.add(of.ring_bytes); }},
+    {"skep_ring_used_bytes", "gauge", "", "Bytes of it that wait for the disk.",
+     [](Samples& to, const Picture& of) { to.add(of.ring_bytes_used); }},
+    {"skep_degraded", "gauge", "state", "1 while the state holds, as in `skep status`.", degraded},
+    {"skep_sessions_waiting_for_port", "gauge", "", "Sessions that wait for a source port to the bait.",
+     [](Samples& to, const Picture& of) { to.add(of.waiting_for_port); }},
+    {"skep_session_descriptors", "gauge", "", "Descriptors that sessions hold.",
+     [](Samples& to, const Picture& of) { to.add(of.descriptors_of_sessions); }},
+    {"skep_descriptors_max", "gauge", "", "Descriptors that the process may hold.",
+     [](Samples& to, const Picture& of) { to.add(of.descriptors_max); }},
+    {"skep_monitor_connected", "gauge", "bait", "1 while the bait's monitor is connected.",
+     [](Samples& to, const Picture& of) {
+       for (const BaitPicture& bait : of.baits) to.add({"bait", bait.name}, bait.connected ? 1 : 0);
+     }},
+    {"skep_monitor_events_lost_total", "counter", "bait", "Kernel records and messages of the monitor that were lost.",
+     [](Samples& to, const Picture& of) {
+       for (const BaitPicture& bait : of.baits) to.add({"bait", bait.name}, bait.events_lost);
+     }},
+};
+
+// As the format wants it: backslash, quote and line end escaped; printable() has left no line end.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
+void Samples::add(std::initializer_list<std::string_view> labels, uint64_t value) {
+  out_ += name_;
+  char before = '{';
+  for (const auto* at = labels.begin(); at != labels.end(); at += 2) {
+    out_ += fmt::format("{}{}=\"{}\"", before, at[0], escaped(printable(at[1].substr(0, kLabelBytesMax))));
+    before = ',';
+  }
+  if (labels.size() != 0) out_ += '}';
+  out_ += fmt::format(" {}\n", value);
+}
+
+std::span<const MetricFamily> metric_families() {
+  return kFamilies;
+}
+
+std::string metrics_text(const Picture& picture) {
+  std::string out;
+  for (const MetricFamily& family : kFamilies) {
+    out += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", family.name, family.help, family.type);
+    Samples samples(out, family.name);
+    family.samples(samples, picture);
+  }
+  return out;
+}
+
+}  // namespace skep::proxy
