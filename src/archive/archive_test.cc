@@ -188,7 +188,7 @@ TEST_F(ArchiveTest, TheIndexIsMadeAnewFromTheSegments) {
     w->data(id, now_realtime_ns(), Direction::to_client, as_bytes("answer"));
     end(*w, id, EndReason::server_closed);
   }
-  ASSERT_EQ(std::system(("rm " + folder_ + "/index.sqlite*").c_str()), 0);
+  ASSERT_EQ(std::system(("rm -r " + folder_ + "/index").c_str()), 0);
   ASSERT_TRUE(rebuild_index(folder_));
   EXPECT_EQ(found(id).end_reason, EndReason::server_closed);
   EXPECT_EQ(bytes(id, Direction::to_client), "answer");

@@ -1,234 +1,182 @@
 #include "archive/index.h"
 
+#include <dirent.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
-#include "formats/event_codec.h"
+#include "base/clock.h"
+#include "base/file.h"
 
 namespace skep::archive {
 namespace {
 
-constexpr char kSchema[] = R"sql(
-CREATE TABLE IF NOT EXISTS sessions (
-  id INTEGER PRIMARY KEY, service TEXT NOT NULL, class INTEGER NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
-  end_reason INTEGER NOT NULL, client TEXT NOT NULL, client_port INTEGER NOT NULL, entrance TEXT NOT NULL, leg TEXT NOT NULL,
-  bait TEXT NOT NULL, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, forwarded_in INTEGER NOT NULL,
-  forwarded_out INTEGER NOT NULL, pid INTEGER NOT NULL, unsupervised INTEGER NOT NULL, incomplete INTEGER NOT NULL,
-  alerts BLOB NOT NULL, alerts_total INTEGER NOT NULL, last_segment INTEGER NOT NULL, last_offset INTEGER NOT NULL,
-  parent INTEGER NOT NULL, balancer TEXT NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS sessions_marked ON sessions (class, id) WHERE class <> 1;
-CREATE INDEX IF NOT EXISTS sessions_open ON sessions (id) WHERE end_ns = 0;
-)sql";
-constexpr char kColumns[] =
-    "id, service, class, start_ns, end_ns, end_reason, client, client_port, entrance, leg, bait, bytes_in, "
-    "bytes_out, forwarded_in, forwarded_out, pid, unsupervised, incomplete, alerts, alerts_total, last_segment, "
-    "last_offset, parent, balancer";
+constexpr int64_t kDayNs = int64_t{86'400} * 1'000'000'000;
+constexpr size_t kOpenMax = 16;
+constexpr std::string_view kEnding = ".sqlite";
 
-struct Finalize {
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
-
-tl::unexpected<Error> sqlite_failure(sqlite3* db, const char* what) {
-  return tl::unexpected<Error>(Error{fmt::format("index: {}: {}", what, sqlite3_errmsg(db)), sqlite3_errcode(db)});
+bool there(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0;
 }
 
-Result<Statement> prepare(sqlite3* db, const std::string& sql) {
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) return sqlite_failure(db, "prepare");
-  return Statement(statement);
+std::optional<int64_t> day_named(std::string_view name) {
+  if (!name.ends_with(kEnding)) return std::nullopt;
+  name.remove_suffix(kEnding.size());
+  const auto time = name.size() == 10 ? parse_time(name) : std::nullopt;
+  return time ? std::optional(day_of_time(*time)) : std::nullopt;
 }
 
-void bind_text(sqlite3_stmt* s, int at, const std::string& text) {
-  sqlite3_bind_text(s, at, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
-}
-
-Bytes encode_alerts(const std::vector<Alert>& alerts) {
-  Bytes out;
-  for (const Alert& alert : alerts) {
-    const Bytes one = formats::encode(alert);
-    ByteWriter writer(out);
-    writer.le(static_cast<uint32_t>(one.size()));
-    writer.raw(ByteView(one));
+// SQLite's own, beside a day's database.
+bool of_a_day(std::string_view name) {
+  for (const std::string_view ending : {"-wal", "-shm", "-journal"}) {
+    if (name.ends_with(ending)) return day_named(name.substr(0, name.size() - ending.size())).has_value();
   }
-  return out;
-}
-
-std::vector<Alert> decode_alerts(ByteView bytes) {
-  std::vector<Alert> alerts;
-  ByteReader reader(bytes);
-  while (reader.left() > 0) {
-    const auto length = reader.le<uint32_t>();
-    const auto alert = formats::decode<Alert>(reader.raw(length));
-    if (!reader.ok() || !alert) break;
-    alerts.push_back(*alert);
-  }
-  return alerts;
-}
-
-void bind_row(sqlite3_stmt* s, const SessionSummary& row) {
-  int at = 0;
-  const auto number = [&](auto value) { sqlite3_bind_int64(s, ++at, static_cast<sqlite3_int64>(value)); };
-  const auto text = [&](const std::string& value) { bind_text(s, ++at, value); };
-  number(row.id.value);
-  text(row.service);
-  number(row.session_class);
-  number(row.start_ns);
-  number(row.end_ns);
-  number(row.end_reason);
-  text(address_text(row.client));
-  number(row.client.port);
-  text(to_string(row.entrance));
-  text(to_string(row.leg));
-  text(to_string(row.bait));
-  for (const uint64_t bytes : {row.bytes_in, row.bytes_out, row.forwarded_in, row.forwarded_out}) number(bytes);
-  number(row.served_by_pid);
-  number(row.unsupervised);
-  number(row.incomplete);
-  const Bytes alerts = encode_alerts(row.alerts);
-  sqlite3_bind_blob(s, ++at, alerts.empty() ? "" : reinterpret_cast<const char*>(alerts.data()),
-                    static_cast<int>(alerts.size()), SQLITE_TRANSIENT);
-  number(row.alerts_total);
-  number(row.last.segment);
-  number(row.last.offset);
-  number(row.parent.value);
-  text(row.balancer.port == 0 ? "" : to_string(row.balancer));
-}
-
-SessionSummary read_row(sqlite3_stmt* s) {
-  int at = 0;
-  const auto number = [&] { return static_cast<uint64_t>(sqlite3_column_int64(s, at++)); };
-  const auto text = [&] {
-    const auto* const bytes = reinterpret_cast<const char*>(sqlite3_column_text(s, at));
-    return std::string(bytes == nullptr ? "" : bytes, static_cast<size_t>(sqlite3_column_bytes(s, at++)));
-  };
-  const auto endpoint = [&] { return parse_endpoint(text()).value_or(Endpoint{}); };
-  SessionSummary row;
-  row.id = {number()};
-  row.service = text();
-  row.session_class = static_cast<SessionClass>(number());
-  row.start_ns = static_cast<int64_t>(number());
-  row.end_ns = static_cast<int64_t>(number());
-  row.end_reason = static_cast<EndReason>(number());
-  const std::string client = text();
-  row.client = parse_endpoint(client.find(':') == std::string::npos ? client : "[" + client + "]").value_or(Endpoint{});
-  row.client.port = static_cast<uint16_t>(number());
-  row.entrance = endpoint();
-  row.leg = endpoint();
-  row.bait = endpoint();
-  row.bytes_in = number();
-  row.bytes_out = number();
-  row.forwarded_in = number();
-  row.forwarded_out = number();
-  row.served_by_pid = static_cast<uint32_t>(number());
-  row.unsupervised = number() != 0;
-  row.incomplete = number() != 0;
-  row.alerts = decode_alerts(
-      {static_cast<const uint8_t*>(sqlite3_column_blob(s, at)), static_cast<size_t>(sqlite3_column_bytes(s, at))});
-  ++at;
-  row.alerts_total = static_cast<uint32_t>(number());
-  row.last.segment = static_cast<uint32_t>(number());
-  row.last.offset = number();
-  row.parent = {number()};
-  row.balancer = endpoint();
-  return row;
+  return false;
 }
 
 }  // namespace
 
-Result<Index> Index::open(const std::string& folder, bool writable) {
-  sqlite3* db = nullptr;
-  const std::string path = folder + "/index.sqlite";
-  if (!writable && ::access(path.c_str(), F_OK) != 0 && errno == ENOENT)
-    return fail("there is no archive in {} ({} is missing)", folder, path);
-  const int flags = writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-  const int opened = sqlite3_open_v2(path.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX, nullptr);
-  Index index(db);
-  if (opened != SQLITE_OK) return fail("index: {}: {}", path, db == nullptr ? "no memory" : sqlite3_errmsg(db));
-  sqlite3_busy_timeout(db, 5000);
-  if (!writable) return index;
-  if (auto set = index.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"); !set)
-    return tl::unexpected<Error>(set.error());
-  if (auto made = index.run(kSchema); !made) return tl::unexpected<Error>(made.error());
-  return index;
+int64_t day_of_time(int64_t realtime_ns) {
+  return realtime_ns / kDayNs;
 }
 
-Status Index::run(const char* sql) {
-  if (sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return sqlite_failure(db_.get(), "write");
-  return {};
+int64_t day_of(SessionId id) {
+  return day_of_time(start_ns(id));
 }
 
-Status Index::put(const std::vector<SessionSummary>& rows) {
-  auto statement = prepare(
-      db_.get(),
-      fmt::format("INSERT OR REPLACE INTO sessions ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                  kColumns));
-  if (!statement) return tl::unexpected<Error>(statement.error());
-  if (auto begun = run("BEGIN"); !begun) return begun;
-  for (const SessionSummary& row : rows) {
-    bind_row(statement->get(), row);
-    if (sqlite3_step(statement->get()) != SQLITE_DONE) {
-      auto error = sqlite_failure(db_.get(), "write a session");
-      sqlite3_reset(statement->get());
-      [[maybe_unused]] const auto undone = run("ROLLBACK");
-      return error;
+std::string day_path(const std::string& folder, int64_t day) {
+  return fmt::format("{}/index/{}{}", folder, format_time(day * kDayNs).substr(0, 10), kEnding);
+}
+
+std::string single_index_path(const std::string& folder) {
+  return folder + "/index.sqlite";
+}
+
+std::vector<int64_t> list_days(const std::string& folder, std::vector<std::string>* foreign) {
+  std::vector<int64_t> days;
+  DIR* stream = ::opendir((folder + "/index").c_str());
+  if (stream == nullptr) return days;
+  while (const dirent* entry = ::readdir(stream)) {
+    const std::string_view name = entry->d_name;
+    if (const auto day = day_named(name)) {
+      days.push_back(*day);
+    } else if (foreign != nullptr && name != "." && name != ".." && !of_a_day(name)) {
+      foreign->emplace_back(name);
     }
-    sqlite3_reset(statement->get());
   }
-  return run("COMMIT");
+  ::closedir(stream);
+  std::sort(days.begin(), days.end());
+  return days;
 }
 
-Result<std::vector<SessionSummary>> Index::query(const std::string& where, const std::vector<std::string>& texts,
-                                                 size_t limit) const {
-  auto statement =
-      prepare(db_.get(), fmt::format("SELECT {} FROM sessions WHERE {} ORDER BY id LIMIT {}", kColumns, where, limit));
-  if (!statement) return tl::unexpected<Error>(statement.error());
-  for (size_t i = 0; i < texts.size(); ++i) bind_text(statement->get(), static_cast<int>(i + 1), texts[i]);
+Result<Index> Index::open(const std::string& folder, bool writable) {
+  const std::string path = folder + "/index";
+  if (writable) {
+    if (auto made = make_directories(path, 0750); !made) return tl::unexpected<Error>(made.error());
+  } else if (!there(path)) {
+    if (!there(single_index_path(folder))) return fail("there is no archive in {} ({} is missing)", folder, path);
+    return fail("{} has its index in one file, as an earlier skep-proxy made it: start skep-proxy there once", folder);
+  }
+  return Index(folder, writable);
+}
+
+Result<DayIndex*> Index::day(int64_t day, bool make) {
+  if (const auto found = open_.find(day); found != open_.end()) return &found->second;
+  const std::string path = day_path(folder_, day);
+  if (!make && !there(path)) return nullptr;
+  auto opened = DayIndex::open(path, writable_ ? Access::write : Access::read);
+  if (!opened && !writable_ && opened.error().code == ENOENT) return nullptr;
+  if (!opened) return tl::unexpected<Error>(opened.error());
+  if (open_.size() >= kOpenMax) open_.erase(open_.begin());
+  return &open_.emplace(day, std::move(*opened)).first->second;
+}
+
+Status Index::put(const std::vector<SessionSummary>& rows, uint32_t indexed_segment) {
+  std::map<int64_t, std::vector<const SessionSummary*>, std::greater<>> by_day;  // the newest first: it is waited for
+  for (const SessionSummary& row : rows) by_day[day_of(row.id)].push_back(&row);
+  Status all;
+  for (const auto& [number, of_day] : by_day) {
+    auto index = day(number, true);
+    const Status put = index ? (*index)->put(of_day, 0) : Status(tl::unexpected<Error>(index.error()));
+    if (!put) all = put;
+  }
+  if (!all || indexed_segment == 0) return all;
+  const auto newest = days();
+  if (newest.empty()) return all;
+  auto index = day(newest.back());
+  if (!index) return tl::unexpected<Error>(index.error());
+  return *index == nullptr ? all : (*index)->put({}, indexed_segment);
+}
+
+Result<std::vector<SessionSummary>> Index::select(const Filter& filter) {
+  std::vector<int64_t> all = days();
+  if (filter.newest_first) std::reverse(all.begin(), all.end());
   std::vector<SessionSummary> rows;
-  int step = 0;
-  while ((step = sqlite3_step(statement->get())) == SQLITE_ROW) rows.push_back(read_row(statement->get()));
-  if (step != SQLITE_DONE) return sqlite_failure(db_.get(), "read");
+  for (const int64_t number : all) {
+    if (number < day_of_time(filter.since_ns) || number < day_of({filter.after})) continue;
+    if (filter.until_ns > 0 && number > day_of_time(filter.until_ns)) continue;
+    if (rows.size() >= filter.limit) break;
+    auto index = day(number);
+    if (!index) return tl::unexpected<Error>(index.error());
+    if (*index == nullptr) continue;  // taken away meanwhile
+    Filter rest = filter;
+    rest.limit -= rows.size();
+    auto found = (*index)->select(rest);
+    if (!found) return tl::unexpected<Error>(found.error());
+    rows.insert(rows.end(), std::make_move_iterator(found->begin()), std::make_move_iterator(found->end()));
+  }
   return rows;
 }
 
-Result<std::vector<SessionSummary>> Index::select(const Filter& filter) const {
-  std::string where = fmt::format("id > {} AND start_ns >= {}", filter.after, filter.since_ns);
-  std::vector<std::string> texts;
-  if (filter.until_ns > 0) where += fmt::format(" AND start_ns < {}", filter.until_ns);
-  if (filter.session_class) where += fmt::format(" AND class = {}", static_cast<int>(*filter.session_class));
-  if (!filter.service.empty()) {
-    where += " AND service = ?";
-    texts.push_back(filter.service);
+Result<std::optional<SessionSummary>> Index::find(SessionId id) {
+  auto index = day(day_of(id));
+  if (!index) return tl::unexpected<Error>(index.error());
+  if (*index == nullptr) return std::optional<SessionSummary>();
+  return (*index)->find(id);
+}
+
+Result<std::vector<SessionSummary>> Index::open_sessions() {
+  std::vector<SessionSummary> rows;
+  for (const int64_t number : days()) {
+    auto index = day(number);
+    if (!index) return tl::unexpected<Error>(index.error());
+    if (*index == nullptr) continue;
+    auto open = (*index)->open_sessions();
+    if (!open) return open;
+    rows.insert(rows.end(), std::make_move_iterator(open->begin()), std::make_move_iterator(open->end()));
   }
-  if (!filter.source.empty()) {
-    where += " AND client = ?";
-    texts.push_back(filter.source);
+  return rows;
+}
+
+Result<uint32_t> Index::indexed_segment() {
+  uint32_t newest = 0;
+  for (const int64_t number : days()) {
+    auto index = day(number);
+    if (!index) return tl::unexpected<Error>(index.error());
+    if (*index == nullptr) continue;
+    const auto indexed = (*index)->indexed_segment();
+    if (!indexed) return indexed;
+    newest = std::max(newest, *indexed);
   }
-  return query(where, texts, filter.limit);
+  return newest;
 }
 
-Result<std::optional<SessionSummary>> Index::find(SessionId id) const {
-  auto rows = query(fmt::format("id = {}", id.value), {}, 1);
-  if (!rows) return tl::unexpected<Error>(rows.error());
-  if (rows->empty()) return std::optional<SessionSummary>();
-  return std::optional<SessionSummary>(std::move(rows->front()));
-}
-
-Result<std::vector<SessionSummary>> Index::open_sessions() const {
-  return query("end_ns = 0", {}, SIZE_MAX >> 1);
-}
-
-Result<uint32_t> Index::indexed_segment() const {
-  auto statement = prepare(db_.get(), "SELECT coalesce(max(last_segment), 0) FROM sessions");
-  if (!statement) return tl::unexpected<Error>(statement.error());
-  if (sqlite3_step(statement->get()) != SQLITE_ROW) return sqlite_failure(db_.get(), "read");
-  return static_cast<uint32_t>(sqlite3_column_int64(statement->get(), 0));
+Status Index::remove_day(int64_t day) {
+  open_.erase(day);
+  const std::string path = day_path(folder_, day);
+  for (const char* ending : {"", "-wal", "-shm"}) {
+    if (::unlink((path + ending).c_str()) != 0 && errno != ENOENT) return fail_errno("remove " + path + ending);
+  }
+  return {};
 }
 
 Status Index::clear() {
-  return run("DELETE FROM sessions");
+  for (const int64_t number : days()) {
+    if (auto removed = remove_day(number); !removed) return removed;
+  }
+  return {};
 }
 
 }  // namespace skep::archive

@@ -16,9 +16,9 @@ class Reader {
   static Result<Reader> open(const std::string& folder);
   const std::string& folder() const { return folder_; }
 
-  Result<std::vector<SessionSummary>> list(const Filter& filter) const { return index_.select(filter); }
+  Result<std::vector<SessionSummary>> list(const Filter& filter) { return index_.select(filter); }
   // Errors: the archive cannot be read; nullopt: there is no such session.
-  Result<std::optional<SessionSummary>> find(SessionId id) const { return index_.find(id); }
+  Result<std::optional<SessionSummary>> find(SessionId id) { return index_.find(id); }
 
   // The session's records in order, those after `after` alone (nowhere: all). The record's payload is borrowed for the
   // call.
@@ -32,7 +32,8 @@ class Reader {
   SegmentReader segments_;
 };
 
-// Makes the index anew from the segments. Nobody may be writing.
+// Makes the index anew from the segments. Nobody may be writing. A crash meanwhile leaves an index that says of itself
+// that it may lack anything.
 Status rebuild_index(const std::string& folder);
 
 }  // namespace skep::archive

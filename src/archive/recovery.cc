@@ -124,7 +124,7 @@ Status cut_tail(const std::string& folder, uint32_t number, const SegmentReader:
 
 class Reading {
  public:
-  Reading(const std::string& folder, const Index& index) : folder_(folder), index_(index), reader_(folder) {}
+  Reading(const std::string& folder, Index& index) : folder_(folder), index_(index), reader_(folder) {}
 
   Status open_sessions() {
     auto rows = index_.open_sessions();
@@ -153,14 +153,14 @@ class Reading {
   }
 
   const std::string& folder_;
-  const Index& index_;
+  Index& index_;
   SegmentReader reader_;
   Recovered recovered_;
 };
 
 }  // namespace
 
-Result<Recovered> recover_log(const std::string& folder, const Index& index) {
+Result<Recovered> recover_log(const std::string& folder, Index& index) {
   if (auto stored = store_ring(folder); !stored) return tl::unexpected<Error>(stored.error());
   std::vector<std::string> foreign;
   const auto numbers = list_segments(folder, &foreign);

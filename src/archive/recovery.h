@@ -16,6 +16,6 @@ struct Recovered {
   uint64_t last_id = 0;
 };
 
-Result<Recovered> recover_log(const std::string& folder, const Index& index);
+Result<Recovered> recover_log(const std::string& folder, Index& index);
 
 }  // namespace skep::archive

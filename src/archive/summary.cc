@@ -26,6 +26,15 @@ void apply_closed(SessionSummary& summary, const formats::ClosedEvent& event, in
   summary.forwarded_out = event.forwarded_out;
 }
 
+void apply_data(SessionSummary& summary, const formats::Record& record) {
+  const bool in = record.direction == Direction::to_bait;
+  (in ? summary.bytes_in : summary.bytes_out) += record.payload.size();
+  if (!in || record.stream_offset >= kHeadBytesMax) return;
+  const size_t room = kHeadBytesMax - std::min(kHeadBytesMax, summary.head.size());
+  for (const uint8_t byte : record.payload.first(std::min(room, record.payload.size())))
+    summary.head += byte >= ' ' && byte <= '~' ? static_cast<char>(byte) : '.';
+}
+
 }  // namespace
 
 void apply(SessionSummary& summary, const formats::Record& record, const formats::RecordPlace& place) {
@@ -53,7 +62,7 @@ void apply(SessionSummary& summary, const formats::Record& record, const formats
       }
       break;
     case RecordType::data:
-      (record.direction == Direction::to_bait ? summary.bytes_in : summary.bytes_out) += record.payload.size();
+      apply_data(summary, record);
       break;
     case RecordType::served:
       if (const auto event = formats::decode<formats::ServedEvent>(record.payload)) summary.served_by_pid = event->pid;

@@ -33,9 +33,13 @@ struct SessionSummary {
   std::vector<Alert> alerts;  // the first kAlertsMax; all are in the log
   uint32_t alerts_total = 0;
   formats::RecordPlace last;  // of its newest record
+  // What came first from the client, for the search: bytes that are not printable ASCII stand as a dot. The writer
+  // gives it away once the session is over and on its way to the index.
+  std::string head;
 };
 
 constexpr size_t kAlertsMax = 64;
+constexpr size_t kHeadBytesMax = 256;
 
 // Takes one more record, which lies at `place`, into the summary. Classes only rise: a crash or an alert that names a
 // set makes it suspect, any other alert an attack.

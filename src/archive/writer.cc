@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 
+#include "archive/reader.h"
 #include "archive/recovery.h"
 #include "archive/segments.h"
 #include "base/clock.h"
@@ -45,6 +46,13 @@ Result<Fd> take_lock(const std::string& folder) {
   return lock;
 }
 
+// The newest of each session; a head that was given away with an earlier row stays.
+void wait_for_index(std::map<uint64_t, SessionSummary>& waiting, SessionSummary row) {
+  SessionSummary& there = waiting[row.id.value];
+  if (row.head.empty()) row.head = std::move(there.head);
+  there = std::move(row);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Writer>> Writer::open(const std::string& folder, const WriterOptions& options) {
@@ -58,7 +66,21 @@ Result<std::unique_ptr<Writer>> Writer::open(const std::string& folder, const Wr
   return writer;
 }
 
+// An index that there is not, or that an earlier version made, is made from the segments.
+Status Writer::renew_index() const {
+  const std::string single = single_index_path(folder_);
+  const bool old = ::access(single.c_str(), F_OK) == 0;
+  const auto numbers = list_segments(folder_);
+  if (!numbers) return tl::unexpected<Error>(numbers.error());
+  if (!old && (numbers->empty() || !list_days(folder_).empty())) return {};
+  log::info("archive: the index is made from {} segments", numbers->size());
+  if (auto made = rebuild_index(folder_); !made) return made;
+  for (const char* ending : {"", "-wal", "-shm"}) ::unlink((single + ending).c_str());
+  return {};
+}
+
 Status Writer::recover() {
+  if (auto renewed = renew_index(); !renewed) return renewed;
   auto index = Index::open(folder_, true);
   if (!index) return tl::unexpected<Error>(index.error());
   auto left = recover_log(folder_, *index);
@@ -84,12 +106,13 @@ Status Writer::recover() {
   for (Known* const known : dirty_) {
     known->dirty = false;
     batch.push_back(known->summary);
+    known->summary.head = {};
   }
   dirty_.clear();
   last_found_ = nullptr;
   // Of those that had ended nothing more is to come; the recovered ones stay known, for alerts that are on their way.
   std::erase_if(known_, [](const auto& item) { return item.second.summary.end_reason != EndReason::crash_recovered; });
-  return index->put(batch);
+  return index->put(batch, segment_number_);
 }
 
 Status Writer::begin_log() {
@@ -329,11 +352,14 @@ void Writer::lost(Known& known, size_t bytes) {
 
 void Writer::tick() {
   if (dirty_.empty()) return;
-  Batch batch{ring_->head(), {}};
+  Batch batch{ring_->head(), segment_number_, {}};
   batch.rows.reserve(dirty_.size());
   for (const Known* known : dirty_) batch.rows.push_back(known->summary);
   if (!batches_.push(std::move(batch))) return;  // again at the next tick
-  for (Known* const known : dirty_) known->dirty = false;
+  for (Known* const known : dirty_) {
+    known->dirty = false;
+    if (known->summary.end_ns != 0) known->summary.head = {};  // the index has it, and memory is dear
+  }
   dirty_.clear();
 }
 
@@ -363,6 +389,7 @@ void Writer::feed_index() {
   std::optional<Index> index;
   std::deque<Batch> early;  // the segments do not hold yet what they lead to
   std::map<uint64_t, SessionSummary> waiting;
+  uint32_t segment = 0;
   bool failing = false;
   while (true) {
     pollfd wait{batches_.wake_fd(), POLLIN, 0};
@@ -371,9 +398,10 @@ void Writer::feed_index() {
     const bool last = stopping_;
     for (Batch& batch : batches_.take_all()) early.push_back(std::move(batch));
     for (; !early.empty() && early.front().position <= ring_->stored(); early.pop_front()) {
-      for (SessionSummary& row : early.front().rows) waiting[row.id.value] = std::move(row);
+      for (SessionSummary& row : early.front().rows) wait_for_index(waiting, std::move(row));
+      segment = early.front().segment;
     }
-    const Status put = store(index, waiting);
+    const Status put = store(index, waiting, segment);
     if (put) waiting.clear();
     if (!put && !failing) log::error("archive: {}; the segments have it all, it is tried again", put.error().message);
     failing = !put;
@@ -381,7 +409,8 @@ void Writer::feed_index() {
   }
 }
 
-Status Writer::store(std::optional<Index>& index, const std::map<uint64_t, SessionSummary>& waiting) const {
+Status Writer::store(std::optional<Index>& index, const std::map<uint64_t, SessionSummary>& waiting,
+                     uint32_t segment) const {
   if (waiting.empty()) return {};
   if (!index) {
     auto opened = Index::open(folder_, true);
@@ -391,7 +420,7 @@ Status Writer::store(std::optional<Index>& index, const std::map<uint64_t, Sessi
   std::vector<SessionSummary> rows;
   rows.reserve(waiting.size());
   for (const auto& [id, row] : waiting) rows.push_back(row);
-  return index->put(rows);
+  return index->put(rows, segment);
 }
 
 }  // namespace skep::archive

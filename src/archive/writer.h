@@ -96,6 +96,7 @@ class Writer {
   Writer(std::string folder, const WriterOptions& options, Fd lock)
       : folder_(std::move(folder)), options_(options), lock_(std::move(lock)), evidence_(folder_) {}
   Status recover();
+  Status renew_index() const;
   Status begin_log();
   Status begin_segment(int64_t time_ns);
   Result<Fd> make_segment_file(uint32_t number);
@@ -111,7 +112,7 @@ class Writer {
   void touch(Known& known);
   Known* find(SessionId id);
   void feed_index();
-  Status store(std::optional<Index>& index, const std::map<uint64_t, SessionSummary>& waiting) const;
+  Status store(std::optional<Index>& index, const std::map<uint64_t, SessionSummary>& waiting, uint32_t segment) const;
 
   const std::string folder_;
   const WriterOptions options_;
@@ -137,6 +138,7 @@ class Writer {
   // Rows, and up to where the segments must have been written before a reader may be led there.
   struct Batch {
     uint64_t position = 0;
+    uint32_t segment = 0;  // in which the position lies
     std::vector<SessionSummary> rows;
   };
   BoundedQueue<Batch> batches_{64};

@@ -21,7 +21,8 @@ constexpr timespec kFollowPause{0, 200'000'000};
 struct Options {
   ArchiveOption archive;
   bool json = false;
-  std::string session_class, since, until, service, source, id, output, format = "pcapng";
+  bool newest_first = false;
+  std::string session_class, since, until, service, source, rule, text, id, output, format = "pcapng";
   size_t limit = 100'000;
 };
 
@@ -45,6 +46,11 @@ Result<archive::Filter> filter_of(const Options& options) {
   filter.limit = options.limit;
   filter.service = options.service;
   filter.source = options.source;
+  filter.rule = options.rule;
+  filter.text = options.text;
+  filter.newest_first = options.newest_first;
+  if (!filter.text.empty() && filter.text.size() < archive::kTextLeast)
+    return fail("--text wants at least {} characters", archive::kTextLeast);
   if (!options.session_class.empty()) {
     filter.session_class = parse_session_class(options.session_class);
     if (!filter.session_class)
@@ -69,7 +75,7 @@ Result<archive::Reader> open_archive(const Options& options) {
 int list(const Options& options) {
   const auto filter = filter_of(options);
   if (!filter) return complain(filter.error().message);
-  const auto reader = open_archive(options);
+  auto reader = open_archive(options);
   if (!reader) return complain(reader.error().message);
   const auto sessions = reader->list(*filter);
   if (!sessions) return complain(sessions.error().message);
@@ -156,6 +162,9 @@ int run_session(Words words) {
   listing->add_option("--until", options.until, "time, or span back from now");
   listing->add_option("--service", options.service, "only this service's");
   listing->add_option("--source", options.source, "only this address's");
+  listing->add_option("--rule", options.rule, "only those with an alert of this signature");
+  listing->add_option("--text", options.text, "only those with this in what the client sent first, or in an alert");
+  listing->add_flag("--newest", options.newest_first, "the newest first, instead of the oldest");
   listing->add_option("--limit", options.limit, "at most so many");
   listing->add_flag("--json", options.json, "one object a line");
   CLI::App* showing = command("show", "a session's story", true);

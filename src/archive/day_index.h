@@ -1,0 +1,63 @@
+// The index of one day: an SQLite database (WAL) with a row a session that began on that day, UTC. While the day is fed
+// it has no index that grows at random places; what makes searching fast is added once it is over (`seal`). One thread
+// an object.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "archive/sqlite.h"
+#include "archive/summary.h"
+
+namespace skep::archive {
+
+struct Filter {
+  std::optional<SessionClass> session_class;
+  int64_t since_ns = 0;  // a session's time is that of its id: when it began, by a clock that never goes back
+  int64_t until_ns = 0;  // 0: no end
+  std::string service;
+  std::string source;  // address text
+  std::string rule;    // of an alert: the signature's name
+  std::string text;    // anywhere in what the client sent first, or in the alerts; any case; kTextLeast bytes at least
+  uint64_t after = 0;  // ids above this one
+  bool newest_first = false;
+  size_t limit = 100'000;
+};
+constexpr size_t kTextLeast = 3;
+
+enum class Access { read, write };
+
+class DayIndex {
+ public:
+  // Makes it where it is to be written and is not there. Error code ENOENT: it is only being made.
+  static Result<DayIndex> open(const std::string& path, Access access);
+
+  // All of them, or none. `indexed_segment` (0: as it was) goes with them.
+  Status put(const std::vector<const SessionSummary*>& rows, uint32_t indexed_segment);
+  Result<std::vector<SessionSummary>> select(const Filter& filter) const;
+  Result<std::optional<SessionSummary>> find(SessionId id) const;
+  Result<std::vector<SessionSummary>> open_sessions() const;
+  Result<uint32_t> indexed_segment() const;
+  Result<uint64_t> count() const;
+
+  // Secondary indexes and the search for text. Takes seconds for a million sessions, and holds up whoever writes the
+  // same day meanwhile.
+  bool sealed() const { return sealed_; }
+  Status seal();
+
+  sqlite3* database() const { return db_.get(); }
+
+ private:
+  explicit DayIndex(Database db) : db_(std::move(db)) {}
+  Status set_up();
+  Status put_row(sqlite3_stmt* row, sqlite3_stmt* rule, const SessionSummary& session);
+  Status put_all(const std::vector<const SessionSummary*>& rows);
+  Result<std::vector<SessionSummary>> query(const std::string& where, const std::vector<std::string>& texts,
+                                            const std::string& order) const;
+  Database db_;
+  bool sealed_ = false;
+};
+
+}  // namespace skep::archive
