@@ -5,6 +5,11 @@
 #include "base/log.h"
 
 namespace skep::archive {
+namespace {
+
+constexpr size_t kPlacesMax = 4096;  // even
+
+}  // namespace
 
 Result<Reader> Reader::open(const std::string& folder) {
   auto index = Index::open(folder, false);
@@ -14,25 +19,76 @@ Result<Reader> Reader::open(const std::string& folder) {
 
 Status Reader::for_each(const SessionSummary& session, const formats::RecordPlace& after,
                         const std::function<void(const formats::Record&)>& take) {
-  // Backwards along the links first, places only; they must fall, so that a damaged link cannot lead in a circle.
-  std::vector<formats::RecordPlace> places;
-  for (formats::RecordPlace at = session.last; at && after < at;) {
+  return for_each_while(session, after, [&](const formats::Record& record) {
+    take(record);
+    return true;
+  });
+}
+
+// The links lead backwards, and what is wanted is the order in which things happened. The first way back keeps every
+// n-th place, with n doubled whenever there are too many; from each of these the stretch before it is gone back once
+// more.
+Status Reader::for_each_while(const SessionSummary& session, const formats::RecordPlace& after,
+                              const std::function<bool(const formats::Record&)>& take) {
+  std::vector<formats::RecordPlace> kept;
+  uint64_t stride = 1;
+  uint64_t count = 0;
+  auto walked = walk_back(session, session.last, after, [&](const formats::RecordPlace& place) {
+    if (count++ % stride != 0) return;
+    kept.push_back(place);
+    if (kept.size() <= kPlacesMax) return;
+    for (size_t i = 0; 2 * i < kept.size(); ++i) kept[i] = kept[2 * i];
+    kept.resize(kept.size() / 2 + 1);
+    stride *= 2;
+  });
+  if (!walked) return walked;
+  std::vector<formats::RecordPlace> stretch;  // newest first
+  formats::RecordPlace until = after;
+  for (auto newest = kept.rbegin(); newest != kept.rend(); until = *newest++) {
+    stretch.clear();
+    if (stride == 1) stretch.push_back(*newest);
+    if (stride > 1) walked = walk_back(session, *newest, until, [&](const auto& place) { stretch.push_back(place); });
+    if (!walked) return walked;
+    const auto more = hand_out(stretch, take);
+    if (!more) return tl::unexpected<Error>(more.error());
+    if (!*more) return {};
+  }
+  return {};
+}
+
+// Places only; they must fall, so that a damaged link cannot lead in a circle.
+Status Reader::walk_back(const SessionSummary& session, const formats::RecordPlace& from,
+                         const formats::RecordPlace& until,
+                         const std::function<void(const formats::RecordPlace&)>& take) {
+  for (formats::RecordPlace at = from; at && until < at;) {
     const auto loaded = segments_.read(at);
     if (!loaded) return tl::unexpected<Error>(loaded.error());
     if (loaded->decoded.record.session != session.id)
       return fail("segment {}: the record at offset {} is another session's", at.segment, at.offset);
-    places.push_back(at);
+    take(at);
     const formats::RecordPlace previous = loaded->decoded.record.previous;
     if (previous && !(previous < at))
       return fail("segment {}: the record at offset {} links forwards", at.segment, at.offset);
     at = previous;
   }
-  for (auto place = places.rbegin(); place != places.rend(); ++place) {
+  return {};
+}
+
+// False: no more are wanted.
+Result<bool> Reader::hand_out(const std::vector<formats::RecordPlace>& newest_first,
+                              const std::function<bool(const formats::Record&)>& take) {
+  for (auto place = newest_first.rbegin(); place != newest_first.rend(); ++place) {
     const auto loaded = segments_.read(*place);
     if (!loaded) return tl::unexpected<Error>(loaded.error());
-    take(loaded->decoded.record);
+    if (!take(loaded->decoded.record)) return false;
   }
-  return {};
+  return true;
+}
+
+Result<int64_t> Reader::last_time(const SessionSummary& session) {
+  const auto loaded = segments_.read(session.last);
+  if (!loaded) return tl::unexpected<Error>(loaded.error());
+  return loaded->decoded.record.time_ns;
 }
 
 namespace {

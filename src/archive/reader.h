@@ -21,12 +21,21 @@ class Reader {
   Result<std::optional<SessionSummary>> find(SessionId id) { return index_.find(id); }
 
   // The session's records in order, those after `after` alone (nowhere: all). The record's payload is borrowed for the
-  // call.
+  // call. Memory is one record's and some 100 KiB, however many there are.
   Status for_each(const SessionSummary& session, const formats::RecordPlace& after,
                   const std::function<void(const formats::Record&)>& take);
+  // Until `take` says false: then it is done.
+  Status for_each_while(const SessionSummary& session, const formats::RecordPlace& after,
+                        const std::function<bool(const formats::Record&)>& take);
+  // When the session's newest record was made.
+  Result<int64_t> last_time(const SessionSummary& session);
 
  private:
   Reader(const std::string& folder, Index index) : folder_(folder), index_(std::move(index)), segments_(folder) {}
+  Status walk_back(const SessionSummary& session, const formats::RecordPlace& from, const formats::RecordPlace& until,
+                   const std::function<void(const formats::RecordPlace&)>& take);
+  Result<bool> hand_out(const std::vector<formats::RecordPlace>& newest_first,
+                        const std::function<bool(const formats::Record&)>& take);
   std::string folder_;
   Index index_;
   SegmentReader segments_;
