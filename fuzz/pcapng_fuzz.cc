@@ -18,8 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   writer.begin({std::string(reinterpret_cast<const char*>(data), size)});
   writer.connected(1);
   const ByteView payload(data, size);
-  writer.data(2, Direction::to_bait, payload, {"comment"});
-  writer.event(3, std::string(as_text(payload)), 1, "comm", 1, std::string(as_text(payload)));
+  writer.data(2, Direction::to_bait, 0, payload, {"comment"});
+  writer.journal({3, 1, 1, "comm", std::string(as_text(payload)), {}});
+  writer.custom(as_text(payload));
   writer.finished(4, Direction::to_bait);
   Bytes found;
   ByteReader reader(file);

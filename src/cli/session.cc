@@ -1,14 +1,12 @@
 // skep session list|show|export|follow|cut
-#include <unistd.h>
-
 #include <cstdio>
-#include <ctime>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/archive_option.h"
 #include "cli/parse.h"
 #include "cli/session_export.h"
+#include "cli/session_follow.h"
 #include "cli/session_text.h"
 #include "wire/local.h"
 
@@ -16,13 +14,13 @@ namespace skep::cli {
 namespace {
 
 constexpr int kAskTimeoutMs = 5000;
-constexpr timespec kFollowPause{0, 200'000'000};
 
 struct Options {
   ArchiveOption archive;
   bool json = false;
   bool newest_first = false;
-  std::string session_class, since, until, service, source, rule, text, id, output, format = "pcapng";
+  bool follow = false;
+  std::string session_class, since, until, service, source, rule, text, id, output, raw, format = "pcapng";
   size_t limit = 100'000;
 };
 
@@ -77,6 +75,10 @@ int list(const Options& options) {
   if (!filter) return complain(filter.error().message);
   auto reader = open_archive(options);
   if (!reader) return complain(reader.error().message);
+  if (options.follow) {
+    const auto followed = follow_list(*reader, *filter, options.json);
+    return followed ? 0 : complain(followed.error().message);
+  }
   const auto sessions = reader->list(*filter);
   if (!sessions) return complain(sessions.error().message);
   if (!options.json) print(table_head());
@@ -98,9 +100,18 @@ int with_session(const Options& options, int (*act)(const Options&, archive::Rea
 }
 
 int show(const Options& options, archive::Reader& reader, const archive::SessionSummary& session) {
-  const auto text = options.json ? session_json(reader, session) : story(reader, session);
-  if (!text) return complain(text.error().message);
-  print(*text + (options.json ? "\n" : ""));
+  if (!options.json) {
+    const auto text = story(reader, session);
+    if (!text) return complain(text.error().message);
+    print(*text);
+    return 0;
+  }
+  const auto told = session_json(reader, session, [](ByteView bytes) {
+    print(std::string(as_text(bytes)));
+    return std::ferror(stdout) == 0;
+  });
+  if (!told) return complain(told.error().message);
+  print("\n");
   return 0;
 }
 
@@ -119,19 +130,17 @@ int give_out(const Options& options, archive::Reader& reader, const archive::Ses
 }
 
 int follow(const Options& options, archive::Reader& reader, const archive::SessionSummary& session) {
-  archive::SessionSummary now = session;
-  formats::RecordPlace seen;
-  while (true) {
-    const auto read = reader.for_each(now, seen, [](const formats::Record& record) { print(record_text(record)); });
-    if (!read) return complain(read.error().message);
-    std::fflush(stdout);
-    seen = now.last;
-    if (now.end_ns != 0) return 0;
-    ::nanosleep(&kFollowPause, nullptr);
-    const auto again = reader.find(*parse_session_id(options.id));
-    if (!again || !*again) return complain("the session is gone from the index", 1);
-    now = **again;
+  if (options.json && !options.raw.empty()) return complain("--json or --raw, not both");
+  FollowForm form = options.json ? FollowForm::json : FollowForm::text;
+  if (options.raw == "in") {
+    form = FollowForm::raw_in;
+  } else if (options.raw == "out") {
+    form = FollowForm::raw_out;
+  } else if (!options.raw.empty()) {
+    return complain(fmt::format("--raw: '{}' is none of in, out", printable(options.raw)));
   }
+  const auto followed = follow_session(reader, session, form);
+  return followed ? 0 : complain(followed.error().message);
 }
 
 int cut(const Options& options) {
@@ -167,12 +176,15 @@ int run_session(Words words) {
   listing->add_flag("--newest", options.newest_first, "the newest first, instead of the oldest");
   listing->add_option("--limit", options.limit, "at most so many");
   listing->add_flag("--json", options.json, "one object a line");
+  listing->add_flag("--follow", options.follow, "go on: new sessions, and those whose class changes");
   CLI::App* showing = command("show", "a session's story", true);
   showing->add_flag("--json", options.json, "all its events, one object");
   CLI::App* exporting = command("export", "a session as pcapng, raw bytes or text", true);
   exporting->add_option("-o,--output", options.output, "file (pcapng, text; - is stdout) or folder (raw)");
   exporting->add_option("--format", options.format, "pcapng, raw or text");
   CLI::App* following = command("follow", "a live session as it happens, to its end", true);
+  following->add_flag("--json", options.json, "one object an event");
+  following->add_option("--raw", options.raw, "the bytes of one direction alone: in (from the attacker) or out");
   CLI::App* cutting = command("cut", "end a live session now", true);
   if (const auto code = parse(app, words)) return *code;
   if (*listing) return list(options);

@@ -9,11 +9,8 @@ namespace skep::cli {
 
 // `file` "-" is stdout.
 Status export_pcapng(archive::Reader& reader, const archive::SessionSummary& session, const std::string& file);
-// ID.in and ID.out in `folder`.
+// ID.in and ID.out in `folder`, and in ID.files the stored copies.
 Status export_raw(archive::Reader& reader, const archive::SessionSummary& session, const std::string& folder);
 Status export_text(archive::Reader& reader, const archive::SessionSummary& session, const std::string& file);
-
-// One record as lines of text, attackers' bytes escaped.
-std::string record_text(const formats::Record& record);
 
 }  // namespace skep::cli

@@ -4,58 +4,22 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "cli/session_evidence.h"
 #include "formats/community_id.h"
-#include "formats/event_codec.h"
+#include "formats/saved_syn.h"
+#include "view/record_words.h"
+#include "view/session_evidence.h"
 
 namespace skep::cli {
 namespace {
 
 using archive::SessionSummary;
 using formats::RecordType;
+using view::SessionEvidence;
 
 constexpr size_t kBytesBefore = 192;
 constexpr size_t kBytesAfter = 64;
 
 // `evidence`: nullptr where the session's records are not read.
-void alert_fields(JsonWriter& json, const Alert& alert, const SessionEvidence* evidence) {
-  json.begin_object()
-      .field("id", alert.id)
-      .field("rule", alert.rule)
-      .field("pid", alert.pid)
-      .field("exe", alert.exe)
-      .field("syscall", alert.syscall);
-  json.field("action", to_string(alert.action))
-      .field("confidence", to_string(alert.confidence))
-      .field("role", to_string(alert.role))
-      .field("stream_offset", alert.stream_offset);
-  json.field("time", format_time(alert.time_ns))
-      .field("arguments", alert.arguments)
-      .field("provenance", alert.provenance);
-  json.field("priority", alert.priority).field("description", alert.description).field("crash", alert.crash);
-  if (evidence != nullptr) {
-    programs_json(json, *evidence, alert);
-    if (const auto crash = evidence->crashes.find(alert.id); crash != evidence->crashes.end()) {
-      json.key("crash_state");
-      crash_json(json, crash->second.state);
-    }
-  }
-  json.field("suspect", alert.suspect).key("tags").begin_array();
-  for (const std::string& tag : alert.tags) json.value(tag);
-  json.end_array().key("steps").begin_array();
-  for (const std::string& step : alert.steps) json.value(step);
-  json.end_array().key("lineage").begin_array();
-  for (const ProcessInfo& process : alert.lineage) {
-    json.begin_object()
-        .field("pid", process.pid)
-        .field("parent", process.parent)
-        .field("uid", process.uid)
-        .field("start", format_time(process.start_ns));
-    json.field("exe", process.exe).field("args", process.args).field("comm", process.comm).end_object();
-  }
-  json.end_array().end_object();
-}
-
 void summary_fields(JsonWriter& json, const SessionSummary& session, const SessionEvidence* evidence) {
   json.field("id", to_string(session.id))
       .field("service", session.service)
@@ -93,64 +57,46 @@ void summary_fields(JsonWriter& json, const SessionSummary& session, const Sessi
       .field("forwarded_out", session.forwarded_out)
       .field("pid", session.served_by_pid);
   json.field("unsupervised", session.unsupervised).field("incomplete", session.incomplete);
-  json.field("community_id", formats::community_id(session.client, session.entrance));
+  json.field("community_id", formats::community_id(session.client, session.entrance)).key("bait_community_id");
+  if (session.leg.port == 0) {
+    json.null();
+  } else {
+    json.value(formats::community_id(session.leg, session.bait));
+  }
   json.key("rule_hits")
       .begin_array()
       .end_array()
       .field("alerts_total", session.alerts_total)
       .key("alerts")
       .begin_array();
-  for (const Alert& alert : session.alerts) alert_fields(json, alert, evidence);
+  for (const Alert& alert : session.alerts) view::alert_json(json, alert, evidence);
   json.end_array();
 }
 
-std::string_view type_name(RecordType type) {
-  static constexpr std::string_view kNames[] = {"",       "opened",  "connected", "data", "half-closed",
-                                                "served", "process", "alert",     "note", "closed",
-                                                "file",   "crash",   "origin"};
-  static_assert(std::size(kNames) == static_cast<size_t>(formats::kLastRecordType) + 1);
-  return kNames[static_cast<size_t>(type)];
-}
-
-void record_fields(JsonWriter& json, const formats::Record& record) {
-  json.begin_object().field("time", format_time(record.time_ns)).field("event", type_name(record.type));
-  const bool in = record.direction == Direction::to_bait;
-  if (record.type == RecordType::data) {
-    json.field("direction", in ? "in" : "out")
-        .field("stream_offset", record.stream_offset)
-        .field("bytes", static_cast<unsigned long>(record.payload.size()));
-    json.field("payload", base64(as_text(record.payload)));
-  } else if (record.type == RecordType::half_closed) {
-    json.field("direction", in ? "in" : "out");
-  } else if (const auto origin = formats::decode<formats::OriginEvent>(record.payload);
-             record.type == RecordType::origin && origin) {
-    if (origin->parent.value != 0) json.field("parent", to_string(origin->parent));
-    if (origin->balancer.port != 0) json.field("balancer", to_string(origin->balancer));
-  } else if (const auto served = formats::decode<formats::ServedEvent>(record.payload);
-             record.type == RecordType::served && served) {
-    json.field("pid", served->pid).field("tid", served->tid).field("serial", served->serial);
-  } else if (const auto process = formats::decode<formats::ProcessEvent>(record.payload);
-             record.type == RecordType::process && process) {
-    static constexpr std::string_view kKinds[] = {"fork", "exec", "exit"};
-    json.field("kind", kKinds[static_cast<size_t>(process->kind)])
-        .field("pid", process->pid)
-        .field("parent", process->parent);
-    json.field("status", process->status).field("exe", process->exe);
-  } else if (const auto note = formats::decode<formats::NoteEvent>(record.payload);
-             record.type == RecordType::note && note) {
-    json.field("words", note->words);
-  } else if (const auto alert = formats::decode<Alert>(record.payload); record.type == RecordType::alert && alert) {
-    json.key("alert");
-    alert_fields(json, *alert, nullptr);
-  } else if (const auto file = formats::decode<formats::FileEvent>(record.payload);
-             record.type == RecordType::file && file) {
-    json.field("text", role_text(*file));
-  } else if (const auto crash = formats::decode<formats::CrashEvent>(record.payload);
-             record.type == RecordType::crash && crash) {
-    json.key("crash_state");
-    crash_json(json, crash->state);
+// `tcp`: what the kernel said of the two legs as they ended.
+void legs_fields(JsonWriter& json, const SessionEvidence& evidence) {
+  json.key("tcp").begin_object();
+  for (const auto& [name, leg] :
+       {std::pair("client", &formats::ClosedEvent::client_leg), std::pair("bait", &formats::ClosedEvent::bait_leg)}) {
+    if (!evidence.closed || !(*evidence.closed.*leg)) continue;
+    json.key(name);
+    view::figures_json(json, *(*evidence.closed.*leg));
   }
   json.end_object();
+}
+
+std::string legs_story(const SessionEvidence& evidence) {
+  std::string text;
+  const auto syn = evidence.opened ? formats::parse_saved_syn(evidence.opened->syn.view()) : std::nullopt;
+  if (syn)
+    text += fmt::format("  its SYN: TTL {}, window {}, options {}\n", syn->ttl, syn->window,
+                        syn->options.empty() ? "none" : hex(syn->options));
+  if (!evidence.closed) return text;
+  if (evidence.closed->client_leg)
+    text += fmt::format("  the attacker's leg: {}\n", view::figures_text(*evidence.closed->client_leg));
+  if (evidence.closed->bait_leg)
+    text += fmt::format("  the bait's leg: {}\n", view::figures_text(*evidence.closed->bait_leg));
+  return text;
 }
 
 // The attacker's bytes around `offset`.
@@ -168,7 +114,7 @@ std::string bytes_around(archive::Reader& reader, const SessionSummary& session,
   });
   if (!read) return "  (the bytes cannot be read: " + read.error().message + ")\n";
   if (around.empty()) return "  (the attacker had sent nothing)\n";
-  return hex_dump(around, from);
+  return view::hex_dump(around, from);
 }
 
 std::string process_tree(const Alert& alert) {
@@ -199,13 +145,14 @@ std::string alert_story(archive::Reader& reader, const SessionSummary& session, 
                         printable(alert.provenance));
   for (const std::string& step : alert.steps) text += fmt::format("  step: {}\n", printable(step));
   if (const formats::FileEvent* file = evidence.file_of(alert); file != nullptr)
-    text += fmt::format("  file: {}\n", file_text(*file));
+    text += fmt::format("  file: {}\n", view::file_text(*file));
   if (const formats::FileEvent* file = evidence.file_of(alert, formats::FileRole::interpreter); file != nullptr)
-    text += fmt::format("  run by: {}\n", file_text(*file));
+    text += fmt::format("  run by: {}\n", view::file_text(*file));
   for (const formats::FileEvent* file : evidence.written_by(alert))
-    text += fmt::format("  written: {}\n", file_text(*file));
+    text += fmt::format("  written: {}\n", view::file_text(*file));
   if (const auto crash = evidence.crashes.find(alert.id); crash != evidence.crashes.end())
-    text += fmt::format("  crash: {}\n{}", crash_text(crash->second.state), crash_details(crash->second.state));
+    text +=
+        fmt::format("  crash: {}\n{}", view::crash_text(crash->second.state), view::crash_details(crash->second.state));
   const std::string tree = process_tree(alert);
   if (before == nullptr || process_tree(*before) != tree) text += "\n  processes, from the service's first:\n" + tree;
   if (before != nullptr && before->stream_offset == alert.stream_offset) return text;
@@ -216,21 +163,6 @@ std::string alert_story(archive::Reader& reader, const SessionSummary& session, 
 
 }  // namespace
 
-std::string hex_dump(ByteView bytes, uint64_t offset) {
-  std::string text;
-  for (size_t at = 0; at < bytes.size(); at += 16) {
-    const ByteView line = bytes.subspan(at, std::min<size_t>(16, bytes.size() - at));
-    std::string hexes;
-    std::string shown;
-    for (const uint8_t byte : line) {
-      hexes += fmt::format("{:02x} ", byte);
-      shown += byte >= 0x20 && byte < 0x7f ? static_cast<char>(byte) : '.';
-    }
-    text += fmt::format("  {:08x}  {:<48} {}\n", offset + at, hexes, shown);
-  }
-  return text;
-}
-
 std::string summary_json(const SessionSummary& session) {
   JsonWriter json;
   json.begin_object();
@@ -238,18 +170,23 @@ std::string summary_json(const SessionSummary& session) {
   return json.end_object().take();
 }
 
-Result<std::string> session_json(archive::Reader& reader, const SessionSummary& session) {
-  const auto evidence = evidence_of(reader, session);
+Status session_json(archive::Reader& reader, const SessionSummary& session, const formats::Sink& sink) {
+  const auto evidence = view::evidence_of(reader, session);
   if (!evidence) return tl::unexpected<Error>(evidence.error());
   JsonWriter json;
   json.begin_object();
   summary_fields(json, session, &*evidence);
-  files_json(json, *evidence);
+  legs_fields(json, *evidence);
+  view::files_json(json, *evidence);
   json.key("events").begin_array();
-  if (auto read = reader.for_each(session, {}, [&](const formats::Record& record) { record_fields(json, record); });
-      !read)
-    return tl::unexpected<Error>(read.error());
-  return json.end_array().end_object().take();
+  auto read = reader.for_each_while(session, {}, [&](const formats::Record& record) {
+    view::record_json(json, record);
+    return sink(as_bytes(json.take()));
+  });
+  if (!read) return read;
+  json.end_array().end_object();
+  sink(as_bytes(json.text()));
+  return {};
 }
 
 std::string table_head() {
@@ -284,8 +221,9 @@ Result<std::string> story(archive::Reader& reader, const SessionSummary& session
       session.bytes_in, session.bytes_out, to_string(session.bait), session.leg.port, session.served_by_pid);
   if (session.unsupervised) text += "  part of it was not supervised: the monitor was away\n";
   if (session.incomplete) text += "  its log is not complete: records were lost\n";
-  const auto evidence = evidence_of(reader, session);
+  const auto evidence = view::evidence_of(reader, session);
   if (!evidence) return tl::unexpected<Error>(evidence.error());
+  text += legs_story(*evidence);
   for (const std::string& words : evidence->losses) text += fmt::format("  {}\n", printable(words));
   const Alert* before = nullptr;
   for (const Alert& alert : session.alerts) {

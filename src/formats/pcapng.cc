@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace skep::formats {
 namespace {
@@ -17,10 +18,22 @@ constexpr uint32_t kPrivateNumber = 32473;  // for documentation (RFC 5612), unt
 constexpr uint16_t kComment = 1;
 constexpr uint16_t kPacketFlags = 2;
 constexpr uint16_t kInterfaceName = 2;
+constexpr uint16_t kApplication = 4;
 constexpr uint16_t kTimeResolution = 9;
 constexpr uint32_t kSnapLength = 262144;
 constexpr size_t kPayloadMax = 60000;  // below the 65535 of an IPv4 packet
-constexpr size_t kCommentMax = 60000;
+constexpr size_t kCommentMax = 60000;  // an option's length has 16 bits
+constexpr uint32_t kClientSeq = 1000;  // where the SYN is not known
+constexpr uint32_t kServerSeq = 2000;  // the kernel does not tell it
+constexpr uint16_t kCongestionFlags = 0x1c0;
+
+// At a character's end, for a comment is UTF-8.
+std::string_view cut_text(std::string_view text) {
+  if (text.size() <= kCommentMax) return text;
+  size_t end = kCommentMax;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
 
 void option(Bytes& out, uint16_t code, ByteView value) {
   ByteWriter writer(out);
@@ -30,9 +43,8 @@ void option(Bytes& out, uint16_t code, ByteView value) {
   writer.zeroes((4 - value.size() % 4) % 4);
 }
 
-void comments_of(Bytes& out, const std::vector<std::string>& comments) {
-  for (const std::string& comment : comments)
-    option(out, kComment, as_bytes(std::string_view(comment).substr(0, kCommentMax)));
+void comments_of(Bytes& out, const Comments& comments) {
+  for (const std::string& comment : comments) option(out, kComment, as_bytes(cut_text(comment)));
 }
 
 void end_of_options(Bytes& out) {
@@ -56,165 +68,208 @@ void patch(Bytes& bytes, size_t at, uint16_t value) {
   bytes[at + 1] = static_cast<uint8_t>(value);
 }
 
+void patch_little(Bytes& bytes, size_t at, uint32_t value) {
+  for (size_t i = 0; i < sizeof value; ++i) bytes[at + i] = static_cast<uint8_t>(value >> (8 * i));
+}
+
+Direction opposite(Direction direction) {
+  return direction == Direction::to_bait ? Direction::to_client : Direction::to_bait;
+}
+
 }  // namespace
 
 PcapngWriter::PcapngWriter(Sink sink, const Endpoint& client, const Endpoint& server)
-    : sink_(std::move(sink)), ends_{client, server} {}
+    : sink_(std::move(sink)),
+      ends_{client, server},
+      first_seq_{kClientSeq, kServerSeq},
+      next_seq_{kClientSeq, kServerSeq} {}
 
-bool PcapngWriter::block(uint32_t type, const Bytes& body) {
-  Bytes out;
-  ByteWriter writer(out);
-  const auto padded = static_cast<uint32_t>((body.size() + 3) / 4 * 4);
+void PcapngWriter::begin_block(uint32_t type) {
+  block_.clear();
+  ByteWriter writer(block_);
   writer.le(type);
-  writer.le(padded + 12);
-  writer.raw(ByteView(body));
-  writer.zeroes(padded - body.size());
-  writer.le(padded + 12);
-  return sink_(out);
+  writer.le(uint32_t{0});  // its length, once that is known
 }
 
-bool PcapngWriter::begin(const std::vector<std::string>& comments) {
-  Bytes body;
-  ByteWriter writer(body);
+bool PcapngWriter::end_block() {
+  ByteWriter writer(block_);
+  writer.zeroes((4 - block_.size() % 4) % 4);
+  const auto bytes = static_cast<uint32_t>(block_.size() + 4);
+  writer.le(bytes);
+  patch_little(block_, 4, bytes);
+  return sink_(block_);
+}
+
+bool PcapngWriter::begin(const Comments& comments) {
+  begin_block(kSectionHeader);
+  ByteWriter writer(block_);
   writer.le(uint32_t{0x1a2b3c4d});
   writer.le(uint16_t{1});
   writer.le(uint16_t{0});
   writer.le(~uint64_t{0});  // the section's length is not given
-  comments_of(body, comments);
-  option(body, 4, as_bytes("skep"));
-  end_of_options(body);
-  if (!block(kSectionHeader, body)) return false;
-  body.clear();
+  comments_of(block_, comments);
+  option(block_, kApplication, as_bytes("skep"));
+  end_of_options(block_);
+  if (!end_block()) return false;
+  begin_block(kInterface);
   writer.le(uint16_t{1});  // Ethernet
   writer.le(uint16_t{0});
   writer.le(kSnapLength);
-  option(body, kInterfaceName, as_bytes("outside"));
+  option(block_, kInterfaceName, as_bytes("outside"));
   const uint8_t nanoseconds = 9;
-  option(body, kTimeResolution, {&nanoseconds, 1});
-  end_of_options(body);
-  return block(kInterface, body);
+  option(block_, kTimeResolution, {&nanoseconds, 1});
+  end_of_options(block_);
+  return end_block();
 }
 
-Bytes PcapngWriter::frame(Direction direction, uint8_t flags, ByteView payload) {
-  const bool from_client = direction == Direction::to_bait;
-  const size_t from = from_client ? 0 : 1;
+void PcapngWriter::ip_header(const Packet& packet, bool v4, uint16_t tcp_bytes) {
+  const size_t from = static_cast<size_t>(packet.direction);
+  const SynHeaders plain;
+  const SynHeaders& syn = packet.syn != nullptr ? *packet.syn : plain;
+  const size_t ip_at = block_.size();
+  ByteWriter writer(block_);
+  if (!v4) {
+    writer.be(6u << 28 | uint32_t{syn.traffic_class} << 20 | syn.flow_label);
+    writer.be(tcp_bytes);
+    writer.be(static_cast<uint16_t>(IPPROTO_TCP << 8 | syn.ttl));
+    writer.raw(ByteView(ends_[from].address));
+    writer.raw(ByteView(ends_[1 - from].address));
+    return;
+  }
+  writer.be(static_cast<uint16_t>(0x4500 | syn.traffic_class));
+  writer.be(static_cast<uint16_t>(20 + tcp_bytes));
+  writer.be(packet.syn != nullptr ? syn.ip_id : ip_id_++);
+  writer.be(static_cast<uint16_t>(syn.dont_fragment ? 0x4000 : 0));
+  writer.be(static_cast<uint16_t>(syn.ttl << 8 | IPPROTO_TCP));
+  writer.be(uint16_t{0});
+  writer.raw(ByteView(ends_[from].address).subspan(12));
+  writer.raw(ByteView(ends_[1 - from].address).subspan(12));
+  patch(block_, ip_at + 10, checksum(sum_words(ByteView(block_).subspan(ip_at, 20))));
+}
+
+void PcapngWriter::frame(const Packet& packet) {
+  const size_t from = static_cast<size_t>(packet.direction);
   const Endpoint& source = ends_[from];
   const Endpoint& target = ends_[1 - from];
   const bool v4 = source.is_v4() && target.is_v4();
-  Bytes out;
-  ByteWriter writer(out);
+  const ByteView options = packet.syn != nullptr ? packet.syn->options : ByteView();
+  const auto tcp_bytes = static_cast<uint16_t>(20 + options.size() + packet.payload.size());
+  ByteWriter writer(block_);
   // Locally administered addresses: 02:… is the attacker's, 06:… the proxy's.
   const uint8_t macs[2][6] = {{2, 0, 0, 0, 0, 1}, {6, 0, 0, 0, 0, 2}};
   writer.raw(ByteView(macs[1 - from]));
   writer.raw(ByteView(macs[from]));
   writer.be(static_cast<uint16_t>(v4 ? 0x0800 : 0x86dd));
-  const size_t ip_at = out.size();
-  const auto tcp_bytes = static_cast<uint16_t>(20 + payload.size());
-  if (v4) {
-    writer.be(uint16_t{0x4500});
-    writer.be(static_cast<uint16_t>(20 + tcp_bytes));
-    writer.be(ip_id_++);
-    writer.be(uint16_t{0x4000});
-    writer.be(static_cast<uint16_t>(64 << 8 | IPPROTO_TCP));
-    writer.be(uint16_t{0});
-    writer.raw(ByteView(source.address).subspan(12));
-    writer.raw(ByteView(target.address).subspan(12));
-    patch(out, ip_at + 10, checksum(sum_words(ByteView(out).subspan(ip_at, 20))));
-  } else {
-    writer.be(uint32_t{0x60000000});
-    writer.be(tcp_bytes);
-    writer.be(static_cast<uint16_t>(IPPROTO_TCP << 8 | 64));
-    writer.raw(ByteView(source.address));
-    writer.raw(ByteView(target.address));
-  }
-  const size_t tcp_at = out.size();
+  ip_header(packet, v4, tcp_bytes);
+  const size_t tcp_at = block_.size();
   writer.be(source.port);
   writer.be(target.port);
-  writer.be(next_seq_[from]);
-  writer.be((flags & kAck) != 0 ? next_seq_[1 - from] : 0u);
-  writer.be(static_cast<uint16_t>(5 << 12 | flags));
-  writer.be(uint16_t{65535});
+  writer.be(packet.seq);
+  writer.be((packet.flags & kAck) != 0 ? next_seq_[1 - from] : 0u);
+  writer.be(static_cast<uint16_t>((5 + options.size() / 4) << 12 | packet.flags));
+  writer.be(packet.syn != nullptr ? packet.syn->window : uint16_t{65535});
   writer.be(uint32_t{0});
-  writer.raw(payload);
+  writer.raw(options);
+  writer.raw(packet.payload);
   const size_t skip = v4 ? 12 : 0;
   uint32_t sum = sum_words(ByteView(source.address).subspan(skip));
   sum = sum_words(ByteView(target.address).subspan(skip), sum);
-  patch(out, tcp_at + 16, checksum(uint64_t{sum_words(ByteView(out).subspan(tcp_at))} + sum + IPPROTO_TCP + tcp_bytes));
-  next_seq_[from] += static_cast<uint32_t>(payload.size()) + ((flags & (kSyn | kFin)) != 0 ? 1 : 0);
-  return out;
+  patch(block_, tcp_at + 16,
+        checksum(uint64_t{sum_words(ByteView(block_).subspan(tcp_at))} + sum + IPPROTO_TCP + tcp_bytes));
 }
 
-bool PcapngWriter::packet(int64_t time_ns, Direction direction, uint8_t flags, ByteView payload,
-                          const std::vector<std::string>& comments) {
-  const Bytes bytes = frame(direction, flags, payload);
-  Bytes body;
-  ByteWriter writer(body);
+bool PcapngWriter::packet(const Packet& packet) {
+  begin_block(kEnhancedPacket);
+  ByteWriter writer(block_);
   writer.le(uint32_t{0});
-  writer.le(static_cast<uint32_t>(static_cast<uint64_t>(time_ns) >> 32));
-  writer.le(static_cast<uint32_t>(time_ns));
-  writer.le(static_cast<uint32_t>(bytes.size()));
-  writer.le(static_cast<uint32_t>(bytes.size()));
-  writer.raw(ByteView(bytes));
-  writer.zeroes((4 - bytes.size() % 4) % 4);
-  comments_of(body, comments);
-  const uint8_t flag_bytes[4] = {static_cast<uint8_t>(direction == Direction::to_bait ? 1 : 2), 0, 0,
-                                 0};  // inbound, outbound
-  option(body, kPacketFlags, flag_bytes);
-  end_of_options(body);
-  return block(kEnhancedPacket, body);
+  writer.le(static_cast<uint32_t>(static_cast<uint64_t>(packet.time_ns) >> 32));
+  writer.le(static_cast<uint32_t>(packet.time_ns));
+  const size_t lengths_at = block_.size();
+  writer.zeroes(8);
+  const size_t frame_at = block_.size();
+  frame(packet);
+  const auto bytes = static_cast<uint32_t>(block_.size() - frame_at);
+  patch_little(block_, lengths_at, bytes);
+  patch_little(block_, lengths_at + 4, bytes);
+  writer.zeroes((4 - bytes % 4) % 4);
+  if (packet.comments != nullptr) comments_of(block_, *packet.comments);
+  const uint8_t inbound_or_outbound[4] = {static_cast<uint8_t>(packet.direction == Direction::to_bait ? 1 : 2), 0, 0,
+                                          0};
+  option(block_, kPacketFlags, inbound_or_outbound);
+  end_of_options(block_);
+  return end_block();
 }
 
-bool PcapngWriter::connected(int64_t time_ns) {
-  return packet(time_ns, Direction::to_bait, kSyn, {}, {}) &&
-         packet(time_ns, Direction::to_client, kSyn | kAck, {}, {}) &&
-         packet(time_ns, Direction::to_bait, kAck, {}, {});
+// A packet without bytes; SYN and FIN count as one.
+bool PcapngWriter::flag(int64_t time_ns, Direction direction, uint16_t flags, const Comments* comments) {
+  const bool written = packet({time_ns, direction, flags, next(direction), {}, comments, nullptr});
+  if ((flags & (kSyn | kFin)) != 0) ++next(direction);
+  return written;
 }
 
-bool PcapngWriter::data(int64_t time_ns, Direction direction, ByteView bytes,
-                        const std::vector<std::string>& comments) {
-  bool first = true;
+bool PcapngWriter::connected(int64_t time_ns, const std::optional<SynHeaders>& syn) {
+  if (syn && syn->source == ends_[0]) {
+    first_seq_[0] = next_seq_[0] = syn->seq;
+    const auto flags = static_cast<uint16_t>((syn->flags & kCongestionFlags) | kSyn);
+    if (!packet({time_ns, Direction::to_bait, flags, next_seq_[0]++, {}, nullptr, &*syn})) return false;
+  } else if (!flag(time_ns, Direction::to_bait, kSyn)) {
+    return false;
+  }
+  return flag(time_ns, Direction::to_client, kSyn | kAck) && flag(time_ns, Direction::to_bait, kAck);
+}
+
+bool PcapngWriter::data(int64_t time_ns, Direction direction, uint64_t stream_offset, ByteView bytes,
+                        const Comments& comments) {
+  if (bytes.empty()) return true;
+  const Comments* at_first = &comments;
+  // The sequence number counts modulo 2^32, as TCP's does.
+  next(direction) = first_seq_[static_cast<size_t>(direction)] + 1 + static_cast<uint32_t>(stream_offset);
   while (!bytes.empty()) {
     const ByteView piece = bytes.first(std::min(bytes.size(), kPayloadMax));
-    if (!packet(time_ns, direction, kPsh | kAck, piece, first ? comments : std::vector<std::string>{})) return false;
-    first = false;
+    if (!packet({time_ns, direction, kPsh | kAck, next(direction), piece, at_first, nullptr})) return false;
+    next(direction) += static_cast<uint32_t>(piece.size());
+    at_first = nullptr;
     bytes = bytes.subspan(piece.size());
   }
-  // Each is acknowledged at once: the proxy had it, or it would not be here.
-  const Direction back = direction == Direction::to_bait ? Direction::to_client : Direction::to_bait;
-  return finished_[static_cast<size_t>(back)] || packet(time_ns, back, kAck, {}, {});
+  // Acknowledged at once: the proxy had it, or it would not be here.
+  return flag(time_ns, opposite(direction), kAck);
 }
 
 bool PcapngWriter::finished(int64_t time_ns, Direction from) {
-  if (finished_[static_cast<size_t>(from)]) return true;
-  finished_[static_cast<size_t>(from)] = true;
-  const Direction back = from == Direction::to_bait ? Direction::to_client : Direction::to_bait;
-  return packet(time_ns, from, kFin | kAck, {}, {}) && packet(time_ns, back, kAck, {}, {});
+  if (std::exchange(finished_[static_cast<size_t>(from)], true)) return true;
+  return flag(time_ns, from, kFin | kAck) && flag(time_ns, opposite(from), kAck);
 }
 
 bool PcapngWriter::reset(int64_t time_ns, Direction from) {
-  return packet(time_ns, from, kRst | kAck, {}, {});
+  return flag(time_ns, from, kRst | kAck);
 }
 
-bool PcapngWriter::remark(int64_t time_ns, Direction from, const std::vector<std::string>& comments) {
-  return packet(time_ns, from, kAck, {}, comments);
+bool PcapngWriter::remark(int64_t time_ns, Direction from, const Comments& comments) {
+  return flag(time_ns, from, kAck, &comments);
 }
 
-bool PcapngWriter::event(int64_t time_ns, const std::string& message, uint32_t pid, const std::string& comm,
-                         int priority, const std::string& json) {
+bool PcapngWriter::journal(const JournalEntry& entry) {
   const auto line = [](std::string text) {
     std::replace(text.begin(), text.end(), '\n', ' ');
     return text;
   };
-  const std::string entry =
-      fmt::format("__REALTIME_TIMESTAMP={}\nPRIORITY={}\nSYSLOG_IDENTIFIER=skep\n_PID={}\n_COMM={}\nMESSAGE={}\n",
-                  time_ns / 1000, priority, pid, line(comm), line(message));
-  const ByteView bytes = as_bytes(entry);
-  if (!block(kJournal, Bytes(bytes.begin(), bytes.end()))) return false;
-  Bytes body;
-  ByteWriter writer(body);
+  std::string text = fmt::format("__REALTIME_TIMESTAMP={}\nPRIORITY={}\nSYSLOG_IDENTIFIER=skep\n", entry.time_ns / 1000,
+                                 entry.priority);
+  if (entry.pid != 0) text += fmt::format("_PID={}\n", entry.pid);
+  if (!entry.comm.empty()) text += fmt::format("_COMM={}\n", line(entry.comm));
+  for (const auto& [name, value] : entry.fields) text += fmt::format("{}={}\n", name, line(value));
+  text += fmt::format("MESSAGE={}\n", line(entry.message));
+  begin_block(kJournal);
+  ByteWriter(block_).raw(std::string_view(text));
+  return end_block();
+}
+
+bool PcapngWriter::custom(std::string_view json) {
+  begin_block(kCustom);
+  ByteWriter writer(block_);
   writer.le(kPrivateNumber);
-  writer.raw(std::string_view(json));
-  return block(kCustom, body);
+  writer.raw(json);
+  return end_block();
 }
 
 }  // namespace skep::formats

@@ -10,9 +10,9 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/text.h"
-#include "cli/session_evidence.h"
 #include "harness/hosts.h"
 #include "harness/rig.h"
+#include "view/session_evidence.h"
 
 namespace skep::harness {
 namespace {
@@ -71,16 +71,16 @@ class EvidenceTest : public testing::Test {
     EXPECT_TRUE(found && *found);
     return found && *found ? **found : session;
   }
-  cli::SessionEvidence evidence(const archive::SessionSummary& session) {
+  view::SessionEvidence evidence(const archive::SessionSummary& session) {
     auto reader = archive::Reader::open(rig_->file("archive"));
-    auto evidence = cli::evidence_of(*reader, found(session));
+    auto evidence = view::evidence_of(*reader, found(session));
     EXPECT_TRUE(evidence) << evidence.error().message;
     return *evidence;
   }
   // The files in this role, once `count` are told of and none is on its way.
-  cli::SessionEvidence settled(const archive::SessionSummary& session, size_t count = 1,
-                               formats::FileRole role = formats::FileRole::program) {
-    cli::SessionEvidence last;
+  view::SessionEvidence settled(const archive::SessionSummary& session, size_t count = 1,
+                                formats::FileRole role = formats::FileRole::program) {
+    view::SessionEvidence last;
     EXPECT_TRUE(eventually([&] {
       last = evidence(session);
       std::erase_if(last.files, [&](const formats::FileEvent& file) { return file.role != role; });

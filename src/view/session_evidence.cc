@@ -1,10 +1,10 @@
-#include "cli/session_evidence.h"
+#include "view/session_evidence.h"
 
 #include <algorithm>
 
 #include "formats/event_codec.h"
 
-namespace skep::cli {
+namespace skep::view {
 namespace {
 
 using formats::FileEvent;
@@ -59,6 +59,10 @@ uint64_t SessionEvidence::written_left_out() const {
 Result<SessionEvidence> evidence_of(archive::Reader& reader, const archive::SessionSummary& session) {
   SessionEvidence evidence;
   const auto read = reader.for_each(session, {}, [&](const formats::Record& record) {
+    if (record.type == formats::RecordType::opened)
+      evidence.opened = formats::decode<formats::OpenedEvent>(record.payload);
+    if (record.type == formats::RecordType::closed)
+      evidence.closed = formats::decode<formats::ClosedEvent>(record.payload);
     if (record.type == formats::RecordType::crash) {
       if (auto crash = formats::decode<formats::CrashEvent>(record.payload)) evidence.crashes[crash->alert] = *crash;
     }
@@ -151,4 +155,4 @@ std::string crash_details(const CrashState& state) {
   return text.empty() ? text : text.substr(1) + "\n";
 }
 
-}  // namespace skep::cli
+}  // namespace skep::view

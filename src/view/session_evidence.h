@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,15 @@
 #include "base/text.h"
 #include "formats/segment.h"
 
-namespace skep::cli {
+namespace skep::view {
 
 struct SessionEvidence {
   std::vector<formats::FileEvent> files;            // each once, as it stands now
   std::map<uint64_t, formats::CrashEvent> crashes;  // by alert
 
   std::vector<std::string> losses;  // of the kernel's records, in words
+  std::optional<formats::OpenedEvent> opened;
+  std::optional<formats::ClosedEvent> closed;
 
   // The alert's program, or its interpreter; nullptr: none is known.
   const formats::FileEvent* file_of(const Alert& alert, formats::FileRole role = formats::FileRole::program) const;
@@ -37,4 +40,4 @@ std::string role_text(const formats::FileEvent& file);  // the same, and what it
 std::string crash_text(const CrashState& state);        // "SIGSEGV at 0x… rip 0x…"
 std::string crash_details(const CrashState& state);     // registers, code and stack, a line or more
 
-}  // namespace skep::cli
+}  // namespace skep::view
