@@ -420,7 +420,9 @@ Status Writer::store(std::optional<Index>& index, const std::map<uint64_t, Sessi
   std::vector<SessionSummary> rows;
   rows.reserve(waiting.size());
   for (const auto& [id, row] : waiting) rows.push_back(row);
-  return index->put(rows, segment);
+  if (auto put = index->put(rows, segment); !put || !options_.indexed) return put;
+  for (const SessionSummary& row : rows) options_.indexed(row);
+  return {};
 }
 
 }  // namespace skep::archive

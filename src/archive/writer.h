@@ -3,6 +3,7 @@
 // the index with what lies there. One thread calls it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,6 +26,8 @@ struct WriterOptions {
   uint64_t segment_bytes = 64 << 20;
   uint64_t ring_bytes = 16 << 20;  // at least kRingBytesMin
   bool tell_durable = false;       // durable_fd() is used
+  // Called on the index thread with each row that is in the index now; the segments hold what it leads to.
+  std::function<void(const SessionSummary&)> indexed = {};
 };
 constexpr uint64_t kRingBytesMin = 4 << 20;
 

@@ -78,6 +78,8 @@ std::string status_json(const Picture& picture) {
       .field("buffers_bytes", picture.buffers_bytes)
       .field("sources_known", picture.sources_known)
       .field("sources_forgotten_early", picture.sources_forgotten_early);
+  json.key("tagged_logs").begin_object().field("written", picture.tagged_logs.written);
+  json.field("failed", picture.tagged_logs.failed).field("overflowed", picture.tagged_logs.overflowed).end_object();
   json.key("baits").begin_array();
   for (const BaitPicture& bait : picture.baits) json.raw(bait.json);
   json.end_array().key("degraded").begin_array();

@@ -9,6 +9,7 @@
 
 #include "archive/writer.h"
 #include "proxy/counters.h"
+#include "view/tagged_logs.h"
 
 namespace skep::proxy {
 
@@ -36,6 +37,7 @@ struct Picture {
   uint64_t ring_bytes = 0;
   uint64_t ring_bytes_used = 0;
   uint64_t waiting_for_port = 0;
+  view::TaggedLogs::Counters tagged_logs;
   uint64_t descriptors_of_sessions = 0;
   uint64_t descriptors_max = 0;
   uint64_t sessions_allowed = 0;  // what descriptors allow, where that is less than sessions_max

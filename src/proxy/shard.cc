@@ -75,9 +75,12 @@ Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options
   auto keys = load_keys(options);
   if (!keys) return tl::unexpected<Error>(keys.error());
   if (auto given = give_up_privileges(options); !given) return tl::unexpected<Error>(given.error());
-  auto writer = archive::Writer::open(options.archive, {options.segment_bytes});
+  archive::WriterOptions writing{options.segment_bytes};
+  writing.indexed = [&tagged = shard->tagged_](const archive::SessionSummary& row) { tagged.indexed(row); };
+  auto writer = archive::Writer::open(options.archive, writing);
   if (!writer) return tl::unexpected<Error>(writer.error());
   shard->writer_ = std::move(*writer);
+  if (auto started = shard->tagged_.start(); !started) return tl::unexpected<Error>(started.error());
   if (auto started = shard->start_baits(std::move(*keys)); !started) return tl::unexpected<Error>(started.error());
   shard->recall();
   if (auto started = shard->start_commands(); !started) return tl::unexpected<Error>(started.error());

@@ -22,6 +22,7 @@
 #include "proxy/metrics_server.h"
 #include "proxy/picture.h"
 #include "proxy/relay.h"
+#include "view/tagged_logs.h"
 #include "wire/local.h"
 
 namespace skep::proxy {
@@ -95,6 +96,7 @@ class Shard {
   io::Loop loop_;
   Limits limits_;
   Buffers buffers_;
+  view::TaggedLogs tagged_{options_.archive};  // told by the writer, to its end
   std::unique_ptr<archive::Writer> writer_;
   std::vector<Listener> listeners_;
   std::vector<std::unique_ptr<Bait>> baits_;

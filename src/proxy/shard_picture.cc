@@ -36,6 +36,7 @@ Picture Shard::picture() const {
   picture.ring_bytes = writer_->ring_bytes();
   picture.ring_bytes_used = writer_->ring_bytes_used();
   picture.waiting_for_port = waiting_for_port_.size();
+  picture.tagged_logs = tagged_.counters();
   picture.descriptors_max = descriptors_max_;
   for (size_t i = 0; i < kLimits; ++i)
     picture.counters.limits.try_emplace(std::string(to_string(static_cast<Limit>(i))), 0);
