@@ -31,9 +31,11 @@ class Packets {
     const int64_t time = record.time_ns;
     if (record.type == RecordType::data) return data(record);
     if (record.type == RecordType::half_closed) return writer_.finished(time, record.direction);
-    JsonWriter json;
-    record_json(json, record);
-    if (!writer_.custom(json.text())) return false;
+    if (session_.alerts_total > 0) {
+      JsonWriter json;
+      record_json(json, record);
+      if (!writer_.custom(json.text())) return false;
+    }
     switch (record.type) {
       case RecordType::opened:
         return opened(record);
