@@ -112,8 +112,10 @@ SKEP_FOLDING uint32_t folded(uint32_t state, ByteView bytes) {
 }  // namespace
 
 uint32_t crc32(ByteView bytes, uint32_t before) {
+  if (bytes.empty()) return before;  // zlib begins anew where there is no address
   static const bool can_fold = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
-  if (!can_fold || bytes.size() < kFoldedMin) return static_cast<uint32_t>(::crc32_z(before, bytes.data(), bytes.size()));
+  if (!can_fold || bytes.size() < kFoldedMin)
+    return static_cast<uint32_t>(::crc32_z(before, bytes.data(), bytes.size()));
   const size_t whole = bytes.size() / kLane * kLane;
   const uint32_t head = ~folded(~before, bytes.first(whole));
   return static_cast<uint32_t>(::crc32_z(head, bytes.data() + whole, bytes.size() - whole));

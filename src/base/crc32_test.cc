@@ -26,5 +26,10 @@ TEST(Crc32Test, FoldsToWhatZlibCounts) {
   EXPECT_EQ(crc32(bytes), ::crc32_z(0, bytes.data(), bytes.size()));
 }
 
+TEST(Crc32Test, NothingAddsNothingWhereverItLies) {
+  EXPECT_EQ(crc32(ByteView(), 0xcbf43926u), 0xcbf43926u);
+  EXPECT_EQ(crc32(as_bytes("123456789").first(0), 0xcbf43926u), 0xcbf43926u);
+}
+
 }  // namespace
 }  // namespace skep
