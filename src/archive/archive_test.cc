@@ -25,7 +25,9 @@ class ArchiveTest : public testing::Test {
     folder_ = name;
   }
   std::unique_ptr<Writer> writer(uint64_t segment_bytes = 64 << 20) {
-    auto opened = Writer::open(folder_, {segment_bytes});
+    WriterOptions options;
+    options.segment_bytes = segment_bytes;
+    auto opened = Writer::open(folder_, options);
     EXPECT_TRUE(opened) << opened.error().message;
     return opened ? std::move(*opened) : nullptr;
   }

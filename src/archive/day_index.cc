@@ -13,6 +13,7 @@ namespace skep::archive {
 namespace {
 
 constexpr int kBusyMs = 5000;
+constexpr int kForgetAtOnce = 4096;
 
 // `rules` is small: the sessions with alerts alone are in it.
 constexpr char kSchema[] = R"sql(
@@ -97,7 +98,10 @@ Result<DayIndex> DayIndex::open(const std::string& path, Access access) {
 }
 
 Status DayIndex::set_up() {
-  if (auto set = run_sql(db_.get(), "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"); !set) return set;
+  if (auto set =
+          run_sql(db_.get(), "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
+      !set)
+    return set;
   return run_sql(db_.get(), kSchema);
 }
 
@@ -200,6 +204,42 @@ Result<uint64_t> DayIndex::count() const {
   const auto number = number_of(db_.get(), "SELECT count(*) FROM sessions");
   if (!number) return tl::unexpected<Error>(number.error());
   return static_cast<uint64_t>(*number);
+}
+
+Result<std::optional<DayIndex::Standing>> DayIndex::standing(SessionId id) {
+  if (!standing_) {
+    auto made = prepare(db_.get(), "SELECT class, end_ns FROM sessions WHERE id = ?");
+    if (!made) return tl::unexpected<Error>(made.error());
+    standing_ = std::move(*made);
+  }
+  sqlite3_bind_int64(standing_.get(), 1, static_cast<sqlite3_int64>(id.value));
+  const int step = sqlite3_step(standing_.get());
+  std::optional<Standing> found;
+  if (step == SQLITE_ROW)
+    found = Standing{static_cast<SessionClass>(sqlite3_column_int(standing_.get(), 0)),
+                     static_cast<int64_t>(sqlite3_column_int64(standing_.get(), 1))};
+  sqlite3_reset(standing_.get());
+  if (step != SQLITE_ROW && step != SQLITE_DONE) return sqlite_failure(db_.get(), "read");
+  return found;
+}
+
+Result<uint64_t> DayIndex::forget(uint32_t last_segment, int64_t ended_before_ns) {
+  const std::string some = fmt::format(
+      "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE last_segment <= {} AND class < 2 AND end_ns <> "
+      "0 "
+      "AND end_ns < {} LIMIT {})",
+      last_segment, ended_before_ns, kForgetAtOnce);
+  uint64_t all = 0;
+  while (true) {
+    if (auto done = run_sql(db_.get(), some); !done) return tl::unexpected<Error>(done.error());
+    const int gone = sqlite3_changes(db_.get());
+    all += static_cast<uint64_t>(gone);
+    if (gone < kForgetAtOnce) break;
+  }
+  if (all > 0) {
+    if (auto done = run_sql(db_.get(), "PRAGMA incremental_vacuum"); !done) return tl::unexpected<Error>(done.error());
+  }
+  return all;
 }
 
 Status DayIndex::seal() {

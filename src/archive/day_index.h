@@ -42,6 +42,15 @@ class DayIndex {
   Result<uint32_t> indexed_segment() const;
   Result<uint64_t> count() const;
 
+  struct Standing {
+    SessionClass session_class = SessionClass::harmless;
+    int64_t end_ns = 0;
+  };
+  Result<std::optional<Standing>> standing(SessionId id);
+  // Forgets the sessions that ended before a time, are not tagged, and have no record behind that segment; a few
+  // thousand at a time, so that whoever feeds the day gets in between. Returns how many.
+  Result<uint64_t> forget(uint32_t last_segment, int64_t ended_before_ns);
+
   // Secondary indexes and the search for text. Takes seconds for a million sessions, and holds up whoever writes the
   // same day meanwhile.
   bool sealed() const { return sealed_; }
@@ -57,6 +66,7 @@ class DayIndex {
   Result<std::vector<SessionSummary>> query(const std::string& where, const std::vector<std::string>& texts,
                                             const std::string& order) const;
   Database db_;
+  Statement standing_;  // kept: it is asked for each session of a segment
   bool sealed_ = false;
 };
 

@@ -83,8 +83,11 @@ Result<Index> Index::open(const std::string& folder, bool writable) {
 }
 
 Result<DayIndex*> Index::day(int64_t day, bool make) {
-  if (const auto found = open_.find(day); found != open_.end()) return &found->second;
   const std::string path = day_path(folder_, day);
+  if (const auto found = open_.find(day); found != open_.end()) {
+    if (there(path)) return &found->second;
+    open_.erase(found);  // retention has taken it away
+  }
   if (!make && !there(path)) return nullptr;
   auto opened = DayIndex::open(path, writable_ ? Access::write : Access::read);
   if (!opened && !writable_ && opened.error().code == ENOENT) return nullptr;
@@ -135,6 +138,13 @@ Result<std::optional<SessionSummary>> Index::find(SessionId id) {
   if (!index) return tl::unexpected<Error>(index.error());
   if (*index == nullptr) return std::optional<SessionSummary>();
   return (*index)->find(id);
+}
+
+Result<std::optional<DayIndex::Standing>> Index::standing(SessionId id) {
+  auto index = day(day_of(id));
+  if (!index) return tl::unexpected<Error>(index.error());
+  if (*index == nullptr) return std::optional<DayIndex::Standing>();
+  return (*index)->standing(id);
 }
 
 Result<std::vector<SessionSummary>> Index::open_sessions() {

@@ -33,6 +33,8 @@ class Index {
   Result<std::vector<SessionSummary>> select(const Filter& filter);
   Result<std::optional<SessionSummary>> find(SessionId id);
   Result<std::vector<SessionSummary>> open_sessions();
+  // How a session stands, cheaper than all of it; nullopt: it is not known.
+  Result<std::optional<DayIndex::Standing>> standing(SessionId id);
   // The newest segment that may hold what the index lacks; 0: any may.
   Result<uint32_t> indexed_segment();
   // One day's; nullptr: there is none (and it is not to be made).

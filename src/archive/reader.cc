@@ -30,6 +30,7 @@ Status Reader::for_each(const SessionSummary& session, const formats::RecordPlac
 // more.
 Status Reader::for_each_while(const SessionSummary& session, const formats::RecordPlace& after,
                               const std::function<bool(const formats::Record&)>& take) {
+  beginning_dropped_ = false;
   std::vector<formats::RecordPlace> kept;
   uint64_t stride = 1;
   uint64_t count = 0;
@@ -63,6 +64,10 @@ Status Reader::walk_back(const SessionSummary& session, const formats::RecordPla
   for (formats::RecordPlace at = from; at && until < at;) {
     const auto loaded = segments_.read(at);
     if (!loaded) return tl::unexpected<Error>(loaded.error());
+    if (loaded->gone) {
+      beginning_dropped_ = true;
+      break;
+    }
     if (loaded->decoded.record.session != session.id)
       return fail("segment {}: the record at offset {} is another session's", at.segment, at.offset);
     take(at);
@@ -80,6 +85,7 @@ Result<bool> Reader::hand_out(const std::vector<formats::RecordPlace>& newest_fi
   for (auto place = newest_first.rbegin(); place != newest_first.rend(); ++place) {
     const auto loaded = segments_.read(*place);
     if (!loaded) return tl::unexpected<Error>(loaded.error());
+    if (loaded->gone) continue;  // retention came between
     if (!take(loaded->decoded.record)) return false;
   }
   return true;
@@ -88,7 +94,7 @@ Result<bool> Reader::hand_out(const std::vector<formats::RecordPlace>& newest_fi
 Result<int64_t> Reader::last_time(const SessionSummary& session) {
   const auto loaded = segments_.read(session.last);
   if (!loaded) return tl::unexpected<Error>(loaded.error());
-  return loaded->decoded.record.time_ns;
+  return loaded->gone ? session.end_ns : loaded->decoded.record.time_ns;
 }
 
 namespace {

@@ -20,6 +20,8 @@ class Reader {
   // Errors: the archive cannot be read; nullopt: there is no such session.
   Result<std::optional<SessionSummary>> find(SessionId id) { return index_.find(id); }
 
+  // After for_each: earlier records of the session have been dropped by retention.
+  bool beginning_dropped() const { return beginning_dropped_; }
   // The session's records in order, those after `after` alone (nowhere: all). The record's payload is borrowed for the
   // call. Memory is one record's and some 100 KiB, however many there are.
   Status for_each(const SessionSummary& session, const formats::RecordPlace& after,
@@ -39,6 +41,7 @@ class Reader {
   std::string folder_;
   Index index_;
   SegmentReader segments_;
+  bool beginning_dropped_ = false;
 };
 
 // Makes the index anew from the segments. Nobody may be writing. A crash meanwhile leaves an index that says of itself

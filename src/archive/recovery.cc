@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "archive/ring.h"
+#include "archive/sealing.h"
 #include "archive/segments.h"
 #include "base/log.h"
 
@@ -135,6 +136,7 @@ class Reading {
   void segment(uint32_t number) {
     const auto end = reader_.scan(number, [&](const auto& record, const auto& place) { take(record, place); });
     if (!end) return log::warning("archive: {}", end.error().message);
+    if (const auto file = reader_.open(number); file && (*file)->sealed()) return;  // it has no tail
     if (const auto cut = cut_tail(folder_, number, *end); !cut) log::warning("archive: {}", cut.error().message);
   }
   Recovered& recovered() { return recovered_; }
@@ -162,6 +164,7 @@ class Reading {
 
 Result<Recovered> recover_log(const std::string& folder, Index& index) {
   if (auto stored = store_ring(folder); !stored) return tl::unexpected<Error>(stored.error());
+  if (auto removed = remove_half_sealed(folder); !removed) return tl::unexpected<Error>(removed.error());
   std::vector<std::string> foreign;
   const auto numbers = list_segments(folder, &foreign);
   if (!numbers) return tl::unexpected<Error>(numbers.error());

@@ -48,6 +48,7 @@ Storer::Storer(Ring& ring, const StorerOptions& options)
       moved_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       tail_block_(static_cast<uint8_t*>(std::aligned_alloc(kBlock, kBlock))) {
   SKEP_CHECK(wake_ && moved_ && tail_block_ != nullptr);
+  finished_ = options.finished_segment;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -180,8 +181,10 @@ bool Storer::store_segment(Segment& segment, uint64_t to) {
 // To its true length, which also gives back what was set aside for more.
 bool Storer::seal(Segment& segment) {
   if (::ftruncate(segment.file.get(), static_cast<off_t>(segment.end - segment.start)) == 0 &&
-      ::fdatasync(segment.file.get()) == 0)
+      ::fdatasync(segment.file.get()) == 0) {
+    finished_ = segment.number;
     return true;
+  }
   failed("finish", segment.number);
   return false;
 }

@@ -15,7 +15,8 @@ namespace skep::archive {
 
 struct StorerOptions {
   uint32_t commit_ms = 10;
-  bool tell_durable = false;  // somebody waits at durable_fd()
+  bool tell_durable = false;      // somebody waits at durable_fd()
+  uint32_t finished_segment = 0;  // the newest of a former life
 };
 
 class Storer {
@@ -35,6 +36,8 @@ class Storer {
 
   // Any thread. True while the files cannot be written.
   bool failing() const { return failing_.load(); }
+  // Segments up to this one are whole in their files and grow no more.
+  uint32_t finished_segment() const { return finished_.load(); }
   // Up to where the disk has confirmed; its descriptor is readable whenever that has moved on.
   uint64_t durable() const { return durable_.load(); }
   int durable_fd() const { return moved_.get(); }
@@ -66,6 +69,7 @@ class Storer {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> failing_{false};
   std::atomic<uint64_t> durable_{0};
+  std::atomic<uint32_t> finished_{0};
   uint64_t next_wake_ = 0;    // the appender's
   int64_t confirmed_ns_ = 0;  // this and the next two: the thread's
   bool at_once_ = false;

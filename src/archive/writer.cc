@@ -63,6 +63,9 @@ Result<std::unique_ptr<Writer>> Writer::open(const std::string& folder, const Wr
   if (auto stands = writer->evidence_.begin(); !stands) return tl::unexpected<Error>(stands.error());
   if (auto recovered = writer->recover(); !recovered) return tl::unexpected<Error>(recovered.error());
   writer->index_thread_ = std::thread([raw = writer.get()] { raw->feed_index(); });
+  writer->keeper_ = std::make_unique<Keeper>(
+      folder, KeeperOptions{options.segment_bytes, options.compress_after_s, options.retention, options.keeper_pass_ms,
+                            options.room, [storer = writer->storer_.get()] { return storer->finished_segment(); }});
   return writer;
 }
 
@@ -85,7 +88,8 @@ Status Writer::recover() {
   if (!index) return tl::unexpected<Error>(index.error());
   auto left = recover_log(folder_, *index);
   if (!left) return tl::unexpected<Error>(left.error());
-  segment_number_ = left->last_segment;
+  // Never a number that was given already, also where the newest segments are gone.
+  segment_number_ = std::max(left->last_segment, dropped_up_to(folder_));
   last_id_ = left->last_id;
   if (auto begun = begin_log(); !begun) return begun;
   const int64_t now = now_realtime_ns();
@@ -119,7 +123,7 @@ Status Writer::begin_log() {
   auto ring = Ring::make(folder_, std::max(options_.ring_bytes, kRingBytesMin));
   if (!ring) return tl::unexpected<Error>(ring.error());
   ring_ = std::move(*ring);
-  storer_ = std::make_unique<Storer>(*ring_, StorerOptions{10, options_.tell_durable});
+  storer_ = std::make_unique<Storer>(*ring_, StorerOptions{10, options_.tell_durable, segment_number_});
   auto begun = begin_segment(now_realtime_ns());
   if (begun) return begun;
   storer_.reset();
@@ -173,6 +177,7 @@ Status Writer::begin_segment(int64_t time_ns) {
 }
 
 Writer::~Writer() {
+  keeper_.reset();
   if (!storer_) return;
   tick();
   storer_.reset();
@@ -188,7 +193,10 @@ Writer::~Writer() {
 }
 
 const Health& Writer::health() {
-  health_.disk_full = no_segment_ || refusing_ || storer_->failing();
+  const DiskStage stage = keeper_->stage();
+  health_.disk_full = no_segment_ || refusing_ || storer_->failing() || stage != DiskStage::roomy;
+  health_.tagged_only = stage == DiskStage::tagged_only;
+  health_.metadata_only = stage == DiskStage::metadata_only;
   // Nobody may be receiving any more who would find the room that there is again.
   if (ring_->free_bytes() > ring_->bytes() / 2) health_.ring_behind = false;
   return health_;
@@ -218,6 +226,11 @@ SessionId Writer::opened(int64_t time_ns, const formats::OpenedEvent& event) {
 bool Writer::data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes) {
   Known* const known = find(id);
   if (known == nullptr) return false;
+  if (stage() == DiskStage::metadata_only) {
+    known->offsets[static_cast<size_t>(direction)] += bytes.size();
+    lost(*known, bytes.size());
+    return false;
+  }
   bool stored = true;
   while (!bytes.empty()) {
     const ByteView piece = bytes.first(std::min(bytes.size(), formats::kPayloadBytesMax));
@@ -294,8 +307,26 @@ bool Writer::append(const Record& record, Known& known) {
     if (write_record({record.session, RecordType::note, Direction::to_bait, record.time_ns, 0, {}, words}, known))
       known.lost_bytes = 0;
   }
+  if (known.said != stage() && record.type != RecordType::note) say_stage(record, known);
   if (wants_segment(record_bytes(record.payload.size()))) rotate(record.time_ns);
   return write_record(record, known);
+}
+
+// In the log of each session that has anything to say while the disk is full.
+void Writer::say_stage(const Record& record, Known& known) {
+  const DiskStage now = stage();
+  known.said = now;
+  if (now < DiskStage::tagged_only) return;
+  const char* const words =
+      now == DiskStage::tagged_only
+          ? "tagged-only: the disk is nearly full; these bytes are kept only if the session is tagged"
+          : "metadata-only: the disk is full; this session's bytes are not kept";
+  const Bytes payload = formats::encode(formats::NoteEvent{formats::NoteKind::other, words});
+  write_record({record.session, RecordType::note, Direction::to_bait, record.time_ns, 0, {}, payload}, known);
+}
+
+DiskStage Writer::stage() const {
+  return keeper_ ? keeper_->stage() : DiskStage::roomy;
 }
 
 bool Writer::wants_segment(uint64_t record_bytes) const {

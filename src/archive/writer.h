@@ -14,6 +14,7 @@
 
 #include "archive/evidence_store.h"
 #include "archive/index.h"
+#include "archive/keeper.h"
 #include "archive/ring.h"
 #include "archive/storer.h"
 #include "archive/summary.h"
@@ -28,11 +29,17 @@ struct WriterOptions {
   bool tell_durable = false;       // durable_fd() is used
   // Called on the index thread with each row that is in the index now; the segments hold what it leads to.
   std::function<void(const SessionSummary&)> indexed = {};
+  uint32_t compress_after_s = 60;  // that a finished segment has rested
+  formats::RetentionOptions retention = {};
+  std::function<DiskRoom()> room = {};  // for the tests; none: of the archive's file system
+  uint32_t keeper_pass_ms = 2000;
 };
 constexpr uint64_t kRingBytesMin = 4 << 20;
 
 struct Health {
   bool disk_full = false;    // or the segments cannot be written for another reason
+  bool tagged_only = false;  // the stages of disk_stage.h
+  bool metadata_only = false;
   bool ring_behind = false;  // the disk is slower than what comes in: it is held back
   uint64_t records_lost = 0;
   uint64_t bytes_lost = 0;
@@ -91,8 +98,9 @@ class Writer {
   struct Known {
     SessionSummary summary;
     uint64_t offsets[2] = {0, 0};
-    uint64_t lost_bytes = 0;  // not yet said in its log
-    bool dirty = false;       // its summary is to go to the index
+    uint64_t lost_bytes = 0;            // not yet said in its log
+    bool dirty = false;                 // its summary is to go to the index
+    DiskStage said = DiskStage::roomy;  // in its log
   };
   static constexpr size_t kClosedMax = 65536;  // remembered for alerts that come after the end
 
@@ -108,12 +116,14 @@ class Writer {
   template <typename Event>
   bool append_event(SessionId id, formats::RecordType type, int64_t time_ns, const Event& event);
   bool write_record(formats::Record record, Known& known);
+  void say_stage(const formats::Record& record, Known& known);
   bool wants_segment(uint64_t record_bytes) const;
   void rotate(int64_t time_ns);
   bool make_room(uint64_t bytes);
   void lost(Known& known, size_t bytes);
   void touch(Known& known);
   Known* find(SessionId id);
+  DiskStage stage() const;
   void feed_index();
   Status store(std::optional<Index>& index, const std::map<uint64_t, SessionSummary>& waiting, uint32_t segment) const;
 
@@ -146,6 +156,7 @@ class Writer {
   };
   BoundedQueue<Batch> batches_{64};
   std::thread index_thread_;
+  std::unique_ptr<Keeper> keeper_;
   std::atomic<bool> stopping_{false};
 };
 

@@ -32,6 +32,7 @@ constexpr NumberRow kProxyNumbers[] = {
     {"shutdown_grace_ms", &ProxyOptions::shutdown_grace_ms, 0, 600'000},
     {"buffer_bytes", &ProxyOptions::buffer_bytes, 4096, kPayloadBytesMax},
     {"heartbeat_ms", &ProxyOptions::heartbeat_ms, 50, 60'000},
+    {"compress_after_s", &ProxyOptions::compress_after_s, 0, 86'400},
 };
 // Those that need 64 bits.
 struct BytesRow {
@@ -119,6 +120,23 @@ void read_durability(YamlMap& map, ProxyOptions& options) {
   if (text != "forward" && text != "forward-after-disk")
     map.complain("durability", fmt::format("wants forward or forward-after-disk, found '{}'", text));
   options.durability = text == "forward-after-disk" ? Durability::disk : Durability::memory;
+}
+
+constexpr uint64_t kRetentionBytesLeast = uint64_t{64} << 20;
+
+void read_retention(const YAML::Node& node, Complaints& complaints, RetentionOptions& retention) {
+  YamlMap map(node, complaints, "retention");
+  map.number("days", retention.days, 1, 36'500);
+  map.number("bytes", retention.bytes, kRetentionBytesLeast, uint64_t{1} << 60);
+  map.finish();
+}
+
+void emit_retention(YAML::Emitter& out, const RetentionOptions& retention) {
+  if (retention.days == 0 && retention.bytes == 0) return;
+  out << YAML::Key << "retention" << YAML::Value << YAML::Flow << YAML::BeginMap;
+  if (retention.days > 0) out << YAML::Key << "days" << YAML::Value << retention.days;
+  if (retention.bytes > 0) out << YAML::Key << "bytes" << YAML::Value << retention.bytes;
+  out << YAML::EndMap;
 }
 
 void check_names(const ProxyOptions& options, YamlMap& map) {
@@ -244,6 +262,8 @@ Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::str
   for (const BytesRow& row : kProxyBytes) map.number(row.key, options.*row.field, row.least, row.most);
   read_source_ports(map, options);
   read_durability(map, options);
+  if (const YAML::Node retention = map.node("retention"); retention.IsDefined())
+    read_retention(retention, complaints, options.retention);
   read_log(map, options.log);
   if (Endpoint metrics; endpoint(map, "metrics", metrics)) options.metrics = metrics;
   if (options.socket.empty()) options.socket = options.archive + "/proxy.sock";
@@ -307,6 +327,7 @@ std::string effective_yaml(const ProxyOptions& options) {
   for (const NumberRow& row : kProxyNumbers)
     out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
   for (const BytesRow& row : kProxyBytes) out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
+  emit_retention(out, options.retention);
   emit_text(out, "durability", options.durability == Durability::disk ? "forward-after-disk" : "forward");
   emit_log(out, options.log);
   if (options.metrics) emit_text(out, "metrics", to_string(*options.metrics));

@@ -36,6 +36,12 @@ enum class Durability : uint8_t {
   disk,    // the disk has confirmed it
 };
 
+// How long harmless sessions are kept; suspect ones and attacks are kept for ever. 0: no limit.
+struct RetentionOptions {
+  uint32_t days = 0;
+  uint64_t bytes = 0;  // of segments and index
+};
+
 struct ProxyOptions {
   std::string archive;
   std::string keys;
@@ -62,6 +68,8 @@ struct ProxyOptions {
   uint32_t buffer_bytes = 262'144;  // of one direction of one session: read at once, and held for a bait to come
   uint32_t heartbeat_ms = 1000;
   uint64_t segment_bytes = 64 << 20;
+  uint32_t compress_after_s = 60;              // that a finished segment has rested
+  RetentionOptions retention;                  // retention: {days: 90, bytes: 500000000000}
   Durability durability = Durability::memory;  // "forward", "forward-after-disk"
   log::Options log;
   std::optional<Endpoint> metrics;  // where Prometheus reads; none: nowhere

@@ -22,6 +22,8 @@ source_ports: 40000-40031
 durability: forward-after-disk
 log: {format: json, level: warning}
 metrics: 127.0.0.1:9464
+compress_after_s: 5
+retention: {days: 90, bytes: 500000000000}
 )";
 
 constexpr char kMonitor[] = R"(listen: 10.99.0.3:7443
@@ -51,6 +53,9 @@ TEST(ProxyOptionsTest, ReadsTheLeastThatWorks) {
   EXPECT_EQ(options->source_port_last, 40031);
   EXPECT_EQ(options->durability, Durability::disk);
   EXPECT_EQ(to_string(*options->metrics), "127.0.0.1:9464");
+  EXPECT_EQ(options->compress_after_s, 5u);
+  EXPECT_EQ(options->retention.days, 90u);
+  EXPECT_EQ(options->retention.bytes, 500'000'000'000u);
   EXPECT_EQ(options->log.format, log::Format::json);
   EXPECT_EQ(options->log.level, log::Level::warning);
 }

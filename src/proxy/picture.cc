@@ -55,6 +55,8 @@ uint64_t Picture::sessions_live() const {
 std::vector<std::string_view> degraded_states(const Wholeness& whole) {
   std::vector<std::string_view> states;
   if (whole.health.disk_full) states.emplace_back("disk-full");
+  if (whole.health.tagged_only) states.emplace_back("tagged-only");
+  if (whole.health.metadata_only) states.emplace_back("metadata-only");
   if (whole.out_of_descriptors) states.emplace_back("descriptors");
   if (whole.monitor_away) states.emplace_back("monitor-away");
   if (whole.health.ring_behind) states.emplace_back("ring-behind");

@@ -50,6 +50,14 @@ uint64_t random_seed() {
   return seed;
 }
 
+archive::WriterOptions writer_options(const formats::ProxyOptions& options) {
+  archive::WriterOptions writer;
+  writer.segment_bytes = options.segment_bytes;
+  writer.compress_after_s = options.compress_after_s;
+  writer.retention = options.retention;
+  return writer;
+}
+
 }  // namespace
 
 Shard::Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descriptors)
@@ -75,7 +83,7 @@ Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options
   auto keys = load_keys(options);
   if (!keys) return tl::unexpected<Error>(keys.error());
   if (auto given = give_up_privileges(options); !given) return tl::unexpected<Error>(given.error());
-  archive::WriterOptions writing{options.segment_bytes};
+  archive::WriterOptions writing = writer_options(options);
   writing.indexed = [&tagged = shard->tagged_](const archive::SessionSummary& row) { tagged.indexed(row); };
   auto writer = archive::Writer::open(options.archive, writing);
   if (!writer) return tl::unexpected<Error>(writer.error());
