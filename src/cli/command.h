@@ -16,6 +16,7 @@ struct Command {
 };
 
 int run_session(Words words);
+int run_archive(Words words);
 int run_hids(Words words);
 int run_keys(Words words);
 int run_status(Words words);
