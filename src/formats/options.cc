@@ -139,6 +139,16 @@ void emit_retention(YAML::Emitter& out, const RetentionOptions& retention) {
   out << YAML::EndMap;
 }
 
+void read_engine(YamlMap& map, ProxyOptions& options) {
+  std::string text;
+  if (!map.text("engine", text)) return;
+  const auto* const named = std::find(std::begin(kEngineNames), std::end(kEngineNames), text);
+  if (named == std::end(kEngineNames))
+    map.complain("engine", fmt::format("wants auto, io_uring or epoll, found '{}'", text));
+  else
+    options.engine = static_cast<Engine>(named - std::begin(kEngineNames));
+}
+
 void check_names(const ProxyOptions& options, YamlMap& map) {
   std::vector<std::string_view> baits;
   for (const BaitOptions& bait : options.baits) {
@@ -264,6 +274,7 @@ Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::str
   read_durability(map, options);
   if (const YAML::Node retention = map.node("retention"); retention.IsDefined())
     read_retention(retention, complaints, options.retention);
+  read_engine(map, options);
   read_log(map, options.log);
   if (Endpoint metrics; endpoint(map, "metrics", metrics)) options.metrics = metrics;
   if (options.socket.empty()) options.socket = options.archive + "/proxy.sock";

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "formats/outgoing.h"
+#include "model/engine.h"
 #include "model/session.h"
 
 namespace skep::formats {
@@ -71,6 +72,7 @@ struct ProxyOptions {
   uint32_t compress_after_s = 60;              // that a finished segment has rested
   RetentionOptions retention;                  // retention: {days: 90, bytes: 500000000000}
   Durability durability = Durability::memory;  // "forward", "forward-after-disk"
+  Engine engine = Engine::automatic;
   log::Options log;
   std::optional<Endpoint> metrics;  // where Prometheus reads; none: nowhere
 };

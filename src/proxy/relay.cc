@@ -38,7 +38,7 @@ Relay::Relay(archive::Writer& writer, Buffers& buffers, SessionId id, const Rela
       session_(options.buffer_bytes),
       active_ns_(now_monotonic_ns()) {
   Leg& leg = at(Side::client);
-  leg.socket = std::move(client);
+  leg.socket = io::Stream(std::move(client));
   leg.readable = leg.writable = true;  // for all that is known
 }
 
@@ -93,7 +93,7 @@ bool Relay::receive(Side from) {
   const auto room = writer_.room(most);
   held_ |= room.empty();
   if (room.empty()) return false;
-  const ssize_t got = ::recv(leg.socket.get(), room.data(), room.size(), 0);
+  const ssize_t got = leg.socket.receive(room);
   if (got < 0 && is_retried(errno)) {
     leg.readable = errno == EINTR;
     return leg.readable;
@@ -148,7 +148,7 @@ void Relay::drain(Side from) {
     const auto room = writer_.room(options_.buffer_bytes);
     held_ |= room.empty();
     if (room.empty()) return;
-    const ssize_t got = ::recv(leg.socket.get(), room.data(), room.size(), MSG_DONTWAIT);
+    const ssize_t got = leg.socket.receive(room);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     const ByteView bytes = room.first(static_cast<size_t>(got));
@@ -201,7 +201,7 @@ bool Relay::send_waiting(Side to) {
 size_t Relay::send(Side to, ByteView bytes) {
   Leg& leg = at(to);
   if (!leg.writable || bytes.empty()) return 0;
-  const ssize_t put = ::send(leg.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  const ssize_t put = leg.socket.send(bytes);
   if (put < 0 && is_reset(errno)) {
     obey(session_.was_reset(to));
     return 0;

@@ -36,7 +36,7 @@ class Relay {
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
-  void bait_chosen(Fd socket) { at(Side::bait).socket = std::move(socket); }
+  void bait_chosen(Fd socket) { at(Side::bait).socket = io::Stream(std::move(socket)); }
   void bait_stands();
   void bait_failed(int error);
   void end(EndReason reason) { obey(session_.end(reason)); }
@@ -49,6 +49,7 @@ class Relay {
   bool over() const { return session_.phase() == Phase::over; }
   bool connecting() const { return session_.phase() == Phase::connecting; }
   const Session& session() const { return session_; }
+  io::Stream& stream(Side side) { return at(side).socket; }
   int socket(Side side) const { return legs_[static_cast<size_t>(side)].socket.get(); }
   // A limit that it has met since it was last asked.
   std::optional<Limit> take_limit() { return std::exchange(limit_, std::nullopt); }
@@ -56,7 +57,7 @@ class Relay {
 
  private:
   struct Leg {
-    Fd socket;
+    io::Stream socket;
     bool readable = false;
     bool writable = false;
     bool ended = false;     // its FIN or its reset is there: a short read was not the last

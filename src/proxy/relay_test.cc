@@ -24,7 +24,7 @@ struct Pair {
   Fd theirs;
 };
 
-class RelayTest : public testing::Test {
+class RelayTest : public testing::TestWithParam<Engine> {
  protected:
   void SetUp() override {
     char name[] = "/tmp/skep-relay-XXXXXX";
@@ -36,8 +36,8 @@ class RelayTest : public testing::Test {
     auto listening = io::listen_tcp(*parse_endpoint("127.0.0.1:0"));
     ASSERT_TRUE(listening);
     listener_ = std::move(*listening);
-    auto loop = io::Loop::make();
-    ASSERT_TRUE(loop);
+    auto loop = io::Loop::make(GetParam());
+    if (!loop) GTEST_SKIP() << "no " << to_string(GetParam()) << " here: " << loop.error().message;
     loop_.emplace(std::move(*loop));
   }
 
@@ -56,7 +56,7 @@ class RelayTest : public testing::Test {
     id_ =
         writer_->opened(now_realtime_ns(), {"web", *parse_endpoint("192.0.2.1:4321"), *parse_endpoint("192.0.2.2:80")});
     relay_.emplace(*writer_, buffers_, id_, options, std::move(client.ours));
-    ASSERT_TRUE(loop_->add_connection(relay_->socket(Side::client), kClientToken));
+    ASSERT_TRUE(loop_->add_connection(relay_->stream(Side::client), kClientToken, false));
     if (with_bait) bait_comes();
   }
 
@@ -64,19 +64,22 @@ class RelayTest : public testing::Test {
     Pair bait = connected();
     bait_ = std::move(bait.theirs);
     relay_->bait_chosen(std::move(bait.ours));
-    ASSERT_TRUE(loop_->add_connection(relay_->socket(Side::bait), kBaitToken));
+    ASSERT_TRUE(loop_->add_connection(relay_->stream(Side::bait), kBaitToken, false));
     relay_->bait_stands();
   }
 
-  // As a shard would: the edges that come, and whatever can be moved then, until nothing comes any more.
+  // As a shard would: the edges that come, and whatever can be moved then. False: nothing came.
+  bool turn(int timeout_ms) {
+    const auto events = loop_->wait(timeout_ms);
+    for (const io::Event& event : events) relay_->told(event.token == kClientToken ? Side::client : Side::bait, event);
+    progress_ = relay_->move();
+    return !events.empty();
+  }
+
+  // Until nothing comes any more.
   void run() {
-    Relay::Progress progress = relay_->move();
-    while (!relay_->over()) {
-      const auto events = loop_->wait(kQuietMs);
-      if (events.empty() && progress == Relay::Progress::done) return;
-      for (const io::Event& event : events)
-        relay_->told(event.token == kClientToken ? Side::client : Side::bait, event);
-      progress = relay_->move();
+    progress_ = relay_->move();
+    while (!relay_->over() && (turn(kQuietMs) || progress_ != Relay::Progress::done)) {
     }
   }
 
@@ -112,6 +115,7 @@ class RelayTest : public testing::Test {
   Buffers buffers_{64 << 20};
   Fd listener_;
   std::optional<io::Loop> loop_;
+  Relay::Progress progress_ = Relay::Progress::done;
   std::optional<Relay> relay_;  // gives back to buffers_ and goes before it
   SessionId id_;
   Fd attacker_;
@@ -122,7 +126,7 @@ void put(const Fd& socket, std::string_view bytes) {
   ASSERT_EQ(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
 }
 
-TEST_F(RelayTest, PassesOnBothWaysWhatItRecords) {
+TEST_P(RelayTest, PassesOnBothWaysWhatItRecords) {
   begin();
   put(attacker_, "question");
   put(bait_, "greeting");
@@ -132,7 +136,7 @@ TEST_F(RelayTest, PassesOnBothWaysWhatItRecords) {
   EXPECT_EQ(recorded(Direction::to_bait), "question");
 }
 
-TEST_F(RelayTest, EndsWhenBothHaveFinished) {
+TEST_P(RelayTest, EndsWhenBothHaveFinished) {
   begin();
   put(attacker_, "last words");
   ::shutdown(attacker_.get(), SHUT_WR);
@@ -147,18 +151,16 @@ TEST_F(RelayTest, EndsWhenBothHaveFinished) {
   EXPECT_EQ(read_all(attacker_.get()), "answer");
 }
 
-TEST_F(RelayTest, WhoHasGoneBeforeTheBaitWasAskedIsOver) {
+TEST_P(RelayTest, WhoHasGoneBeforeTheBaitWasAskedIsOver) {
   begin({}, false);
   io::reset_on_close(attacker_.get());
   attacker_.reset();
-  pollfd until_reset{relay_->socket(Side::client), POLLIN, 0};
-  ASSERT_EQ(::poll(&until_reset, 1, 5000), 1);
-  relay_->move();
+  run();
   EXPECT_TRUE(relay_->over());
   EXPECT_EQ(relay_->session().end_reason(), EndReason::reset_by_client);
 }
 
-TEST_F(RelayTest, WhatComesBeforeTheBaitStandsWaitsUpToTheBound) {
+TEST_P(RelayTest, WhatComesBeforeTheBaitStandsWaitsUpToTheBound) {
   begin({.buffer_bytes = 4096}, false);
   put(attacker_, std::string(10'000, 'x'));
   run();
@@ -168,7 +170,7 @@ TEST_F(RelayTest, WhatComesBeforeTheBaitStandsWaitsUpToTheBound) {
   EXPECT_EQ(read_all(bait_.get()).size(), 10'000u);
 }
 
-TEST_F(RelayTest, AStalledSideIsReadForNoLongerThanOneRead) {
+TEST_P(RelayTest, AStalledSideIsReadForNoLongerThanOneRead) {
   begin({.buffer_bytes = 65536});
   std::string sent;
   std::string block(65536, 'a');
@@ -191,7 +193,7 @@ TEST_F(RelayTest, AStalledSideIsReadForNoLongerThanOneRead) {
   EXPECT_TRUE(recorded(Direction::to_bait) == sent);
 }
 
-TEST_F(RelayTest, OfASideThatResetsWhileTheOtherStallsTheLastBytesAreRecorded) {
+TEST_P(RelayTest, OfASideThatResetsWhileTheOtherStallsTheLastBytesAreRecorded) {
   begin({.buffer_bytes = 4096});
   const std::string block(65536, 'b');
   size_t sent = 0;
@@ -208,7 +210,7 @@ TEST_F(RelayTest, OfASideThatResetsWhileTheOtherStallsTheLastBytesAreRecorded) {
   EXPECT_GT(relay_->session().received_from(Side::client), before);
 }
 
-TEST_F(RelayTest, EndsAtItsBytesWithAllOfThemRecorded) {
+TEST_P(RelayTest, EndsAtItsBytesWithAllOfThemRecorded) {
   begin({.session_bytes_max = 1000});
   put(bait_, std::string(300, 'o'));
   run();
@@ -221,7 +223,7 @@ TEST_F(RelayTest, EndsAtItsBytesWithAllOfThemRecorded) {
   EXPECT_EQ(recorded(Direction::to_bait), std::string(700, 'i'));
 }
 
-TEST_F(RelayTest, WhereAllHoldTooMuchItHoldsAPieceAndGivesItBack) {
+TEST_P(RelayTest, WhereAllHoldTooMuchItHoldsAPieceAndGivesItBack) {
   buffers_.changed(0, 64 << 20);
   begin({.buffer_bytes = 65536}, false);
   put(attacker_, std::string(60'000, 'x'));
@@ -240,7 +242,7 @@ TEST_F(RelayTest, WhereAllHoldTooMuchItHoldsAPieceAndGivesItBack) {
   EXPECT_EQ(buffers_.held(), 64u << 20);
 }
 
-TEST_F(RelayTest, WhatItHeldIsGivenBackWithIt) {
+TEST_P(RelayTest, WhatItHeldIsGivenBackWithIt) {
   begin({.buffer_bytes = 4096}, false);
   put(attacker_, std::string(4096, 'x'));
   run();
@@ -249,16 +251,13 @@ TEST_F(RelayTest, WhatItHeldIsGivenBackWithIt) {
   EXPECT_EQ(buffers_.held(), 0u);
 }
 
-TEST_F(RelayTest, NothingIsPassedOnBeforeItsRecordIsOnDiskWhereThatIsWanted) {
+TEST_P(RelayTest, NothingIsPassedOnBeforeItsRecordIsOnDiskWhereThatIsWanted) {
   begin({.durability = formats::Durability::disk});
   put(attacker_, "kept first");
-  pollfd until_there{relay_->socket(Side::client), POLLIN, 0};
-  ASSERT_EQ(::poll(&until_there, 1, 5000), 1);
-  relay_->told(Side::client, {.readable = true});
   std::string passed_on;
   for (int i = 0; i < 5000 && passed_on.empty(); ++i) {
     const uint64_t durable = writer_->durable();
-    relay_->move();
+    turn(1);
     passed_on = read_all(bait_.get());
     if (!passed_on.empty()) {
       EXPECT_GE(writer_->durable(), writer_->recorded());
@@ -267,6 +266,9 @@ TEST_F(RelayTest, NothingIsPassedOnBeforeItsRecordIsOnDiskWhereThatIsWanted) {
   }
   EXPECT_EQ(passed_on, "kept first");
 }
+
+INSTANTIATE_TEST_SUITE_P(BothEngines, RelayTest, testing::Values(Engine::epoll, Engine::io_uring),
+                         [](const auto& each) { return std::string(to_string(each.param)); });
 
 }  // namespace
 }  // namespace skep::proxy

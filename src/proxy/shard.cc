@@ -68,7 +68,7 @@ Shard::Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descr
       descriptors_max_(descriptors) {}
 
 Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options) {
-  auto loop = io::Loop::make();
+  auto loop = io::Loop::make(options.engine);
   if (!loop) return tl::unexpected<Error>(loop.error());
   const uint64_t descriptors = raise_descriptors(Limits::descriptors_for(options.sessions_max));
   std::unique_ptr<Shard> shard(new Shard(options, std::move(*loop), descriptors));
@@ -272,8 +272,9 @@ void Shard::admit(io::Accepted accepted, size_t service) {
 // False: it could not be, and the session is over.
 bool Shard::watch(uint32_t index, Side side) {
   const Slot& slot = slots_[index];
-  const Kind kind = side == Side::client ? kClient : kBait;
-  const auto added = loop_.add_connection(slot.relay->socket(side), token_of(kind, index, slot.generation));
+  const bool bait = side == Side::bait;
+  const io::Token token = token_of(bait ? kBait : kClient, index, slot.generation);
+  const auto added = loop_.add_connection(slot.relay->stream(side), token, bait);
   if (added) return true;
   log::error("{}", added.error().message);
   end(index, EndReason::limit);

@@ -16,13 +16,13 @@ namespace {
 constexpr char kListen[] = "10.99.1.2:90";
 constexpr char kBait[] = "10.99.0.3:9000";
 
-class RelayTest : public testing::Test {
+class RelayTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override { start(""); }
   void start(const std::string& proxy_more) {
     if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
     RigOptions options;
-    options.proxy_more = proxy_more;
+    options.proxy_more = fmt::format("engine: {}\n{}", GetParam(), proxy_more);
     options.services_proxy = fmt::format(
         "  - {{name: bare, listen: [\"{0}\", \"[::]:90\"], address: {1}}}\n"
         "  - {{name: nobody, listen: [\"10.99.1.2:91\"], address: 10.99.0.3:1}}\n",
@@ -55,7 +55,7 @@ class RelayTest : public testing::Test {
   Fd listener_, client_, bait_;
 };
 
-TEST_F(RelayTest, KeepsHalfClosesInBothDirections) {
+TEST_P(RelayTest, KeepsHalfClosesInBothDirections) {
   open();
   send_text(client_, "question");
   ::shutdown(client_.get(), SHUT_WR);
@@ -71,7 +71,7 @@ TEST_F(RelayTest, KeepsHalfClosesInBothDirections) {
   EXPECT_EQ(session.forwarded_out, 31u);
 }
 
-TEST_F(RelayTest, AServerMaySpeakFirstAndEndFirst) {
+TEST_P(RelayTest, AServerMaySpeakFirstAndEndFirst) {
   open();
   send_text(bait_, "220 hello\r\n");
   EXPECT_EQ(receive_all(client_, 11).text, "220 hello\r\n");
@@ -81,7 +81,7 @@ TEST_F(RelayTest, AServerMaySpeakFirstAndEndFirst) {
   EXPECT_EQ(last(1).end_reason, EndReason::server_closed);
 }
 
-TEST_F(RelayTest, AResetIsAResetOnTheOtherSide) {
+TEST_P(RelayTest, AResetIsAResetOnTheOtherSide) {
   open();
   send_text(client_, "x");
   EXPECT_EQ(receive_all(bait_, 1).text, "x");
@@ -96,14 +96,14 @@ TEST_F(RelayTest, AResetIsAResetOnTheOtherSide) {
   EXPECT_EQ(last(2).end_reason, EndReason::reset_by_server);
 }
 
-TEST_F(RelayTest, ABaitThatRefusesIsAnOutcome) {
+TEST_P(RelayTest, ABaitThatRefusesIsAnOutcome) {
   auto client = connect_from(rig_->network().attacker(), "10.99.1.2:91");
   ASSERT_TRUE(client);
   EXPECT_TRUE(receive_all(*client).reset);
   EXPECT_EQ(last(1).end_reason, EndReason::bait_refused);
 }
 
-TEST_F(RelayTest, ABaitThatIsAwayIsAnOutcome) {
+TEST_P(RelayTest, ABaitThatIsAwayIsAnOutcome) {
   ASSERT_TRUE(rig_->network().set_link(false));
   auto client = connect_from(rig_->network().attacker(), kListen);
   ASSERT_TRUE(client);
@@ -111,7 +111,7 @@ TEST_F(RelayTest, ABaitThatIsAwayIsAnOutcome) {
   EXPECT_EQ(last(1).end_reason, EndReason::bait_unreachable);
 }
 
-TEST_F(RelayTest, IPv6IsRecordedAsItself) {
+TEST_P(RelayTest, IPv6IsRecordedAsItself) {
   const auto done = testbed::run_to_end({"/usr/bin/env", "ip", "addr", "add", "fd00:99::2/64", "dev", "lo", "nodad"},
                                         {rig_->network().proxy(), {}, {}});
   ASSERT_TRUE(done) << done.error().message;
@@ -135,7 +135,7 @@ TEST_F(RelayTest, IPv6IsRecordedAsItself) {
 }
 
 // What was sent is what arrives and what is recorded, however slowly the other side reads.
-TEST_F(RelayTest, ManyBytesInBothDirectionsAreAllThere) {
+TEST_P(RelayTest, ManyBytesInBothDirectionsAreAllThere) {
   open();
   std::string to_bait(5'000'000, '\0');
   std::string to_client(7'000'000, '\0');
@@ -180,7 +180,7 @@ size_t send_until_full(const Fd& socket) {
 
 // The attacker and the bait have finished, but bytes wait for a bait that does not read: for as long as it may take, at
 // no cost.
-TEST_F(RelayTest, RestsWhileALegThatHasFinishedWaitsForTheOther) {
+TEST_P(RelayTest, RestsWhileALegThatHasFinishedWaitsForTheOther) {
   open();
   ::shutdown(bait_.get(), SHUT_WR);
   EXPECT_EQ(receive_all(client_).text, "");
@@ -198,7 +198,7 @@ TEST_F(RelayTest, RestsWhileALegThatHasFinishedWaitsForTheOther) {
   EXPECT_EQ(receive_all(bait_).text.size(), sent) << "and when it reads, it gets them all";
 }
 
-TEST_F(RelayTest, AnOperatorFollowsAndCutsALiveSession) {
+TEST_P(RelayTest, AnOperatorFollowsAndCutsALiveSession) {
   open();
   send_text(client_, "live bytes");
   EXPECT_EQ(receive_all(bait_, 10).text, "live bytes");
@@ -224,7 +224,7 @@ TEST_F(RelayTest, AnOperatorFollowsAndCutsALiveSession) {
   EXPECT_EQ(rig_->skep({"session", "cut", id}).code, 1) << "it is not open any more";
 }
 
-TEST_F(RelayTest, ToldToStopItGivesLiveSessionsTheirGraceAndSaysSo) {
+TEST_P(RelayTest, ToldToStopItGivesLiveSessionsTheirGraceAndSaysSo) {
   open();
   rig_->proxy()->signal(SIGTERM);
   const auto status = rig_->proxy()->await_end(6000);
@@ -232,6 +232,9 @@ TEST_F(RelayTest, ToldToStopItGivesLiveSessionsTheirGraceAndSaysSo) {
   EXPECT_EQ(*status, 0);
   EXPECT_EQ(last(1).end_reason, EndReason::shutdown);
 }
+
+INSTANTIATE_TEST_SUITE_P(BothEngines, RelayTest, testing::Values("epoll", "io_uring"),
+                         [](const auto& each) { return std::string(each.param); });
 
 }  // namespace
 }  // namespace skep::harness
