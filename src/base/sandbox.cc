@@ -67,25 +67,37 @@ void drop_bounding_set() {
   for (int capability = 0; capability < kCapabilitiesMax; ++capability) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
 }
 
+Status keep_only(std::span<const int> keep) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = {};
+  for (const int capability : keep) {
+    __user_cap_data_struct& half = kept[capability / 32];
+    half.effective = half.permitted |= 1u << (capability % 32);
+  }
+  if (::syscall(SYS_capset, &header, kept) != 0)
+    return fail_errno("give up all capabilities but those that are needed");
+  return {};
+}
+
 }  // namespace
 
-Status become_user(const std::string& user) {
+Status become_user(const std::string& user, std::span<const int> keep) {
   const passwd* account = ::getpwnam(user.c_str());
   if (account == nullptr) return fail("no user named '{}' to become", user);
   const uid_t uid = account->pw_uid;
   const gid_t gid = account->pw_gid;
   drop_bounding_set();
+  if (!keep.empty() && ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return fail_errno("keep capabilities");
   if (::setgroups(0, nullptr) != 0 || ::setresgid(gid, gid, gid) != 0 || ::setresuid(uid, uid, uid) != 0)
     return fail_errno("become " + user);
+  if (auto kept = keep_only(keep); !kept) return kept;
   if (::setuid(0) == 0) return fail("{} could become root again", user);
   return seal();
 }
 
-Status drop_capabilities() {
+Status drop_capabilities(std::span<const int> keep) {
   drop_bounding_set();
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-  if (::syscall(SYS_capset, &header, none) != 0) return fail_errno("drop all capabilities");
+  if (auto kept = keep_only(keep); !kept) return kept;
   return seal();
 }
 

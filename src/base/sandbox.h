@@ -9,11 +9,12 @@
 
 namespace skep {
 
-// Becomes `user` with its group alone, no capability, nothing to gain by exec, no core file.
-Status become_user(const std::string& user);
-// The calling thread, and those that it starts, keep the user and lose every capability. Call it before there are
-// others.
-Status drop_capabilities();
+// Becomes `user` with its group alone, no capability but those of `keep` (CAP_…), nothing to gain by exec, no core
+// file.
+Status become_user(const std::string& user, std::span<const int> keep = {});
+// The calling thread, and those that it starts, keep the user and lose every capability but those of `keep`. Call it
+// before there are others. Errors: one to be kept is not there.
+Status drop_capabilities(std::span<const int> keep = {});
 
 enum class OnUnlistedCall { end_process, refuse };  // refuse: EPERM
 // From here on the process, all its threads, can make these calls alone; mmap and mprotect never of executable memory.
