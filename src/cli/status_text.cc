@@ -55,6 +55,13 @@ void bait(std::string& out, const YAML::Node& of) {
                    heard.empty() ? "never" : heard));
 }
 
+void upstream(std::string& out, const YAML::Node& of) {
+  const std::string bait = text(of, "bait");
+  line(out, "  " + text(of, "service"),
+       fmt::format("{}{} {}, failed {} times", text(of, "address"), bait.empty() ? "" : " (" + bait + ")",
+                   get<bool>(of, "left_out") ? "LEFT OUT" : "is asked", get<uint64_t>(of, "failures")));
+}
+
 void archive(std::string& out, const YAML::Node& of) {
   const uint64_t lost = get<uint64_t>(of, "records_lost");
   line(out, "archive",
@@ -80,6 +87,7 @@ void proxy(std::string& out, const YAML::Node& of) {
   line(out, "alerts", counts(of["alerts"]));
   archive(out, of);
   for (const YAML::Node& each : of["baits"]) bait(out, each);
+  for (const YAML::Node& each : of["upstreams"]) upstream(out, each);
 }
 
 // The monitor's own numbers, which are many: as they are named.

@@ -15,18 +15,20 @@ constexpr char kProxy[] =
     R"("bytes_in":17,"bytes_out":1258292}],"limits":{"sessions_max":1},"alerts":{"a\u001b[2Jrule":1},)"
     R"("records_lost":0,"bytes_lost":0,"bytes_recorded":2048,"segments":1,"ring_bytes":16777216,)"
     R"("ring_bytes_used":0,"descriptors_of_sessions":2,"descriptors_max":1024,"baits":[{"name":"bait1",)"
-    R"("monitor":"10.99.0.3:7443","connected":false,"last_heard":null,"live_sessions":1}],"degraded":["monitor-away"]})";
+    R"("monitor":"10.99.0.3:7443","connected":false,"last_heard":null,"live_sessions":1}],"upstreams":[{"service":"web","bait":"bait1",)"
+    R"("address":"10.99.0.3:80","left_out":true,"failures":3}],"degraded":["monitor-away"]})";
 
 TEST(StatusTextTest, SaysWhatAPersonLooksFor) {
   const auto text = status_text(kProxy);
   ASSERT_TRUE(text) << text.error().message;
-  for (const char* words : {"skep-proxy      up 1 d 01:01:01 since 2026-03-30T00:00:07.784231Z\n",
-                            "sessions        1 live, 3 in all, 1 refused\n",
-                            "  web           1 live, 3 in all: harmless 2, attack 1; 17 B in, 1.2 MiB out\n",
-                            "ended: client-closed 1, limit 1\n", "limits hit      sessions_max 1\n",
-                            "archive         /var/lib/skep: 2.0 KiB",
-                            "bait bait1      monitor 10.99.0.3:7443 AWAY, 1 live sessions, last heard never\n",
-                            "degraded        monitor-away\n"})
+  for (const char* words :
+       {"skep-proxy      up 1 d 01:01:01 since 2026-03-30T00:00:07.784231Z\n",
+        "sessions        1 live, 3 in all, 1 refused\n",
+        "  web           1 live, 3 in all: harmless 2, attack 1; 17 B in, 1.2 MiB out\n",
+        "ended: client-closed 1, limit 1\n", "limits hit      sessions_max 1\n",
+        "archive         /var/lib/skep: 2.0 KiB",
+        "bait bait1      monitor 10.99.0.3:7443 AWAY, 1 live sessions, last heard never\n",
+        "  web           10.99.0.3:80 (bait1) LEFT OUT, failed 3 times\n", "degraded        monitor-away\n"})
     EXPECT_THAT(*text, HasSubstr(words));
 }
 

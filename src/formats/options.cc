@@ -27,6 +27,9 @@ constexpr NumberRow kProxyNumbers[] = {
     {"sources_max", &ProxyOptions::sources_max, 1, 16'000'000},
     {"source_prefix_v6", &ProxyOptions::source_prefix_v6, 1, 128},
     {"connect_timeout_ms", &ProxyOptions::connect_timeout_ms, 1, 600'000},
+    {"sticky_ms", &ProxyOptions::sticky_ms, 0, 86'400'000},
+    {"sticky_sources_max", &ProxyOptions::sticky_sources_max, 2, 16'000'000},
+    {"bait_retry_ms", &ProxyOptions::bait_retry_ms, 0, 3'600'000},
     {"idle_timeout_ms", &ProxyOptions::idle_timeout_ms, 1, 86'400'000},
     {"life_ms", &ProxyOptions::life_ms, 0, UINT32_MAX},
     {"shutdown_grace_ms", &ProxyOptions::shutdown_grace_ms, 0, 600'000},
@@ -71,29 +74,6 @@ BaitOptions read_bait(const YAML::Node& node, Complaints& complaints) {
   endpoint(map, "monitor", bait.monitor);
   map.finish();
   return bait;
-}
-
-ServiceOptions read_service(const YAML::Node& node, Complaints& complaints) {
-  YamlMap map(node, complaints, "a service");
-  ServiceOptions service;
-  for (const char* key : {"name", "listen", "address"}) map.require(key);
-  map.text("name", service.name);
-  std::vector<std::string> listen;
-  map.texts("listen", listen);
-  for (const std::string& text : listen) {
-    Endpoint where;
-    if (read_endpoint(map, "listen", text, where)) service.listen.push_back(where);
-  }
-  map.text("bait", service.bait);
-  endpoint(map, "address", service.address);
-  std::string on_alert;
-  if (map.text("on_alert", on_alert)) {
-    if (on_alert != "tag" && on_alert != "cut")
-      map.complain("on_alert", fmt::format("wants tag or cut, found '{}'", on_alert));
-    service.on_alert = on_alert == "cut" ? OnAlert::cut : OnAlert::tag;
-  }
-  map.finish();
-  return service;
 }
 
 void read_source_ports(YamlMap& map, ProxyOptions& options) {
@@ -156,16 +136,7 @@ void check_names(const ProxyOptions& options, YamlMap& map) {
       map.complain("baits", fmt::format("two baits are named '{}'", bait.name));
     baits.push_back(bait.name);
   }
-  std::vector<std::string_view> names;
-  for (const ServiceOptions& service : options.services) {
-    if (std::find(names.begin(), names.end(), service.name) != names.end())
-      map.complain("services", fmt::format("two services are named '{}'", service.name));
-    names.push_back(service.name);
-    if (service.bait.empty() || std::find(baits.begin(), baits.end(), service.bait) != baits.end()) continue;
-    const std::string_view near = nearest(service.bait, baits);
-    map.complain("services", fmt::format("{}: no bait is named '{}'{}", service.name, service.bait,
-                                         near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
-  }
+  check_services(options.services, baits, map);
 }
 
 MonitoredService read_monitored(const YAML::Node& node, Complaints& complaints) {
@@ -244,12 +215,6 @@ void emit_texts(YAML::Emitter& out, const char* key, const std::vector<std::stri
 
 void emit_text(YAML::Emitter& out, const char* key, const std::string& text) {
   if (!text.empty()) out << YAML::Key << key << YAML::Value << text;
-}
-
-std::vector<std::string> texts_of(const std::vector<Endpoint>& endpoints) {
-  std::vector<std::string> texts;
-  for (const Endpoint& each : endpoints) texts.push_back(to_string(each));
-  return texts;
 }
 
 }  // namespace
@@ -351,15 +316,7 @@ std::string effective_yaml(const ProxyOptions& options) {
         << YAML::Value << to_string(bait.monitor) << YAML::EndMap;
   }
   out << YAML::EndSeq << YAML::Key << "services" << YAML::Value << YAML::BeginSeq;
-  for (const ServiceOptions& service : options.services) {
-    out << YAML::BeginMap;
-    emit_text(out, "name", service.name);
-    emit_texts(out, "listen", texts_of(service.listen));
-    emit_text(out, "bait", service.bait);
-    emit_text(out, "address", to_string(service.address));
-    emit_text(out, "on_alert", service.on_alert == OnAlert::cut ? "cut" : "tag");
-    out << YAML::EndMap;
-  }
+  for (const ServiceOptions& service : options.services) emit_service(out, service);
   out << YAML::EndSeq << YAML::EndMap;
   return std::string(out.c_str()) + "\n";
 }

@@ -12,23 +12,14 @@
 #include "base/result.h"
 #include "formats/outgoing.h"
 #include "model/engine.h"
+#include "formats/service_options.h"
 #include "model/session.h"
 
 namespace skep::formats {
 
-enum class OnAlert { tag, cut };
-
 struct BaitOptions {
   std::string name;
   Endpoint monitor;  // where its skep-monitor listens
-};
-
-struct ServiceOptions {
-  std::string name;
-  std::vector<Endpoint> listen;
-  std::string bait;  // empty: relayed and recorded without supervision
-  Endpoint address;  // of the service on the honeypot host
-  OnAlert on_alert = OnAlert::tag;
 };
 
 // What must have happened to bytes before they are passed on.
@@ -61,6 +52,9 @@ struct ProxyOptions {
   uint32_t sources_max = 65'536;    // without a live session, whose rate is remembered
   uint32_t source_prefix_v6 = 64;   // bits of an IPv6 address that make a source
   uint32_t connect_timeout_ms = 5000;
+  uint32_t sticky_ms = 600'000;          // since its last session a source goes to the same bait of a service
+  uint32_t sticky_sources_max = 65'536;  // … of each service; beyond it who was away longest is forgotten
+  uint32_t bait_retry_ms = 10'000;       // a bait that refused is left out, where the service has others
   uint32_t idle_timeout_ms = 300'000;
   uint32_t life_ms = 86'400'000;
   uint64_t session_bytes_max = uint64_t{16} << 30;  // both directions together

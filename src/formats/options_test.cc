@@ -47,7 +47,8 @@ TEST(ProxyOptionsTest, ReadsTheLeastThatWorks) {
   const auto options = parse_proxy_options("proxy.yaml", kProxy);
   ASSERT_TRUE(options) << options.error().message;
   EXPECT_EQ(options->services[0].listen.size(), 2u);
-  EXPECT_EQ(to_string(options->services[0].address), "10.99.0.3:8080");
+  ASSERT_EQ(options->services[0].baits.size(), 1u);
+  EXPECT_EQ(to_string(options->services[0].baits[0].address), "10.99.0.3:8080");
   EXPECT_EQ(options->services[0].on_alert, OnAlert::cut);
   EXPECT_EQ(options->socket, "/var/lib/skep/proxy.sock");
   EXPECT_EQ(options->source_port_last, 40031);

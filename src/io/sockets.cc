@@ -18,6 +18,12 @@ void set_flag(int socket, int level, int name, int value = 1) {
   ::setsockopt(socket, level, name, &value, sizeof value);
 }
 
+bool set_transparent(int socket, int family) {
+  const int on = 1;
+  return family == AF_INET6 ? ::setsockopt(socket, SOL_IPV6, IPV6_TRANSPARENT, &on, sizeof on) == 0
+                            : ::setsockopt(socket, SOL_IP, IP_TRANSPARENT, &on, sizeof on) == 0;
+}
+
 void set_stream_flags(int socket) {
   set_flag(socket, IPPROTO_TCP, TCP_NODELAY);
   set_flag(socket, SOL_SOCKET, SO_OOBINLINE);  // urgent data goes in line
@@ -25,12 +31,14 @@ void set_stream_flags(int socket) {
 
 }  // namespace
 
-Result<Fd> listen_tcp(const Endpoint& where) {
+Result<Fd> listen_tcp(const Endpoint& where, bool transparent) {
   const SocketAddress address = to_socket_address(where);
   Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail_errno("socket");
   set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR);
   if (address.family() == AF_INET6) set_flag(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+  if (transparent && !set_transparent(socket.get(), address.family()))
+    return fail_errno("listen transparently on " + to_string(where) + " (CAP_NET_ADMIN or CAP_NET_RAW is wanted)");
   if (::bind(socket.get(), address.get(), address.bytes) != 0) {
     const bool privileged = errno == EACCES && where.port < 1024;
     auto error = fail_errno("listen on " + to_string(where));
@@ -69,6 +77,22 @@ Result<Fd> connect_tcp(const Endpoint& to, uint16_t source_port) {
     set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR);
     if (::bind(socket.get(), from.get(), from.bytes) != 0) return fail_errno("bind the source port");
   }
+  if (::connect(socket.get(), address.get(), address.bytes) != 0 && errno != EINPROGRESS)
+    return fail_errno("connect to " + to_string(to));
+  return socket;
+}
+
+Result<Fd> connect_tcp_as(const Endpoint& source, const Endpoint& to) {
+  const SocketAddress address = to_socket_address(to);
+  const SocketAddress from = to_socket_address(source);
+  Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return fail_errno("socket");
+  set_stream_flags(socket.get());
+  set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR);
+  // The port is chosen by the 4-tuple, as connect does, not by the address alone.
+  if (source.port == 0) set_flag(socket.get(), SOL_IP, IP_BIND_ADDRESS_NO_PORT);
+  if (!set_transparent(socket.get(), address.family())) return fail_errno("a source that is another's address");
+  if (::bind(socket.get(), from.get(), from.bytes) != 0) return fail_errno("bind " + to_string(source));
   if (::connect(socket.get(), address.get(), address.bytes) != 0 && errno != EINPROGRESS)
     return fail_errno("connect to " + to_string(to));
   return socket;

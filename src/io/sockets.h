@@ -11,7 +11,9 @@
 namespace skep::io {
 
 // IPv6 sockets take IPv6 alone, so that "0.0.0.0:80" and "[::]:80" can stand side by side.
-Result<Fd> listen_tcp(const Endpoint& where);
+// `transparent`: connections that TPROXY brings are accepted too, whatever their address (IP_TRANSPARENT; wants
+// CAP_NET_ADMIN or CAP_NET_RAW).
+Result<Fd> listen_tcp(const Endpoint& where, bool transparent = false);
 
 struct Accepted {
   Fd socket;
@@ -23,6 +25,9 @@ Accepted accept_tcp(int listener);
 
 // Begins to connect. `source_port` 0: the kernel chooses. errno EINPROGRESS is success.
 Result<Fd> connect_tcp(const Endpoint& to, uint16_t source_port);
+// … from an address that need not be this host's (IP_TRANSPARENT, which wants CAP_NET_RAW) and is of the same family;
+// port 0 as above.
+Result<Fd> connect_tcp_as(const Endpoint& source, const Endpoint& to);
 Endpoint local_end(int socket);
 // Of an accepted socket, once: the kernel gives it away and forgets it. None where there is none.
 SavedSyn take_saved_syn(int socket);

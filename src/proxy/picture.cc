@@ -31,6 +31,11 @@ void service(JsonWriter& json, const std::string& name, const ServiceCounters& o
   json.field("bytes_in", of.bytes_in).field("bytes_out", of.bytes_out).end_object();
 }
 
+void upstream(JsonWriter& json, const UpstreamPicture& of) {
+  json.begin_object().field("service", of.service).field("bait", of.bait).field("address", of.address);
+  json.field("left_out", of.left_out).field("failures", of.failures).end_object();
+}
+
 void sessions(JsonWriter& json, const Picture& picture) {
   const Counters& counters = picture.counters;
   json.field("sessions_live", picture.sessions_live())
@@ -84,6 +89,8 @@ std::string status_json(const Picture& picture) {
   json.field("failed", picture.tagged_logs.failed).field("overflowed", picture.tagged_logs.overflowed).end_object();
   json.key("baits").begin_array();
   for (const BaitPicture& bait : picture.baits) json.raw(bait.json);
+  json.end_array().field("waiting_for_header", picture.waiting_for_header).key("upstreams").begin_array();
+  for (const UpstreamPicture& each : picture.upstreams) upstream(json, each);
   json.end_array().key("degraded").begin_array();
   for (const std::string_view state : degraded_states(picture.whole)) json.value(state);
   return json.end_array().end_object().take();

@@ -21,6 +21,15 @@ struct BaitPicture {
   std::string json;          // all that the bait says of itself
 };
 
+// One of several baits of a service.
+struct UpstreamPicture {
+  std::string service;
+  std::string bait;  // empty: unsupervised
+  std::string address;
+  bool left_out = false;  // it refused when it was last asked
+  uint64_t failures = 0;
+};
+
 // What tells whether all is whole: cheap to look at in every turn.
 struct Wholeness {
   archive::Health health;
@@ -45,6 +54,8 @@ struct Picture {
   uint64_t sources_known = 0;
   uint64_t sources_forgotten_early = 0;
   std::vector<BaitPicture> baits;
+  std::vector<UpstreamPicture> upstreams;  // of services that have several
+  uint64_t waiting_for_header = 0;         // connections of balancers
 
   uint64_t sessions_live() const;
 };

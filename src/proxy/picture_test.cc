@@ -14,12 +14,16 @@ TEST(PictureTest, StatusKeepsTheNamesThatScriptsUse) {
   picture.counters.opened("web");
   picture.counters.refused("web", "sessions_max");
   picture.baits.push_back({"bait1", false, 0, 0, R"({"name":"bait1"})"});
+  picture.upstreams.push_back({"web", "bait1", "10.99.0.3:80", true, 3});
+  picture.waiting_for_header = 2;
   picture.whole.monitor_away = true;
   const std::string json = status_json(picture);
   for (const char* words :
        {R"("program":"skep-proxy","archive":"/a")", R"("sessions_live":1,"sessions_total":2,"sessions_refused":1)",
         R"("waiting_for_port":0)", R"("records_lost":0,"bytes_lost":0,"bytes_recorded":0)",
-        R"("baits":[{"name":"bait1"}],"degraded":["monitor-away"])", R"("limits":{"sessions_max":1})",
+        R"("baits":[{"name":"bait1"}],"waiting_for_header":2,"upstreams":[{"service":"web","bait":"bait1",)"
+        R"("address":"10.99.0.3:80","left_out":true,"failures":3}],"degraded":["monitor-away"])",
+        R"("limits":{"sessions_max":1})",
         R"("services":[{"name":"web","live":1,"sessions":2,"classes":{"harmless":2},"ended":{"limit":1})"})
     EXPECT_THAT(json, HasSubstr(words));
 }

@@ -1,12 +1,16 @@
 #include "proxy/privileges.h"
 
+#include <linux/capability.h>
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/sandbox.h"
 #include "proxy/sandbox.h"
 
@@ -33,9 +37,14 @@ Status give_archive_to(const std::string& folder, const std::string& user) {
 }  // namespace
 
 Status give_up_privileges(const formats::ProxyOptions& options) {
-  if (options.user.empty()) return drop_capabilities();
+  // IP_TRANSPARENT is asked for at each connection to the bait: CAP_NET_RAW is the least that allows it.
+  const bool transparent = std::any_of(options.services.begin(), options.services.end(),
+                                       [](const formats::ServiceOptions& service) { return service.source_kept; });
+  const std::vector<int> keep = transparent ? std::vector<int>{CAP_NET_RAW} : std::vector<int>{};
+  if (transparent) log::info("CAP_NET_RAW is kept: a service has `source: transparent`");
+  if (options.user.empty()) return drop_capabilities(keep);
   if (auto given = give_archive_to(options.archive, options.user); !given) return given;
-  return become_user(options.user);
+  return become_user(options.user, keep);
 }
 
 Status close_sandbox() {

@@ -24,10 +24,17 @@ constexpr int64_t kIndexNs = 200 * kMillisecond;         // between two batches 
 constexpr int kHeldMs = 1;                               // before those that wait for the disk are looked at again
 constexpr int64_t kDescriptorsNs = 1000 * kMillisecond;  // without a lack, before it is said to be over
 constexpr int kAcceptsATurn = 64;
-constexpr int kPortTries = 16;
 
 // What a token means: kind in the low 4 bits, index above, generation in the upper half.
-enum Kind : uint64_t { kClient = 0, kBait = 1, kListener = 2, kBaitLink = 3, kCommands = 4, kSignals = 5 };
+enum Kind : uint64_t {
+  kClient = 0,
+  kBait = 1,
+  kListener = 2,
+  kBaitLink = 3,
+  kCommands = 4,
+  kSignals = 5,
+  kHeaders = 6
+};
 io::Token token_of(Kind kind, uint32_t index, uint32_t generation = 0) {
   return static_cast<uint64_t>(generation) << 32 | uint64_t{index} << 4 | kind;
 }
@@ -62,6 +69,7 @@ archive::WriterOptions writer_options(const formats::ProxyOptions& options) {
 
 Shard::Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descriptors)
     : options_(options),
+      services_(services_of(options_)),
       loop_(std::move(loop)),
       limits_(options_, descriptors, random_seed()),
       buffers_(options_.buffers_bytes_max),
@@ -70,7 +78,9 @@ Shard::Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descr
 Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options) {
   auto loop = io::Loop::make(options.engine);
   if (!loop) return tl::unexpected<Error>(loop.error());
-  const uint64_t descriptors = raise_descriptors(Limits::descriptors_for(options.sessions_max));
+  const uint64_t ports = formats::ports_of(options.services);
+  const uint64_t raised = raise_descriptors(Limits::descriptors_for(options.sessions_max) + ports);
+  const uint64_t descriptors = raised - std::min(raised, ports);
   std::unique_ptr<Shard> shard(new Shard(options, std::move(*loop), descriptors));
   // What wants privilege comes first: ports, keys. No thread runs before it is given up.
   if (auto listening = shard->listen(); !listening) return tl::unexpected<Error>(listening.error());
@@ -98,16 +108,21 @@ Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options
 }
 
 Status Shard::listen() {
-  for (size_t service = 0; service < options_.services.size(); ++service) {
-    for (const Endpoint& where : options_.services[service].listen) {
-      auto socket = io::listen_tcp(where);
-      if (!socket) return wrap("service " + options_.services[service].name, socket);
-      const auto index = static_cast<uint32_t>(listeners_.size());
-      if (auto added = loop_.add(socket->get(), token_of(kListener, index)); !added) return added;
-      listeners_.push_back({std::move(*socket), service});
+  for (size_t service = 0; service < services_.size(); ++service) {
+    for (const formats::EndpointRange& where : services_[service].options.listen) {
+      for (uint16_t offset = 0; offset < where.ports; ++offset) {
+        auto socket = io::listen_tcp(where.at(offset), services_[service].options.transparent);
+        if (!socket) return wrap("service " + services_[service].options.name, socket);
+        const auto index = static_cast<uint32_t>(listeners_.size());
+        if (auto added = loop_.add(socket->get(), token_of(kListener, index)); !added) return added;
+        listeners_.push_back({std::move(*socket), service, offset});
+      }
     }
   }
-  return {};
+  auto headers = HeaderIntake::make();
+  if (!headers) return tl::unexpected<Error>(headers.error());
+  headers_ = std::move(*headers);
+  return loop_.add(headers_->poll_fd(), token_of(kHeaders, 0));
 }
 
 Status Shard::start_baits(std::vector<wire::TlsContext> keys) {
@@ -122,15 +137,6 @@ Status Shard::start_baits(std::vector<wire::TlsContext> keys) {
                                             [this](SessionId session, const Alert& each) { alert(session, each); }));
   }
   return {};
-}
-
-void Shard::recall() {
-  for (const archive::SessionSummary& session : writer_->recovered()) {
-    for (size_t service = 0; service < options_.services.size(); ++service) {
-      Bait* bait = options_.services[service].name == session.service ? bait_of(service) : nullptr;
-      if (bait != nullptr && session.leg.port != 0) bait->leg_recovered(session.id, {session.leg, session.bait});
-    }
-  }
 }
 
 Status Shard::start_commands() {
@@ -151,7 +157,7 @@ Status Shard::start_commands() {
 
 void Shard::run() {
   systemd_.ready();
-  while (!stopping_ || !live_.empty()) {
+  while (!stopping_ || !live_.empty() || headers_->waiting() > 0) {
     const int wait_ms = !next_.empty() ? 0 : !held_.empty() ? kHeldMs : kTickMs;
     for (const io::Event& event : loop_.wait(wait_ms)) take_event(event);
     move_queued();
@@ -175,6 +181,8 @@ void Shard::take_event(const io::Event& event) {
                              [this](const wire::LocalRequest& request) { return command(request); });
     case kSignals:
       return take_signal();
+    case kHeaders:
+      return take_headers(now_monotonic_ns());
     case kClient:
     case kBait:
       break;
@@ -194,6 +202,7 @@ void Shard::take_signal() {
   stop_deadline_ns_ = now_monotonic_ns() + options_.shutdown_grace_ms * kMillisecond;
   systemd_.stopping();
   listeners_.clear();
+  headers_->end_all(EndReason::shutdown, [this](HeaderIntake::Outcome outcome) { header_taken(std::move(outcome)); });
   log::info("told to stop: no new session; {} live ones have {} ms", live_.size(), options_.shutdown_grace_ms);
 }
 
@@ -201,29 +210,28 @@ void Shard::accept_all(Listener& listener) {
   for (int i = 0; i < kAcceptsATurn; ++i) {
     io::Accepted accepted = io::accept_tcp(listener.socket.get());
     if (accepted.socket) {
-      admit(std::move(accepted), listener.service);
+      came_in({std::move(accepted), listener.service, listener.offset, {}, {}});
       continue;
     }
     if (errno != EMFILE && errno != ENFILE) return;
     // The system has none: the reserve lets this one in, to be turned away with a reset instead of being left to hang.
     reserve_.reset();
     accepted = io::accept_tcp(listener.socket.get());
-    if (accepted.socket) refuse(std::move(accepted), listener.service, Limit::descriptors);
+    if (accepted.socket) refuse({std::move(accepted), listener.service, listener.offset, {}, {}}, Limit::descriptors);
     reserve_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     return;
   }
 }
 
-void Shard::refuse(io::Accepted accepted, size_t service, Limit limit) {
-  counters_.refused(options_.services[service].name, to_string(limit));
+void Shard::refuse(const Arrival& arrival, Limit limit) {
+  counters_.refused(services_[arrival.service].options.name, to_string(limit));
+  const SessionId id = begin(arrival);
   const int64_t now = now_realtime_ns();
-  const SessionId id = writer_->opened(
-      now, {options_.services[service].name, accepted.peer, accepted.local, io::take_saved_syn(accepted.socket.get())});
-  say(limit, id, accepted.peer);
+  say(limit, id, arrival.accepted.peer);
   formats::ClosedEvent event;
   event.reason = EndReason::limit;
   writer_->closed(id, now, event);
-  io::reset_on_close(accepted.socket.get());
+  io::reset_on_close(arrival.accepted.socket.get());
 }
 
 // Noted in the session, and said in the log at its pace.
@@ -246,23 +254,25 @@ void Shard::met(Limit limit, const Slot& slot) {
   say(limit, slot.id, slot.peer);
 }
 
-void Shard::admit(io::Accepted accepted, size_t service) {
+void Shard::admit(Arrival arrival) {
   const int64_t now = now_monotonic_ns();
-  const Limits::Admission admission = limits_.admit(accepted.peer, now);
-  if (admission.refused) return refuse(std::move(accepted), service, *admission.refused);
+  const Limits::Admission admission = limits_.admit(arrival.accepted.peer, now);
+  if (admission.refused) return refuse(arrival, *admission.refused);
   const uint32_t index = free_slot();
   Slot& slot = slots_[index];
-  slot.service = service;
-  slot.id = writer_->opened(now_realtime_ns(), {options_.services[service].name, accepted.peer, accepted.local,
-                                                io::take_saved_syn(accepted.socket.get())});
+  slot.service = arrival.service;
+  slot.offset = arrival.offset;
+  slot.peer = arrival.accepted.peer;
+  slot.id = begin(arrival);
   slot.source = admission.source;
   slot.opened_ns = now;
-  slot.peer = accepted.peer;
   const RelayOptions relay{options_.buffer_bytes, options_.durability, options_.session_bytes_max};
-  slot.relay = std::make_unique<Relay>(*writer_, buffers_, slot.id, relay, std::move(accepted.socket));
+  slot.relay = std::make_unique<Relay>(*writer_, buffers_, slot.id, relay, std::move(arrival.accepted.socket));
+  choose_bait(index);
   deadlines_.set(index, deadline_of(slot));
   live_[slot.id.value] = index;
-  counters_.opened(options_.services[service].name);
+  counters_.opened(services_[slot.service].options.name);
+  if (services_[slot.service].is_parent) kin_.opened(slot.service, slot.peer, slot.id);
   // What is there already is read first: for whoever has only looked whether somebody listens, the bait is left alone.
   move(index);
   if (!slots_[index].relay) return;
@@ -294,34 +304,8 @@ uint32_t Shard::free_slot() {
   return index;
 }
 
-Bait* Shard::bait_of(size_t service) {
-  for (const auto& bait : baits_) {
-    if (bait->name() == options_.services[service].bait) return bait.get();
-  }
-  return nullptr;
-}
-
-// A leg from a port that no former session could still be taken for. EAGAIN: none is free now.
-Result<Fd> Shard::connect_from_free_port(Slot& slot, Bait* bait) {
-  const Endpoint& to = options_.services[slot.service].address;
-  if (bait == nullptr) return io::connect_tcp(to, 0);
-  for (int i = 0; i < kPortTries; ++i) {
-    uint16_t port = 0;
-    if (bait->ports().chosen_here()) {
-      const auto next = bait->ports().next_free();
-      if (!next) break;
-      port = *next;
-    }
-    auto socket = io::connect_tcp(to, port);
-    if (!socket && (socket.error().code == EADDRINUSE || socket.error().code == EADDRNOTAVAIL)) continue;
-    if (!socket || bait->ports().usable(io::local_end(socket->get()).port)) return socket;
-    io::reset_on_close(socket->get());  // the kernel chose one that is held back
-  }
-  return tl::unexpected<Error>(Error{"no source port is free", EAGAIN});
-}
-
 void Shard::connect(uint32_t index) {
-  auto socket = connect_from_free_port(slots_[index], bait_of(slots_[index].service));
+  auto socket = connect_from_free_port(slots_[index]);
   if (socket) return leg_chosen(index, std::move(*socket));
   if (socket.error().code == EAGAIN) {
     waiting_for_port_.push_back(index);
@@ -338,15 +322,15 @@ void Shard::leg_chosen(uint32_t index, Fd socket) {
   Slot& slot = slots_[index];
   const int leg = socket.get();
   slot.relay->bait_chosen(std::move(socket));
-  if (Bait* bait = bait_of(slot.service); bait != nullptr) {
+  if (Bait* bait = bait_of(slot); bait != nullptr) {
     slot.leg_announced = true;
-    const formats::ServiceOptions& service = options_.services[slot.service];
-    bait->leg_opened(slot.id, {{io::local_end(leg), service.address}, service.name});
+    bait->leg_opened(slot.id, {{io::local_end(leg), slot.to}, services_[slot.service].options.name});
   }
   watch(index, Side::bait);
 }
 
 void Shard::leg_failed(uint32_t index, int error) {
+  if (try_another(index, error)) return;
   slots_[index].relay->bait_failed(error);
   close(index);
 }
@@ -358,7 +342,8 @@ void Shard::leg_ready(uint32_t index, const io::Event& event) {
   if (event.failed) return leg_failed(index, io::pending_error(leg));
   if (!event.writable) return;
   slot.leg_stands = true;
-  writer_->connected(slot.id, now_realtime_ns(), {io::local_end(leg), options_.services[slot.service].address});
+  writer_->connected(slot.id, now_realtime_ns(), {io::local_end(leg), slot.to});
+  bait_answered(slot);
   slot.relay->bait_stands();
   slot.relay->told(Side::bait, event);
   move(index);
@@ -397,8 +382,8 @@ void Shard::close(uint32_t index) {
   writer_->closed(slot.id, now_realtime_ns(), event);
   counters_.ended(options_.services[slot.service].name, event.reason, event.bytes_in, event.bytes_out);
   slot.relay.reset();
-  if (Bait* bait = bait_of(slot.service); bait != nullptr && slot.leg_announced)
-    bait->leg_closed(slot.id, slot.leg_stands);
+  if (Bait* bait = bait_of(slot); bait != nullptr && slot.leg_announced) bait->leg_closed(slot.id, slot.leg_stands);
+  if (services_[slot.service].is_parent) kin_.ended(slot.service, slot.peer, slot.id, now_monotonic_ns());
   live_.erase(slot.id.value);
   limits_.ended(slot.source, now_monotonic_ns());
   deadlines_.clear(index);
@@ -426,6 +411,7 @@ void Shard::tick(int64_t now) {
     for (const auto& bait : baits_) bait->heartbeat(now);
   }
   out_of_descriptors_ &= now - descriptors_lacked_ns_ < kDescriptorsNs;
+  take_headers(now);
   end_overdue(now);
   tell_watchers(now);
 }
@@ -433,7 +419,7 @@ void Shard::tick(int64_t now) {
 int64_t Shard::deadline_of(const Slot& slot) const {
   int64_t at = slot.relay->active_ns() + options_.idle_timeout_ms * kMillisecond;
   if (options_.life_ms > 0) at = std::min(at, slot.opened_ns + options_.life_ms * kMillisecond);
-  if (slot.relay->connecting()) at = std::min(at, slot.opened_ns + options_.connect_timeout_ms * kMillisecond);
+  if (slot.relay->connecting()) at = std::min(at, slot.connecting_ns + options_.connect_timeout_ms * kMillisecond);
   return at;
 }
 
@@ -448,7 +434,7 @@ void Shard::end_overdue(int64_t now) {
 
 void Shard::end_at_deadline(uint32_t index, int64_t now) {
   const Slot& slot = slots_[index];
-  if (slot.relay->connecting() && now >= slot.opened_ns + options_.connect_timeout_ms * kMillisecond)
+  if (slot.relay->connecting() && now >= slot.connecting_ns + options_.connect_timeout_ms * kMillisecond)
     return leg_failed(index, ETIMEDOUT);
   const bool idle = now >= slot.relay->active_ns() + options_.idle_timeout_ms * kMillisecond;
   met(idle ? Limit::idle_timeout_ms : Limit::life_ms, slot);

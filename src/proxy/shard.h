@@ -18,11 +18,14 @@
 #include "proxy/counters.h"
 #include "proxy/deadlines.h"
 #include "proxy/degraded.h"
+#include "proxy/header_intake.h"
+#include "proxy/kin.h"
 #include "proxy/limits.h"
 #include "proxy/metrics_server.h"
 #include "proxy/picture.h"
 #include "proxy/relay.h"
 #include "view/tagged_logs.h"
+#include "proxy/service.h"
 #include "wire/local.h"
 
 namespace skep::proxy {
@@ -38,6 +41,7 @@ class Shard {
   struct Listener {
     Fd socket;
     size_t service;
+    uint16_t offset;  // of its port in the range
   };
   // A session. Slots are used again; the generation tells whose event it is.
   struct Slot {
@@ -48,9 +52,14 @@ class Shard {
     bool leg_stands = false;
     bool leg_announced = false;
     bool queued = false;  // in next_ or held_
-    Endpoint peer;
+    Endpoint peer;        // the attacker, as it was told where a balancer passed it on
     uint32_t source = 0;  // its number in limits_
     int64_t opened_ns = 0;
+    int64_t connecting_ns = 0;  // when the bait was last asked
+    uint16_t offset = 0;        // of the port that it came to
+    size_t upstream = 0;        // which of the service's baits
+    size_t tried = 0;           // … so many of them in vain
+    Endpoint to;                // there
   };
 
   Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descriptors);
@@ -62,14 +71,13 @@ class Shard {
   void take_event(const io::Event& event);
   void take_signal();
   void accept_all(Listener& listener);
-  void admit(io::Accepted accepted, size_t service);
-  void refuse(io::Accepted accepted, size_t service, Limit limit);
+  void admit(Arrival arrival);
+  void refuse(const Arrival& arrival, Limit limit);
   void say(Limit limit, SessionId session, const Endpoint& source);
   void met(Limit limit, const Slot& slot);
   uint32_t free_slot();
   bool watch(uint32_t index, Side side);
   void connect(uint32_t index);
-  Result<Fd> connect_from_free_port(Slot& slot, Bait* bait);
   void leg_chosen(uint32_t index, Fd socket);
   void leg_failed(uint32_t index, int error);
   void leg_ready(uint32_t index, const io::Event& event);
@@ -83,9 +91,19 @@ class Shard {
   void end_at_deadline(uint32_t index, int64_t now_ns);
   void end_all(EndReason reason);
   void alert(SessionId session, Alert alert);
-  Bait* bait_of(size_t service);
 
   wire::LocalReply command(const wire::LocalRequest& request);
+  // How a connection comes in, and to which bait it goes (shard_intake.cc).
+  void came_in(Arrival arrival);
+  void take_headers(int64_t now_ns);
+  void header_taken(HeaderIntake::Outcome outcome);
+  SessionId begin(const Arrival& arrival);
+  void choose_bait(uint32_t index);
+  void go_to(Slot& slot, size_t upstream);
+  Bait* bait_of(const Slot& slot);
+  Result<Fd> connect_from_free_port(Slot& slot);
+  bool try_another(uint32_t index, int error);
+  void bait_answered(const Slot& slot);
   // How it stands (shard_picture.cc).
   Wholeness wholeness() const;
   Picture picture() const;
@@ -93,6 +111,9 @@ class Shard {
   void tell_watchers(int64_t now_ns);
 
   const formats::ProxyOptions options_;
+  std::vector<Service> services_;  // as options_.services
+  Kin kin_;
+  std::unique_ptr<HeaderIntake> headers_;
   io::Loop loop_;
   Limits limits_;
   Buffers buffers_;

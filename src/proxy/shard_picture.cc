@@ -45,6 +45,14 @@ Picture Shard::picture() const {
   picture.sources_known = limits_.sources().known();
   picture.sources_forgotten_early = limits_.sources().forgotten_early();
   for (const auto& bait : baits_) picture.baits.push_back(bait->picture());
+  picture.waiting_for_header = headers_->waiting();
+  for (const Service& service : services_) {
+    for (size_t i = 0; service.route.baits() > 1 && i < service.route.baits(); ++i) {
+      const formats::Upstream& upstream = service.options.baits[i];
+      picture.upstreams.push_back({service.options.name, upstream.bait, to_string(upstream.address),
+                                   service.route.left_out(i), service.route.failures(i)});
+    }
+  }
   return picture;
 }
 

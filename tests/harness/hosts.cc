@@ -56,14 +56,25 @@ Result<Fd> listen_on(const std::string& netns, const std::string& endpoint) {
   });
 }
 
-Result<Fd> connect_from(const std::string& netns, const std::string& endpoint) {
+Result<Fd> connect_from(const std::string& netns, const std::string& endpoint, const std::string& source) {
   auto address = address_of(endpoint);
   if (!address) return tl::unexpected<Error>(address.error());
+  const auto from = parse_endpoint(source);
+  if (!source.empty() && !from) return fail("'{}' is no address", source);
   return in_namespace(netns, [&]() -> Result<Fd> {
     Fd socket(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const SocketAddress own = to_socket_address(from.value_or(Endpoint{}));
+    if (!source.empty() && ::bind(socket.get(), own.get(), own.bytes) != 0) return fail_errno("bind " + source);
     if (::connect(socket.get(), address->get(), address->bytes) != 0) return fail_errno("connect to " + endpoint);
     return socket;
   });
+}
+
+Endpoint peer_of(const Fd& socket) {
+  sockaddr_storage storage{};
+  socklen_t bytes = sizeof storage;
+  ::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&storage), &bytes);
+  return to_endpoint(storage);
 }
 
 Result<Fd> socket_in(const std::string& netns, int family, int type, int protocol) {

@@ -5,17 +5,21 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "model/session.h"
 
 namespace skep::harness {
 
 // Blocking, with a time limit of ten seconds on what is sent and received.
 Result<Fd> listen_on(const std::string& netns, const std::string& endpoint);
-Result<Fd> connect_from(const std::string& netns, const std::string& endpoint);
+// `source`: the address, of those of the host, that it comes from; empty: the kernel's choice.
+Result<Fd> connect_from(const std::string& netns, const std::string& endpoint, const std::string& source = {});
 // A socket of any kind, not connected; `protocol` as socket() takes it.
 Result<Fd> socket_in(const std::string& netns, int family, int type, int protocol);
 Result<Fd> accept_one(const Fd& listener);
 
 void send_text(const Fd& socket, std::string_view text);
+// The far end of a connection.
+Endpoint peer_of(const Fd& socket);
 // Until the peer ends, or `most` bytes. `reset`: it ended by a reset.
 struct Received {
   std::string text;
