@@ -42,9 +42,12 @@ Status give_up_privileges(const formats::ProxyOptions& options) {
                                        [](const formats::ServiceOptions& service) { return service.source_kept; });
   const std::vector<int> keep = transparent ? std::vector<int>{CAP_NET_RAW} : std::vector<int>{};
   if (transparent) log::info("CAP_NET_RAW is kept: a service has `source: transparent`");
-  if (options.user.empty()) return drop_capabilities(keep);
+  const auto done = [&](const Status& given) -> Status {
+    return given || !transparent ? given : wrap("`source: transparent` wants CAP_NET_RAW", given);
+  };
+  if (options.user.empty()) return done(drop_capabilities(keep));
   if (auto given = give_archive_to(options.archive, options.user); !given) return given;
-  return become_user(options.user, keep);
+  return done(become_user(options.user, keep));
 }
 
 Status close_sandbox() {

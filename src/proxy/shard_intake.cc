@@ -46,9 +46,11 @@ void Shard::header_taken(HeaderIntake::Outcome outcome) {
   const Arrival& arrival = outcome.arrival;
   if (outcome.reason == EndReason::open) return admit(std::move(outcome.arrival));
   const std::string& service = services_[arrival.service].options.name;
-  log::warning("{}: service {}: {}", to_string(arrival.accepted.peer), service, arrival.words);
   counters_.opened(service);
   const SessionId id = begin(arrival);
+  log::write_repeated({"PROXY headers that are none"}, log::Level::warning,
+                      fmt::format("{}: service {}: {}", to_string(arrival.accepted.peer), service, arrival.words),
+                      to_string(id));
   const int64_t now = now_realtime_ns();
   std::array<uint8_t, kRefusedBytesMax> room;
   const ssize_t got = ::recv(arrival.accepted.socket.get(), room.data(), room.size(), MSG_DONTWAIT);
