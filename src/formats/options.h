@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "formats/outgoing.h"
-#include "model/engine.h"
 #include "formats/service_options.h"
+#include "model/engine.h"
 #include "model/session.h"
 
 namespace skep::formats {

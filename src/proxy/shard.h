@@ -24,8 +24,8 @@
 #include "proxy/metrics_server.h"
 #include "proxy/picture.h"
 #include "proxy/relay.h"
-#include "view/tagged_logs.h"
 #include "proxy/service.h"
+#include "view/tagged_logs.h"
 #include "wire/local.h"
 
 namespace skep::proxy {
