@@ -74,7 +74,9 @@ std::vector<int64_t> list_days(const std::string& folder, std::vector<std::strin
 Result<Index> Index::open(const std::string& folder, bool writable) {
   const std::string path = folder + "/index";
   if (writable) {
-    if (auto made = make_directories(path, 0750); !made) return tl::unexpected<Error>(made.error());
+    // In skep-proxy at work nobody may make one: it was made at the start.
+    if (auto made = there(path) ? Status() : make_directories(path, 0750); !made)
+      return tl::unexpected<Error>(made.error());
   } else if (!there(path)) {
     if (!there(single_index_path(folder))) return fail("there is no archive in {} ({} is missing)", folder, path);
     return fail("{} has its index in one file, as an earlier skep-proxy made it: start skep-proxy there once", folder);
