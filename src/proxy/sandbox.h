@@ -45,6 +45,7 @@ inline constexpr int kAllowedCalls[] = {
     __NR_fdatasync,
     __NR_ftruncate,
     __NR_fallocate,
+    __NR_mkdir,  // the index's folder is asked for whenever a day of it is opened
     __NR_unlink,
     __NR_rename,  // a sealed segment takes its place
     __NR_unlinkat,
