@@ -78,6 +78,7 @@ Shard::Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descr
 Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options) {
   auto loop = io::Loop::make(options.engine);
   if (!loop) return tl::unexpected<Error>(loop.error());
+  if (!loop->why_epoll().empty()) log::info("connections are watched by epoll: {}", loop->why_epoll());
   const uint64_t ports = formats::ports_of(options.services);
   const uint64_t raised = raise_descriptors(Limits::descriptors_for(options.sessions_max) + ports);
   const uint64_t descriptors = raised - std::min(raised, ports);
