@@ -309,11 +309,12 @@ bool installed(const std::string& program) {
   return testbed::run_to_end({"/usr/bin/env", "which", program}).has_value();
 }
 
-class ConversationsTest : public testing::Test {
+class ConversationsTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
     RigOptions options;
+    options.proxy_more = fmt::format("engine: {}", GetParam());
     options.services_proxy =
         fmt::format("  - {{name: bare, listen: [\"{}\", \"[::]:90\"], address: {}}}\n", kListen, kBait);
     options.services_monitor = "";
@@ -393,7 +394,7 @@ class ConversationsTest : public testing::Test {
   std::vector<std::string> files_;
 };
 
-TEST_F(ConversationsTest, EveryByteIsWhereItBelongs) {
+TEST_P(ConversationsTest, EveryByteIsWhereItBelongs) {
   for (const Row& row : kRows) ASSERT_NO_FATAL_FAILURE(hold(row));
   const auto sessions = rig_->sessions(std::size(kRows));
   ASSERT_TRUE(sessions) << sessions.error().message;
@@ -409,7 +410,7 @@ TEST_F(ConversationsTest, EveryByteIsWhereItBelongs) {
 }
 
 // The attacker's own SYN, as its kernel sent it, and the figures of both legs.
-TEST_F(ConversationsTest, TheSynIsTheAttackersAndTheLegsHaveFigures) {
+TEST_P(ConversationsTest, TheSynIsTheAttackersAndTheLegsHaveFigures) {
   ASSERT_NO_FATAL_FAILURE(hold(kRows[0]));
   ASSERT_NO_FATAL_FAILURE(hold({"IPv6", kRows[0].act, true}));
   const auto sessions = rig_->sessions(2);
@@ -432,7 +433,7 @@ TEST_F(ConversationsTest, TheSynIsTheAttackersAndTheLegsHaveFigures) {
   EXPECT_NE(json.find("\"bait_community_id\":\"1:"), std::string::npos) << json;
 }
 
-TEST_F(ConversationsTest, TcpdumpReadsThem) {
+TEST_P(ConversationsTest, TcpdumpReadsThem) {
   if (!installed("tcpdump")) GTEST_SKIP() << "tcpdump is not installed";
   ASSERT_NO_FATAL_FAILURE(hold(kRows[0]));
   ASSERT_NO_FATAL_FAILURE(hold(kRows[1]));
@@ -447,7 +448,7 @@ TEST_F(ConversationsTest, TcpdumpReadsThem) {
   }
 }
 
-TEST_F(ConversationsTest, TcpflowFindsTheSameBytes) {
+TEST_P(ConversationsTest, TcpflowFindsTheSameBytes) {
   if (!installed("tcpflow")) GTEST_SKIP() << "tcpflow is not installed";
   for (const Row& row : kRows) ASSERT_NO_FATAL_FAILURE(hold(row));
   const auto sessions = rig_->sessions(std::size(kRows));
@@ -467,6 +468,9 @@ TEST_F(ConversationsTest, TcpflowFindsTheSameBytes) {
                                  << wanted.size();
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Engines, ConversationsTest, testing::Values("io_uring", "epoll"),
+                         [](const auto& each) { return std::string(each.param); });
 
 }  // namespace
 }  // namespace skep::harness

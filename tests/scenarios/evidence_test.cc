@@ -166,6 +166,11 @@ TEST_F(EvidenceTest, AnExportBringsItsFilesAlong) {
   ASSERT_EQ(rig_->skep({"session", "export", id, "-o", rig_->file("out/it.pcapng")}).code, 0);
   EXPECT_NE(read_file(rig_->file("out/it.pcapng")).value_or("").find("sha256 " + sha256), std::string::npos);
   EXPECT_NE(rig_->skep({"session", "show", id}).text.find("sha256 " + sha256 + ", stored"), std::string::npos);
+  // The proxy writes the same by itself: with the alert, and with the file, which comes after the session's end.
+  const std::string log = rig_->file("archive/tagged/" + id + ".pcapng");
+  EXPECT_TRUE(eventually([&] {
+    return read_file(log).value_or("").find("sha256 " + sha256 + ", stored") != std::string::npos;
+  })) << rig_->log("proxy");
 }
 
 TEST_F(EvidenceTest, WhatTheSessionWroteIsListedWithItsAlertAndCopied) {
