@@ -64,7 +64,9 @@ class TransparentTest : public testing::Test {
     EXPECT_TRUE(write_file(rig_->file("rules"), rules));
     const auto done = testbed::run_to_end({"/usr/sbin/nft", "-f", rig_->file("rules")},
                                           {rig_->network().proxy(), rig_->file("nft.err"), {}});
-    why = "this kernel does not take the rules: " + read_file(rig_->file("nft.err")).value_or("");
+    const std::string said = read_file(rig_->file("nft.err")).value_or("");
+    EXPECT_EQ(said.find("syntax error"), std::string::npos) << said;
+    why = "this kernel does not take the rules: " + said;
     return done.has_value();
   }
   // One session to each of these; each is answered.
@@ -108,7 +110,7 @@ std::vector<std::string> random_endpoints(std::string_view v4, std::string_view 
     const auto port = any_port ? 1024 + random() % 60'000 : 90;
     endpoints.insert(endpoints.size() < kAddresses
                          ? fmt::format("{}.{}.{}:{}", v4, random() % 256, random() % 256, port)
-                         : fmt::format("[{}::{:x}:{:x}:{:x}:{:x}]:{}", v6, 1 + random() % 0xfffe, 1 + random() % 0xfffe,
+                         : fmt::format("[{}:{:x}:{:x}:{:x}:{:x}]:{}", v6, 1 + random() % 0xfffe, 1 + random() % 0xfffe,
                                        1 + random() % 0xfffe, 1 + random() % 0xfffe, port));
   }
   return {endpoints.begin(), endpoints.end()};
@@ -130,7 +132,7 @@ TEST_F(TransparentTest, WholeSubnetsAreServedByOneListenerAndTheEntranceIsTheAdd
 }
 
 constexpr char kTproxy[] = R"(table inet skep {
-  chain redirect {
+  chain taken {
     type filter hook prerouting priority mangle; policy accept;
     iifname "skob" ip daddr 10.76.0.0/16 meta l4proto tcp tproxy ip to :91 meta mark set 1 accept
     iifname "skob" ip6 daddr fd76::/16 meta l4proto tcp tproxy ip6 to :91 meta mark set 1 accept
@@ -166,7 +168,8 @@ TEST_F(TransparentTest, TheBaitSeesTheAttackersAddressAndTheProxyKeepsOneCapabil
       const auto config = read_file(rig_->file("proxy.yaml"));
       ASSERT_TRUE(write_file(rig_->file("proxy.yaml"), user + *config));
       ASSERT_TRUE(rig_->kill_proxy());
-      ASSERT_TRUE(rig_->start_proxy());
+      const auto started = rig_->start_proxy();
+      ASSERT_TRUE(started) << started.error().message << rig_->log("proxy");
     }
     auto client = connect_from(rig_->network().attacker(), "10.99.1.2:92");
     ASSERT_TRUE(client);
