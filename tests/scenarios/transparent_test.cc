@@ -1,6 +1,7 @@
 // Addresses that are not the proxy host's own: whole subnets on one listener, what is redirected to it, and the
 // attacker's address towards the bait.
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <random>
@@ -167,6 +168,7 @@ TEST_F(TransparentTest, TheBaitSeesTheAttackersAddressAndTheProxyKeepsOneCapabil
     if (*user != '\0') {
       const auto config = read_file(rig_->file("proxy.yaml"));
       ASSERT_TRUE(write_file(rig_->file("proxy.yaml"), user + *config));
+      ASSERT_EQ(::chmod(rig_->file(".").c_str(), 0755), 0);  // so that nobody finds the archive
       ASSERT_TRUE(rig_->kill_proxy());
       const auto started = rig_->start_proxy();
       ASSERT_TRUE(started) << started.error().message << rig_->log("proxy");
