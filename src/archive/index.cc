@@ -169,7 +169,7 @@ Result<uint32_t> Index::indexed_segment() {
     if (!index) return tl::unexpected<Error>(index.error());
     if (*index == nullptr) continue;
     const auto indexed = (*index)->indexed_segment();
-    if (!indexed) return indexed;
+    if (!indexed) return tl::unexpected<Error>(indexed.error());
     newest = std::max(newest, *indexed);
   }
   return newest;
