@@ -20,6 +20,7 @@ int run_archive(Words words);
 int run_hids(Words words);
 int run_keys(Words words);
 int run_status(Words words);
+int run_reload(Words words);
 int run_doctor(Words words);
 int run_demo(Words words);
 

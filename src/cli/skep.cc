@@ -13,6 +13,7 @@ constexpr Command kCommands[] = {
     {"hids", "signatures and services of a running skep-monitor; check signature files", run_hids},
     {"keys", "make the keys of a proxy and its monitor", run_keys},
     {"status", "what the programs running here say of themselves", run_status},
+    {"reload", "has skep-proxy read its options again, without dropping a session", run_reload},
     {"doctor", "what this kernel allows skep to do", run_doctor},
     {"demo", "the proof of concept on this machine: one attack among many sessions", run_demo},
 };

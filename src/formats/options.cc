@@ -304,6 +304,7 @@ std::string effective_yaml(const ProxyOptions& options) {
     out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
   for (const BytesRow& row : kProxyBytes) out << YAML::Key << std::string(row.key) << YAML::Value << options.*row.field;
   emit_retention(out, options.retention);
+  emit_text(out, "engine", std::string(kEngineNames[static_cast<size_t>(options.engine)]));
   emit_text(out, "durability", options.durability == Durability::disk ? "forward-after-disk" : "forward");
   emit_log(out, options.log);
   if (options.metrics) emit_text(out, "metrics", to_string(*options.metrics));

@@ -17,8 +17,12 @@ int main(int argc, char** argv) {
   const auto wanted = cli::parse_program_options(argc, argv, "skep-proxy",
                                                  "answers for services, records every session, tags the attacks");
   if (!wanted.go_on) return wanted.exit_code;
-  const auto text = read_file(wanted.config);
-  const auto options = text ? formats::parse_proxy_options(wanted.config, *text) : tl::unexpected<Error>(text.error());
+  const auto read_options = [&wanted]() -> Result<formats::ProxyOptions> {
+    const auto text = read_file(wanted.config);
+    if (!text) return tl::unexpected<Error>(text.error());
+    return formats::parse_proxy_options(wanted.config, *text);
+  };
+  const auto options = read_options();
   if (!options) {
     std::fprintf(stderr, "skep-proxy: %s\n", options.error().message.c_str());
     return 2;
@@ -38,10 +42,9 @@ int main(int argc, char** argv) {
   // Before any thread begins, so that all of them leave these signals to the shard.
   sigset_t set;
   ::sigemptyset(&set);
-  ::sigaddset(&set, SIGTERM);
-  ::sigaddset(&set, SIGINT);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, signal);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
-  auto shard = proxy::Shard::start(*options);
+  auto shard = proxy::Shard::start(*options, read_options);
   if (!shard) {
     std::fprintf(stderr, "skep-proxy: %s\n", shard.error().message.c_str());
     return 2;

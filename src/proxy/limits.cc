@@ -35,10 +35,17 @@ std::optional<uint64_t> LogPace::line(int64_t now_ns) {
 
 Limits::Limits(const formats::ProxyOptions& options, uint64_t descriptors, uint64_t seed)
     : options_(options),
+      descriptors_(descriptors),
       sessions_max_(std::min<size_t>(options.sessions_max, sessions_for(descriptors))),
       rate_(options.accepts_per_second_max, options.accept_burst_ms * kMillisecond),
       source_rate_(options.accepts_per_second_per_source_max, options.accept_burst_ms * kMillisecond),
       sources_(options.sources_max, seed) {}
+
+void Limits::take_options() {
+  sessions_max_ = std::min<size_t>(options_.sessions_max, sessions_for(descriptors_));
+  rate_ = Rate(options_.accepts_per_second_max, options_.accept_burst_ms * kMillisecond);
+  source_rate_ = Rate(options_.accepts_per_second_per_source_max, options_.accept_burst_ms * kMillisecond);
+}
 
 Limits::Admission Limits::admit(const Endpoint& from, int64_t now_ns) {
   const uint32_t number = sources_.find(source_key(from, options_.source_prefix_v6), now_ns);

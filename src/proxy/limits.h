@@ -48,6 +48,9 @@ class Limits {
   // `descriptors`: that the process may have.
   Limits(const formats::ProxyOptions& options, uint64_t descriptors, uint64_t seed);
 
+  // The options have changed: those that come from now on are held to them.
+  void take_options();
+
   // A session from there may begin, and counts as live until `ended` with its number is told; or the limit it has met.
   struct Admission {
     std::optional<Limit> refused;
@@ -68,9 +71,10 @@ class Limits {
   std::optional<Limit> refusal(Sources::Source& source, int64_t now_ns);
 
   const formats::ProxyOptions& options_;
-  const size_t sessions_max_;
-  const Rate rate_;
-  const Rate source_rate_;
+  const uint64_t descriptors_;
+  size_t sessions_max_;
+  Rate rate_;
+  Rate source_rate_;
   int64_t fresh_at_ns_ = 0;
   Sources sources_;
   size_t live_ = 0;

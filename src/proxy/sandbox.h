@@ -12,6 +12,7 @@ inline constexpr int kAllowedCalls[] = {
     __NR_socket,
     __NR_connect,
     __NR_bind,
+    __NR_listen,  // services that come with options read again
     __NR_accept4,
     __NR_shutdown,
     __NR_setsockopt,

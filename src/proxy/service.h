@@ -17,7 +17,7 @@ struct Service {
   // Whether whoever comes from there may tell by a PROXY header for whom.
   bool trusts(const Endpoint& peer) const;
 
-  const formats::ServiceOptions& options;
+  formats::ServiceOptions options;
   Route route;                      // among options.baits
   std::vector<size_t> baits;        // of each of options.baits, its number; kUnsupervised
   std::optional<size_t> linked_to;  // the number of the service that it is linked to
@@ -26,7 +26,7 @@ struct Service {
   static constexpr size_t kUnsupervised = SIZE_MAX;
 };
 
-// Of all services, which must outlive them.
+// Of all services, in their order.
 std::vector<Service> services_of(const formats::ProxyOptions& options);
 
 }  // namespace skep::proxy

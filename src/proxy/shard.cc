@@ -75,7 +75,7 @@ Shard::Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descr
       buffers_(options_.buffers_bytes_max),
       descriptors_max_(descriptors) {}
 
-Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options) {
+Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options, Reread reread) {
   auto loop = io::Loop::make(options.engine);
   if (!loop) return tl::unexpected<Error>(loop.error());
   if (!loop->why_epoll().empty()) log::info("connections are watched by epoll: {}", loop->why_epoll());
@@ -83,6 +83,7 @@ Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options
   const uint64_t raised = raise_descriptors(Limits::descriptors_for(options.sessions_max) + ports);
   const uint64_t descriptors = raised - std::min(raised, ports);
   std::unique_ptr<Shard> shard(new Shard(options, std::move(*loop), descriptors));
+  shard->reread_ = std::move(reread);
   // What wants privilege comes first: ports, keys. No thread runs before it is given up.
   if (auto listening = shard->listen(); !listening) return tl::unexpected<Error>(listening.error());
   Fd metrics;
@@ -108,14 +109,19 @@ Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options
   return shard;
 }
 
+Status Shard::watch_listener(int socket, size_t index) {
+  return loop_.add(socket, token_of(kListener, static_cast<uint32_t>(index)));
+}
+
 Status Shard::listen() {
   for (size_t service = 0; service < services_.size(); ++service) {
+    current_.push_back(service);
+    source_kept_from_start_ |= services_[service].options.source_kept;
     for (const formats::EndpointRange& where : services_[service].options.listen) {
       for (uint16_t offset = 0; offset < where.ports; ++offset) {
         auto socket = io::listen_tcp(where.at(offset), services_[service].options.transparent);
         if (!socket) return wrap("service " + services_[service].options.name, socket);
-        const auto index = static_cast<uint32_t>(listeners_.size());
-        if (auto added = loop_.add(socket->get(), token_of(kListener, index)); !added) return added;
+        if (auto added = watch_listener(socket->get(), listeners_.size()); !added) return added;
         listeners_.push_back({std::move(*socket), service, offset});
       }
     }
@@ -147,8 +153,7 @@ Status Shard::start_commands() {
   if (auto added = loop_.add(commands_->poll_fd(), token_of(kCommands, 0)); !added) return added;
   sigset_t set;
   ::sigemptyset(&set);
-  ::sigaddset(&set, SIGTERM);
-  ::sigaddset(&set, SIGINT);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, signal);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   reserve_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -173,7 +178,8 @@ void Shard::take_event(const io::Event& event) {
   const auto generation = static_cast<uint32_t>(event.token >> 32);
   switch (kind) {
     case kListener:
-      if (index < listeners_.size()) accept_all(listeners_[index]);  // else: told to stop in this very turn
+      // Else: told to stop, or of options that have changed, in this very turn.
+      if (index < listeners_.size() && listeners_[index].socket) accept_all(listeners_[index]);
       return;
     case kBaitLink:
       return baits_[index]->take_events(now_monotonic_ns());
@@ -198,8 +204,16 @@ void Shard::take_event(const io::Event& event) {
 
 void Shard::take_signal() {
   signalfd_siginfo info{};
-  if (::read(signals_.get(), &info, sizeof info) != sizeof info || stopping_) return;
-  stopping_ = true;
+  if (::read(signals_.get(), &info, sizeof info) != sizeof info) return;
+  if (info.ssi_signo == SIGHUP) {
+    [[maybe_unused]] const auto said_in_the_log = reload();
+    return;
+  }
+  if (std::exchange(stopping_, true)) {
+    log::info("told to stop once more: {} live sessions are ended at once", live_.size());
+    stop_deadline_ns_ = 0;
+    return;
+  }
   stop_deadline_ns_ = now_monotonic_ns() + options_.shutdown_grace_ms * kMillisecond;
   systemd_.stopping();
   listeners_.clear();
@@ -207,21 +221,22 @@ void Shard::take_signal() {
   log::info("told to stop: no new session; {} live ones have {} ms", live_.size(), options_.shutdown_grace_ms);
 }
 
-void Shard::accept_all(Listener& listener) {
+bool Shard::accept_all(Listener& listener) {
   for (int i = 0; i < kAcceptsATurn; ++i) {
     io::Accepted accepted = io::accept_tcp(listener.socket.get());
     if (accepted.socket) {
       came_in({std::move(accepted), listener.service, listener.offset, {}, {}});
       continue;
     }
-    if (errno != EMFILE && errno != ENFILE) return;
+    if (errno != EMFILE && errno != ENFILE) return false;
     // The system has none: the reserve lets this one in, to be turned away with a reset instead of being left to hang.
     reserve_.reset();
     accepted = io::accept_tcp(listener.socket.get());
     if (accepted.socket) refuse({std::move(accepted), listener.service, listener.offset, {}, {}}, Limit::descriptors);
     reserve_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    return;
+    return true;
   }
+  return true;
 }
 
 void Shard::refuse(const Arrival& arrival, Limit limit) {
@@ -267,6 +282,7 @@ void Shard::admit(Arrival arrival) {
   slot.id = begin(arrival);
   slot.source = admission.source;
   slot.opened_ns = now;
+  slot.times = {options_.connect_timeout_ms, options_.idle_timeout_ms, options_.life_ms};
   const RelayOptions relay{options_.buffer_bytes, options_.durability, options_.session_bytes_max};
   slot.relay = std::make_unique<Relay>(*writer_, buffers_, slot.id, relay, std::move(arrival.accepted.socket));
   choose_bait(index);
@@ -381,7 +397,7 @@ void Shard::close(uint32_t index) {
   event.client_leg = io::tcp_figures(slot.relay->socket(Side::client));
   if (slot.leg_stands) event.bait_leg = io::tcp_figures(slot.relay->socket(Side::bait));
   writer_->closed(slot.id, now_realtime_ns(), event);
-  counters_.ended(options_.services[slot.service].name, event.reason, event.bytes_in, event.bytes_out);
+  counters_.ended(services_[slot.service].options.name, event.reason, event.bytes_in, event.bytes_out);
   slot.relay.reset();
   if (Bait* bait = bait_of(slot); bait != nullptr && slot.leg_announced) bait->leg_closed(slot.id, slot.leg_stands);
   if (services_[slot.service].is_parent) kin_.ended(slot.service, slot.peer, slot.id, now_monotonic_ns());
@@ -418,9 +434,9 @@ void Shard::tick(int64_t now) {
 }
 
 int64_t Shard::deadline_of(const Slot& slot) const {
-  int64_t at = slot.relay->active_ns() + options_.idle_timeout_ms * kMillisecond;
-  if (options_.life_ms > 0) at = std::min(at, slot.opened_ns + options_.life_ms * kMillisecond);
-  if (slot.relay->connecting()) at = std::min(at, slot.connecting_ns + options_.connect_timeout_ms * kMillisecond);
+  int64_t at = slot.relay->active_ns() + slot.times.idle_ms * kMillisecond;
+  if (slot.times.life_ms > 0) at = std::min(at, slot.opened_ns + slot.times.life_ms * kMillisecond);
+  if (slot.relay->connecting()) at = std::min(at, slot.connecting_ns + slot.times.connect_ms * kMillisecond);
   return at;
 }
 
@@ -435,9 +451,9 @@ void Shard::end_overdue(int64_t now) {
 
 void Shard::end_at_deadline(uint32_t index, int64_t now) {
   const Slot& slot = slots_[index];
-  if (slot.relay->connecting() && now >= slot.connecting_ns + options_.connect_timeout_ms * kMillisecond)
+  if (slot.relay->connecting() && now >= slot.connecting_ns + slot.times.connect_ms * kMillisecond)
     return leg_failed(index, ETIMEDOUT);
-  const bool idle = now >= slot.relay->active_ns() + options_.idle_timeout_ms * kMillisecond;
+  const bool idle = now >= slot.relay->active_ns() + slot.times.idle_ms * kMillisecond;
   met(idle ? Limit::idle_timeout_ms : Limit::life_ms, slot);
   end(index, EndReason::timeout);
 }
@@ -451,7 +467,7 @@ void Shard::end_all(EndReason reason) {
 void Shard::alert(SessionId session, Alert alert) {
   const auto found = live_.find(session.value);
   const bool cut = alert.raises_to() == SessionClass::attack && found != live_.end() &&
-                   options_.services[slots_[found->second].service].on_alert == formats::OnAlert::cut;
+                   services_[slots_[found->second].service].options.on_alert == formats::OnAlert::cut;
   const AlertAction done = alert.action;
   if (cut) alert.action = AlertAction::cut;
   const SessionClass before = writer_->class_of(session);
@@ -476,6 +492,14 @@ wire::LocalReply Shard::command(const wire::LocalRequest& request) {
     wire::LocalReply reply;
     reply.set_ok(true);
     reply.add_lines(status_json(picture()));
+    return reply;
+  }
+  if (request.has_reload()) {
+    const auto done = reload();
+    if (!done) return wire::refusal(done.error().message);
+    wire::LocalReply reply;
+    reply.set_ok(true);
+    reply.add_lines(*done);
     return reply;
   }
   if (!request.has_cut()) return wire::refusal("skep-proxy does not know this request");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,15 +34,24 @@ namespace skep::proxy {
 class Shard {
  public:
   // Opens the archive, listens for every service, begins to dial the monitors.
-  static Result<std::unique_ptr<Shard>> start(const formats::ProxyOptions& options);
-  // Until SIGTERM or SIGINT; live sessions then get shutdown_grace_ms.
+  // `reread` gives the options anew, for whoever wants them changed while it runs.
+  using Reread = std::function<Result<formats::ProxyOptions>()>;
+  static Result<std::unique_ptr<Shard>> start(const formats::ProxyOptions& options, Reread reread);
+  // Until SIGTERM or SIGINT; live sessions then get shutdown_grace_ms, or the time to a second such signal. SIGHUP: the
+  // options are read again.
   void run();
 
  private:
   struct Listener {
-    Fd socket;
+    Fd socket;  // none: it was closed when the options changed
     size_t service;
     uint16_t offset;  // of its port in the range
+  };
+  // As the options were when the session began.
+  struct Times {
+    uint32_t connect_ms = 0;
+    uint32_t idle_ms = 0;
+    uint32_t life_ms = 0;  // 0: no end
   };
   // A session. Slots are used again; the generation tells whose event it is.
   struct Slot {
@@ -55,6 +65,7 @@ class Shard {
     Endpoint peer;        // the attacker, as it was told where a balancer passed it on
     uint32_t source = 0;  // its number in limits_
     int64_t opened_ns = 0;
+    Times times;
     int64_t connecting_ns = 0;  // when the bait was last asked
     uint16_t offset = 0;        // of the port that it came to
     size_t upstream = 0;        // which of the service's baits
@@ -70,7 +81,8 @@ class Shard {
 
   void take_event(const io::Event& event);
   void take_signal();
-  void accept_all(Listener& listener);
+  // True: there may be more.
+  bool accept_all(Listener& listener);
   void admit(Arrival arrival);
   void refuse(const Arrival& arrival, Limit limit);
   void say(Limit limit, SessionId session, const Endpoint& source);
@@ -104,14 +116,31 @@ class Shard {
   Result<Fd> connect_from_free_port(Slot& slot);
   bool try_another(uint32_t index, int error);
   void bait_answered(const Slot& slot);
+  // The options anew (shard_reload.cc).
+  struct Listening {
+    size_t listener;
+    size_t service;  // its place in the options
+    uint16_t offset;
+  };
+  static constexpr size_t kNoService = SIZE_MAX;
+  Status watch_listener(int socket, size_t index);
+  Result<std::string> reload();
+  Result<std::string> take_options();
+  Result<std::vector<Listening>> open_listeners(const std::vector<Service>& services);
+  Result<size_t> listener_at(const Endpoint& where, bool transparent);
+  void put_in_force(formats::ProxyOptions next, std::vector<Service> services, const std::vector<bool>& kept);
+  void point_listeners(const std::vector<Listening>& wanted);
   // How it stands (shard_picture.cc).
   Wholeness wholeness() const;
   Picture picture() const;
   void say_degraded(int64_t now_ns);
   void tell_watchers(int64_t now_ns);
 
-  const formats::ProxyOptions options_;
-  std::vector<Service> services_;  // as options_.services
+  formats::ProxyOptions options_;  // replaced whole, between two events
+  Reread reread_;
+  bool source_kept_from_start_ = false;
+  std::vector<Service> services_;  // also those of former options, for the sessions that began with them
+  std::vector<size_t> current_;    // of each of options_.services, its number there
   Kin kin_;
   std::unique_ptr<HeaderIntake> headers_;
   io::Loop loop_;

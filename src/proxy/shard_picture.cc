@@ -27,7 +27,7 @@ Picture Shard::picture() const {
   picture.counters = counters_;
   for (const auto& [id, index] : live_) {
     const Slot& slot = slots_[index];
-    ServiceCounters& of = picture.counters.services[options_.services[slot.service].name];
+    ServiceCounters& of = picture.counters.services[services_[slot.service].options.name];
     of.bytes_in += slot.relay->session().received_from(Side::client);
     of.bytes_out += slot.relay->session().received_from(Side::bait);
     picture.descriptors_of_sessions += slot.relay->socket(Side::bait) >= 0 ? 2 : 1;
@@ -46,7 +46,8 @@ Picture Shard::picture() const {
   picture.sources_forgotten_early = limits_.sources().forgotten_early();
   for (const auto& bait : baits_) picture.baits.push_back(bait->picture());
   picture.waiting_for_header = headers_->waiting();
-  for (const Service& service : services_) {
+  for (const size_t number : current_) {
+    const Service& service = services_[number];
     for (size_t i = 0; service.route.baits() > 1 && i < service.route.baits(); ++i) {
       const formats::Upstream& upstream = service.options.baits[i];
       picture.upstreams.push_back({service.options.name, upstream.bait, to_string(upstream.address),
