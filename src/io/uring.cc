@@ -170,6 +170,14 @@ void Uring::want_writable(uint32_t index) {
   sqe->user_data = tag;
 }
 
+void Uring::watch_room(uint32_t index) {
+  connections_[index].writable_wanted = true;  // until it is forgotten
+  io_uring_sqe* const sqe = request(Request::writable, index);
+  const uint64_t tag = sqe->user_data;
+  ::io_uring_prep_poll_multishot(sqe, connections_[index].fd, POLLOUT);
+  sqe->user_data = tag;
+}
+
 void Uring::await_readable(int fd) {
   io_uring_sqe* const sqe = request(Request::other, 0);
   const uint64_t tag = sqe->user_data;
@@ -253,8 +261,12 @@ bool Uring::take_completion(const io_uring_cqe& cqe, std::vector<Event>& events)
 
 void Uring::became_writable(uint32_t index, const io_uring_cqe& cqe, Event& event) {
   Connection& connection = connections_[index];
-  connection.writable_wanted = false;
+  const bool goes_on = (cqe.flags & IORING_CQE_F_MORE) != 0;
+  connection.writable_wanted = goes_on;
   if (connection.forgotten) return;
+  // The kernel adds POLLRDHUP to every poll: one whose peer has finished says that at once, and would again and again.
+  // Told by edges, it says when there is room too.
+  if (!goes_on && polled(cqe.res, POLLRDHUP) && !polled(cqe.res, POLLOUT | POLLERR | POLLHUP)) return watch_room(index);
   event.writable = polled(cqe.res, POLLOUT);
   event.failed = cqe.res < 0 || polled(cqe.res, POLLERR);
   if (connection.reading == Reading::not_yet && event.writable && !event.failed) receive(index);

@@ -79,6 +79,7 @@ class Uring {
   io_uring_sqe* request(Request kind, uint32_t index);
   void receive(uint32_t index);
   void watch(uint32_t index);
+  void watch_room(uint32_t index);
   void cancel(Request kind, uint32_t index);
   void read_by_calls_soon(uint32_t index);
   void give_back(uint16_t buffer);
