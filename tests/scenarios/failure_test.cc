@@ -75,7 +75,9 @@ class FailureTest : public testing::Test {
                                           {rig_->network().attacker(), rig_->file("bad.err"), rig_->file("bad.out")});
     return std::move(*client);
   }
-  bool monitor_connected() { return rig_->skep({"status", "--json"}).text.find("\"connected\":true") != std::string::npos; }
+  bool monitor_connected() {
+    return rig_->skep({"status", "--json"}).text.find("\"connected\":true") != std::string::npos;
+  }
   bool tagged() {
     const auto before = rig_->sessions(0)->size();
     const auto said = rig_->attack(

@@ -221,9 +221,8 @@ TEST_F(OperationsTest, ALogOfJsonHoldsAnObjectALine) {
   EXPECT_TRUE(with_session) << log;
 }
 
-// With epoll: with io_uring some of several large sessions at once stand still here before any option has changed.
 TEST_F(OperationsTest, SessionsGoOnByteForByteWhileOptionsAreReadAgain) {
-  ASSERT_NO_FATAL_FAILURE(start("engine: epoll"));
+  ASSERT_NO_FATAL_FAILURE(start(""));
   constexpr size_t kSessions = 6;
   constexpr size_t kBytes = 3'000'000;
   std::vector<Session> sessions;
@@ -249,9 +248,8 @@ TEST_F(OperationsTest, SessionsGoOnByteForByteWhileOptionsAreReadAgain) {
   };
   for (int turn = 0; turn < 10; ++turn) {
     receive(kBytes / 11);
-    write_options(
-        fmt::format("engine: epoll\nidle_timeout_ms: {}\nsession_bytes_max: {}", 100'000 + turn, 100'000 + turn),
-        turn % 2 == 0 ? service("other", kOther) : service("bare", kListen, ", on_alert: cut"));
+    write_options(fmt::format("idle_timeout_ms: {}\nsession_bytes_max: {}", 100'000 + turn, 100'000 + turn),
+                  turn % 2 == 0 ? service("other", kOther) : service("bare", kListen, ", on_alert: cut"));
     ASSERT_EQ(reload().code, 0) << rig_->log("proxy");
   }
   receive(SIZE_MAX);
