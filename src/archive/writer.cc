@@ -430,7 +430,7 @@ void Writer::feed_index() {
     for (Batch& batch : batches_.take_all()) early.push_back(std::move(batch));
     for (; !early.empty() && early.front().position <= ring_->stored(); early.pop_front()) {
       for (SessionSummary& row : early.front().rows) wait_for_index(waiting, std::move(row));
-      segment = early.front().segment;
+      segment = std::max(segment, early.front().segment);  // what only wakes this thread names none
     }
     const Status put = store(index, waiting, segment);
     if (put) waiting.clear();
