@@ -149,6 +149,11 @@ Result<std::optional<Bytes>> read_ring(const std::string& folder) {
   return std::optional<Bytes>(std::move(bytes));
 }
 
+std::string ring_in_memory(const std::string& folder) {
+  const std::string target = target_of(link_path(folder));
+  return target.starts_with(kNamesInMemory) ? target : "";
+}
+
 Status remove_ring(const std::string& folder) {
   const std::string link = link_path(folder);
   const std::string target = target_of(link);

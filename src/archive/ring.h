@@ -58,5 +58,7 @@ class Ring {
 // The whole file of a ring that a former life left, copied; nullopt: there is none. `remove_ring` takes it away.
 Result<std::optional<Bytes>> read_ring(const std::string& folder);
 Status remove_ring(const std::string& folder);
+// Where that ring lies, if not in the folder itself; "" where there is none, or it is not one of ours.
+std::string ring_in_memory(const std::string& folder);
 
 }  // namespace skep::archive

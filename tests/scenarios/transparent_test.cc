@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <random>
 #include <set>
 #include <thread>
@@ -170,8 +169,7 @@ TEST_F(TransparentTest, TheBaitSeesTheAttackersAddressAndTheProxyKeepsOneCapabil
       const auto config = read_file(rig_->file("proxy.yaml"));
       ASSERT_TRUE(write_file(rig_->file("proxy.yaml"), user + *config));
       ASSERT_EQ(::chmod(rig_->file(".").c_str(), 0755), 0);  // so that nobody finds the archive
-      rig_->proxy()->signal(SIGTERM);  // in order: the ring of one that was killed would be the former user's
-      ASSERT_TRUE(rig_->proxy()->await_end(6000));
+      ASSERT_TRUE(rig_->kill_proxy());                       // what it leaves in memory is its own user's
       const auto started = rig_->start_proxy();
       ASSERT_TRUE(started) << started.error().message << rig_->log("proxy");
     }
