@@ -132,6 +132,7 @@ Status Writer::begin_log() {
 }
 
 // With the room of a whole segment set aside, or of as much of one as there is: what is in the ring can then be stored.
+// At most half of what there is, for the index wants room too.
 Result<Fd> Writer::make_segment_file(uint32_t number) {
   const std::string path = segment_path(folder_, number);
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
@@ -142,7 +143,9 @@ Result<Fd> Writer::make_segment_file(uint32_t number) {
   }
   if (!file) return fail_errno("begin the segment " + path);
   const uint64_t least = std::min(options_.segment_bytes, kSegmentLeastBytes);
+  const DiskRoom room = disk_room(folder_);
   for (segment_capacity_ = options_.segment_bytes; segment_capacity_ >= least; segment_capacity_ /= 2) {
+    if (room.total > 0 && segment_capacity_ > std::max(room.free / 2, least)) continue;
     if (::fallocate(file.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(segment_capacity_)) == 0) return file;
     if (errno == EOPNOTSUPP || errno == ENOSYS) return file;
   }

@@ -72,6 +72,7 @@ void Uring::give_back(uint16_t buffer) {
 
 bool Uring::read_by_calls(uint32_t index) const {
   const Connection& connection = connections_[index];
+  if (connection.reading == Reading::not_yet) return true;
   return connection.reading == Reading::calls && connection.pieces.empty() && !connection.kept;
 }
 

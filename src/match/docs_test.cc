@@ -256,7 +256,8 @@ TEST(SignaturePageTest, GivesTheLimitsThatHold) {
   };
   const auto rows = table_rows(section(page(), "Limits"));
   for (const auto& [what, limit] : limits) {
-    const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& cells) { return cells.at(0) == what; });
+    const auto row =
+        std::find_if(rows.begin(), rows.end(), [&, name = what](const auto& cells) { return cells.at(0) == name; });
     ASSERT_NE(row, rows.end()) << what;
     EXPECT_EQ(std::stoull(row->at(1)), limit) << what;
   }

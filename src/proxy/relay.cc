@@ -58,6 +58,10 @@ void Relay::bait_failed(int error) {
   obey(session_.connect_failed(error == ECONNREFUSED || error == ECONNRESET));
 }
 
+void Relay::bait_was_reset() {
+  if (!over()) drain(Side::bait);
+}
+
 void Relay::told(Side side, const io::Event& event) {
   Leg& leg = at(side);
   leg.readable |= event.readable || event.finished || event.hung_up;

@@ -39,6 +39,7 @@ class Relay {
   void bait_chosen(Fd socket) { at(Side::bait).socket = io::Stream(std::move(socket)); }
   void bait_stands();
   void bait_failed(int error);
+  void bait_was_reset();  // its error has been taken from the socket already
   void end(EndReason reason) { obey(session_.end(reason)); }
 
   // What was told of a side's socket stays true until the socket has said otherwise: edges, not levels.

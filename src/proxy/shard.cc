@@ -356,12 +356,15 @@ void Shard::leg_failed(uint32_t index, int error) {
 void Shard::leg_ready(uint32_t index, const io::Event& event) {
   Slot& slot = slots_[index];
   const int leg = slot.relay->socket(Side::bait);
-  if (event.failed) return leg_failed(index, io::pending_error(leg));
-  if (!event.writable) return;
+  const int error = event.failed ? io::pending_error(leg) : 0;
+  // One that was reset has stood, if nobody has looked meanwhile: who refuses does it with ECONNREFUSED.
+  if (error != 0 && error != ECONNRESET) return leg_failed(index, error);
+  if (error == 0 && !event.writable) return;
   slot.leg_stands = true;
   writer_->connected(slot.id, now_realtime_ns(), {io::local_end(leg), slot.to});
   bait_answered(slot);
   slot.relay->bait_stands();
+  if (error == ECONNRESET) slot.relay->bait_was_reset();
   slot.relay->told(Side::bait, event);
   move(index);
 }

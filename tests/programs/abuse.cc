@@ -1,14 +1,15 @@
 // abuse: what a front door is put through by many, or by one that is a nuisance.
 //   abuse hold ADDRESS:PORT COUNT      connections that stay, silent; "standing" is printed
 //   abuse stall ADDRESS:PORT COUNT     the same, that ask for everything and take nothing
-//   abuse trickle ADDRESS:PORT COUNT   headers that never end, a byte of each every half second, until the peer ends
-//   all abuse scan ADDRESS:PORT COUNT      connections that are closed as soon as they stand abuse reset ADDRESS:PORT
-//   COUNT     … that are reset abuse bytes ADDRESS:PORT COUNT     one connection, COUNT writes of a byte each, which
-//   are to come back
+//   abuse trickle ADDRESS:PORT COUNT   headers that never end, a byte of each every half second, until all are ended
+//   abuse scan ADDRESS:PORT COUNT      connections that are closed as soon as they stand
+//   abuse reset ADDRESS:PORT COUNT     … that are reset; after each 1,000 one more, of which an echo is awaited
+//   abuse bytes ADDRESS:PORT COUNT     one connection, COUNT writes of a byte each, which are to come back
 // Exit status 0: it was done to the end.
 #include <fcntl.h>
 #include <netinet/tcp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -59,21 +60,39 @@ int trickle(const sockaddr_in& address, int count) {
   return 0;
 }
 
+// Who is answered has been accepted, and with it all who came before.
+bool is_answered(const sockaddr_in& address) {
+  const int fd = connect_to(address);
+  std::string back;
+  const bool answered = fd >= 0 && send_all(fd, "seen") &&
+                        receive_until(fd, back, 30'000, [](const std::string& all) { return all.size() >= 4; });
+  if (fd >= 0) ::close(fd);
+  return answered && back == "seen";
+}
+
+// The kernel forgets a connection that was reset before there was room for it among those that wait to be accepted: so
+// no more than these are under way at once.
+constexpr int kResetsAtOnce = 1000;
+
 int touch(const sockaddr_in& address, int count, bool by_reset) {
-  std::atomic<int> left{count};
   std::atomic<int> failed{0};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i) {
-    threads.emplace_back([&] {
-      while (left.fetch_sub(1) > 0) {
-        const int fd = connect_to(address);
-        if (fd < 0) ++failed;
-        if (by_reset) end_by_reset(fd);
-        ::close(fd);
-      }
-    });
+  for (int done = 0; done < count;) {
+    std::atomic<int> left{by_reset ? std::min(kResetsAtOnce, count - done) : count};
+    done += left;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&] {
+        while (left.fetch_sub(1) > 0) {
+          const int fd = connect_to(address);
+          if (fd < 0) ++failed;
+          if (by_reset) end_by_reset(fd);
+          ::close(fd);
+        }
+      });
+    }
+    for (std::thread& each : threads) each.join();
+    if (by_reset && !is_answered(address)) ++failed;
   }
-  for (std::thread& each : threads) each.join();
   return failed == 0 ? 0 : 1;
 }
 
