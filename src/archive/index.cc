@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -75,8 +76,8 @@ Result<Index> Index::open(const std::string& folder, bool writable) {
   const std::string path = folder + "/index";
   if (writable) {
     // In skep-proxy at work nobody may make one: it was made at the start.
-    if (auto made = there(path) ? Status() : make_directories(path, 0750); !made)
-      return tl::unexpected<Error>(made.error());
+    // Not the archive's folder itself: one that has vanished stays so.
+    if (::mkdir(path.c_str(), 0750) != 0 && !there(path)) return fail_errno("make the folder " + path);
   } else if (!there(path)) {
     if (!there(single_index_path(folder))) return fail("there is no archive in {} ({} is missing)", folder, path);
     return fail("{} has its index in one file, as an earlier skep-proxy made it: start skep-proxy there once", folder);
