@@ -1,7 +1,5 @@
 #include "archive/disk_stage.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
 
 namespace skep::archive {
@@ -33,12 +31,6 @@ bool called_for(DiskStage stage, uint64_t free, uint64_t low, bool droppable) {
 std::string_view to_string(DiskStage stage) {
   static constexpr std::string_view kNames[] = {"roomy", "disk-full", "tagged-only", "metadata-only"};
   return kNames[static_cast<size_t>(stage)];
-}
-
-DiskRoom disk_room(const std::string& folder) {
-  struct statvfs about {};
-  if (::statvfs(folder.c_str(), &about) != 0) return {};
-  return {uint64_t{about.f_bavail} * about.f_frsize, uint64_t{about.f_blocks} * about.f_frsize};
 }
 
 uint64_t low_room(const DiskRoom& room, uint64_t segment_bytes) {

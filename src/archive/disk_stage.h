@@ -4,8 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
+
+#include "archive/disk_room.h"
 
 namespace skep::archive {
 
@@ -18,13 +19,6 @@ enum class DiskStage : uint8_t {
   metadata_only = 3,  // that does not suffice: stream bytes are not recorded, events are
 };
 std::string_view to_string(DiskStage stage);
-
-struct DiskRoom {
-  uint64_t free = 0;
-  uint64_t total = 0;
-};
-// Of the file system on which the folder lies; all zero: it cannot be asked.
-DiskRoom disk_room(const std::string& folder);
 
 // Below this retention is called for: eight segments, or of a small disk an
 // eighth.

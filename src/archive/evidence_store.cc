@@ -3,13 +3,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
+#include "archive/disk_room.h"
 #include "base/file.h"
 
 namespace skep::archive {
@@ -49,11 +49,10 @@ bool EvidenceStore::has(const std::string& sha256) const {
 }
 
 Status EvidenceStore::check_room(uint64_t bytes) const {
-  struct statvfs disk {};
-  if (::statvfs((folder_ + "/evidence").c_str(), &disk) != 0) return fail_errno("look at the archive's disk");
-  const uint64_t total = disk.f_blocks * disk.f_frsize;
-  const uint64_t left = std::min(kRoomLeftBytes, total / kRoomLeftPart);
-  if (disk.f_bavail * disk.f_frsize >= bytes + left) return {};
+  const DiskRoom room = disk_room(folder_ + "/evidence");
+  if (room.total == 0) return fail_errno("look at the archive's disk");
+  const uint64_t left = room_for_the_log(room);
+  if (room.free >= bytes + left) return {};
   return fail("the archive's disk is too full: {} bytes are kept free for the sessions' own log", left);
 }
 

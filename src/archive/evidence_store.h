@@ -13,10 +13,6 @@
 namespace skep::archive {
 
 constexpr uint64_t kEvidenceBytesADay = uint64_t{2} << 30;
-// So much of the disk is left to the sessions' own log: 256 MiB, on a small disk a sixteenth.
-constexpr uint64_t kRoomLeftBytes = uint64_t{256} << 20;
-constexpr uint64_t kRoomLeftPart = 16;
-
 // Where the copy with this SHA-256 (64 hexadecimal digits) lies, or would lie.
 std::string evidence_path(const std::string& folder, const std::string& sha256);
 

@@ -6,8 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <latch>
-
 #include "archive/sealing.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -35,15 +33,7 @@ Keeper::Keeper(std::string folder, KeeperOptions options)
       retention_(folder_, options_.retention),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   SKEP_CHECK(wake_);
-  // It steps back before the constructor is done: later the sandbox would not
-  // let it.
-  std::latch stepped_back(1);
-  thread_ = std::thread([this, &stepped_back] {
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kLowestPriority);
-    stepped_back.count_down();
-    run();
-  });
-  stepped_back.wait();
+  thread_ = std::thread([this] { run(); });
 }
 
 Keeper::~Keeper() {
@@ -54,6 +44,7 @@ Keeper::~Keeper() {
 }
 
 void Keeper::run() {
+  ::setpriority(PRIO_PROCESS, 0, kLowestPriority);  // of this thread alone
   while (!stopping_) {
     pass();
     pollfd waited{wake_.get(), POLLIN, 0};

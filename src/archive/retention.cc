@@ -1,9 +1,8 @@
 #include "archive/retention.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 
+#include "archive/disk_room.h"
 #include "archive/sealing.h"
 #include "base/log.h"
 
@@ -11,11 +10,6 @@ namespace skep::archive {
 namespace {
 
 constexpr int64_t kDayNs = int64_t{86'400} * 1'000'000'000;
-
-uint64_t bytes_on_disk(const std::string& path) {
-  struct stat about {};
-  return ::stat(path.c_str(), &about) == 0 ? static_cast<uint64_t>(about.st_blocks) * 512 : 0;
-}
 
 bool stopped(const Pass& pass) {
   return pass.stop != nullptr && *pass.stop;

@@ -1,20 +1,13 @@
 #include "archive/stats.h"
 
-#include <sys/stat.h>
-
 #include <filesystem>
 
-#include "archive/disk_stage.h"
+#include "archive/disk_room.h"
 #include "archive/index.h"
 #include "archive/segments.h"
 
 namespace skep::archive {
 namespace {
-
-uint64_t bytes_on_disk(const std::string& path) {
-  struct stat about {};
-  return ::stat(path.c_str(), &about) == 0 ? static_cast<uint64_t>(about.st_blocks) * 512 : 0;
-}
 
 Status count_segments(const std::string& folder, ArchiveStats& stats) {
   const auto numbers = list_segments(folder);

@@ -5,14 +5,13 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
-#include "archive/evidence_store.h"
+#include "archive/disk_room.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -181,14 +180,12 @@ Status TaggedLogs::write(archive::Reader& reader, const archive::SessionSummary&
 
 // The sessions' own log goes before.
 Status TaggedLogs::check_room(const archive::SessionSummary& row) const {
-  struct statvfs about {};
-  if (::statvfs(folder_.c_str(), &about) != 0) return fail_errno("look at the disk of " + folder_);
-  const uint64_t free_bytes = uint64_t{about.f_bavail} * about.f_frsize;
-  const uint64_t total_bytes = uint64_t{about.f_blocks} * about.f_frsize;
-  const uint64_t left = std::min(archive::kRoomLeftBytes, total_bytes / archive::kRoomLeftPart);
+  const archive::DiskRoom room = archive::disk_room(folder_);
+  if (room.total == 0) return fail_errno("look at the disk of " + folder_);
+  const uint64_t left = archive::room_for_the_log(room);
   const uint64_t bytes = row.bytes_in + row.bytes_out;
-  if (free_bytes < left + bytes + bytes / 4)
-    return fail("the disk has {} bytes left, and {} are for the archive", free_bytes, left);
+  if (room.free < left + bytes + bytes / 4)
+    return fail("the disk has {} bytes left, and {} are for the archive", room.free, left);
   return {};
 }
 
