@@ -121,7 +121,6 @@ io_uring_sqe* Uring::request(Request kind, uint32_t index) {
     sqe = ::io_uring_get_sqe(&ring_);
   }
   SKEP_CHECK(sqe != nullptr);
-  std::memset(sqe, 0, sizeof *sqe);
   sqe->user_data = uint64_t{index} << kKindBits | static_cast<uint64_t>(kind);
   if (kind == Request::receive || kind == Request::writable || kind == Request::watch) ++connections_[index].pending;
   return sqe;
@@ -147,50 +146,38 @@ void Uring::add(Stream& stream, Token token, bool connecting) {
 
 void Uring::receive(uint32_t index) {
   io_uring_sqe* const sqe = request(Request::receive, index);
-  const uint64_t tag = sqe->user_data;
   ::io_uring_prep_recv_multishot(sqe, connections_[index].fd, nullptr, 0, 0);
   sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = kGroup;
-  sqe->user_data = tag;
   connections_[index].reading = Reading::receiving;
 }
 
 void Uring::watch(uint32_t index) {
   io_uring_sqe* const sqe = request(Request::watch, index);
-  const uint64_t tag = sqe->user_data;
   ::io_uring_prep_poll_multishot(sqe, connections_[index].fd, POLLIN | POLLRDHUP);
-  sqe->user_data = tag;
   connections_[index].reading = Reading::calls;
 }
 
 void Uring::want_writable(uint32_t index) {
   if (std::exchange(connections_[index].writable_wanted, true)) return;
   io_uring_sqe* const sqe = request(Request::writable, index);
-  const uint64_t tag = sqe->user_data;
   ::io_uring_prep_poll_add(sqe, connections_[index].fd, POLLOUT);
-  sqe->user_data = tag;
 }
 
 void Uring::watch_room(uint32_t index) {
   connections_[index].writable_wanted = true;  // until it is forgotten
   io_uring_sqe* const sqe = request(Request::writable, index);
-  const uint64_t tag = sqe->user_data;
   ::io_uring_prep_poll_multishot(sqe, connections_[index].fd, POLLOUT);
-  sqe->user_data = tag;
 }
 
 void Uring::await_readable(int fd) {
   io_uring_sqe* const sqe = request(Request::other, 0);
-  const uint64_t tag = sqe->user_data;
   ::io_uring_prep_poll_add(sqe, fd, POLLIN);
-  sqe->user_data = tag;
 }
 
 void Uring::cancel(Request kind, uint32_t index) {
   io_uring_sqe* const sqe = request(Request::cancel, index);
-  const uint64_t tag = sqe->user_data;
   ::io_uring_prep_cancel64(sqe, uint64_t{index} << kKindBits | static_cast<uint64_t>(kind), 0);
-  sqe->user_data = tag;
 }
 
 void Uring::read_by_calls_soon(uint32_t index) {
