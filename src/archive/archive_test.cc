@@ -76,6 +76,31 @@ TEST_F(ArchiveTest, RemembersWhereASessionCameFrom) {
   EXPECT_EQ(found(control).balancer.port, 0);
 }
 
+TEST_F(ArchiveTest, EachDatagramIsOneRecordTheEmptyOneToo) {
+  const std::string sent[] = {"one", "", std::string(65'507, 'x'), "two"};
+  SessionId id;
+  {
+    auto w = writer();
+    formats::OpenedEvent event{"dns", *parse_endpoint("192.0.2.1:4321"), *parse_endpoint("192.0.2.2:53")};
+    event.protocol = Protocol::udp;
+    id = w->opened(now_realtime_ns(), event);
+    for (const std::string& each : sent)
+      ASSERT_TRUE(w->data(id, now_realtime_ns(), Direction::to_bait, as_bytes(each)));
+    end(*w, id, EndReason::timeout);
+  }
+  EXPECT_EQ(found(id).protocol, Protocol::udp);
+  auto reader = Reader::open(folder_);
+  std::vector<std::string> read;
+  std::vector<uint64_t> offsets;
+  ASSERT_TRUE(reader->for_each(found(id), {}, [&](const formats::Record& record) {
+    if (record.type != formats::RecordType::data) return;
+    read.emplace_back(as_text(record.payload));
+    offsets.push_back(record.stream_offset);
+  }));
+  EXPECT_TRUE(std::equal(read.begin(), read.end(), std::begin(sent), std::end(sent)));
+  EXPECT_EQ(offsets, (std::vector<uint64_t>{0, 3, 3, 65'510}));
+}
+
 TEST_F(ArchiveTest, KeepsInterleavedSessionsApartAndInOrder) {
   SessionId a;
   SessionId b;

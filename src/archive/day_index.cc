@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS sessions (
   bait TEXT NOT NULL, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, forwarded_in INTEGER NOT NULL,
   forwarded_out INTEGER NOT NULL, pid INTEGER NOT NULL, unsupervised INTEGER NOT NULL, incomplete INTEGER NOT NULL,
   alerts BLOB NOT NULL, alerts_total INTEGER NOT NULL, last_segment INTEGER NOT NULL, last_offset INTEGER NOT NULL,
-  parent INTEGER NOT NULL, balancer TEXT NOT NULL, head TEXT NOT NULL, words TEXT NOT NULL) STRICT;
+  parent INTEGER NOT NULL, balancer TEXT NOT NULL, protocol INTEGER NOT NULL DEFAULT 6, head TEXT NOT NULL, words TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS rules (rule TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (rule, id)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sessions_marked ON sessions (class, id) WHERE class <> 1;
 CREATE INDEX IF NOT EXISTS sessions_open ON sessions (id) WHERE end_ns = 0;
@@ -49,6 +49,10 @@ CREATE TRIGGER IF NOT EXISTS texts_changed AFTER UPDATE ON sessions
   INSERT INTO texts (rowid, head, words) VALUES (new.id, new.head, new.words); END;
 COMMIT;
 )sql";
+
+// A day that was begun before there were other protocols has no column for it: all of its sessions are TCP's. Who
+// writes the day adds it, with the default that kSchema names.
+constexpr char kHasProtocol[] = "SELECT count(*) FROM pragma_table_info('sessions') WHERE name = 'protocol'";
 
 std::string lower(std::string text) {
   for (char& letter : text) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
@@ -102,7 +106,11 @@ Status DayIndex::set_up() {
           run_sql(db_.get(), "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
       !set)
     return set;
-  return run_sql(db_.get(), kSchema);
+  if (auto made = run_sql(db_.get(), kSchema); !made) return made;
+  const auto there = number_of(db_.get(), kHasProtocol);
+  if (!there) return tl::unexpected<Error>(there.error());
+  return *there > 0 ? Status()
+                    : run_sql(db_.get(), "ALTER TABLE sessions ADD COLUMN protocol INTEGER NOT NULL DEFAULT 6");
 }
 
 Status DayIndex::put(const std::vector<const SessionSummary*>& rows, uint32_t indexed_segment) {
@@ -146,8 +154,13 @@ Status DayIndex::put_row(sqlite3_stmt* row, sqlite3_stmt* rule, const SessionSum
 
 Result<std::vector<SessionSummary>> DayIndex::query(const std::string& where, const std::vector<std::string>& texts,
                                                     const std::string& order) const {
+  // Asked each time: its writer may have added it meanwhile.
+  const auto has_protocol = number_of(db_.get(), kHasProtocol);
+  if (!has_protocol) return tl::unexpected<Error>(has_protocol.error());
+  std::string columns = kRowColumns;
+  if (*has_protocol == 0) columns.replace(columns.find("protocol"), std::string_view("protocol").size(), "6");
   auto statement =
-      prepare(db_.get(), fmt::format("SELECT {} FROM sessions WHERE {} ORDER BY {}", kRowColumns, where, order));
+      prepare(db_.get(), fmt::format("SELECT {} FROM sessions WHERE {} ORDER BY {}", columns, where, order));
   if (!statement) return tl::unexpected<Error>(statement.error());
   for (size_t i = 0; i < texts.size(); ++i) bind_text(statement->get(), static_cast<int>(i + 1), texts[i]);
   std::vector<SessionSummary> rows;

@@ -10,7 +10,7 @@ namespace skep::archive {
 const char kRowColumns[] =
     "id, service, class, start_ns, end_ns, end_reason, client, client_port, entrance, leg, bait, bytes_in, "
     "bytes_out, forwarded_in, forwarded_out, pid, unsupervised, incomplete, alerts, alerts_total, last_segment, "
-    "last_offset, parent, balancer, head, words";
+    "last_offset, parent, balancer, protocol, head, words";
 
 namespace {
 
@@ -95,6 +95,7 @@ void bind_row(sqlite3_stmt* s, const SessionSummary& row) {
   number(row.last.offset);
   number(row.parent.value);
   text(row.balancer.port == 0 ? "" : to_string(row.balancer));
+  number(row.protocol);
   text(row.head);
   text(alert_words(row.alerts));
 }
@@ -135,6 +136,7 @@ SessionSummary read_row(sqlite3_stmt* s) {
   row.last.offset = number();
   row.parent = {number()};
   row.balancer = endpoint();
+  row.protocol = number() == static_cast<uint64_t>(Protocol::udp) ? Protocol::udp : Protocol::tcp;
   row.head = text();
   return row;
 }

@@ -70,6 +70,31 @@ TEST_F(IndexTest, ASessionLiesInTheDayOfItsBeginning) {
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/index/2026-03-31.sqlite"));
 }
 
+// As a day lies there that an earlier skep-proxy began.
+TEST_F(IndexTest, ADayWithoutTheProtocolsColumnIsReadAndThenWritten) {
+  SessionSummary datagrams = row("2026-03-30T12:00:01Z", 0);
+  datagrams.protocol = Protocol::udp;
+  ASSERT_TRUE(index_->put({row("2026-03-30T12:00:00Z", 0)}));
+  const int64_t number = index_->days().at(0);
+  ASSERT_TRUE(run_sql((*index_->day(number))->database(), "ALTER TABLE sessions DROP COLUMN protocol"));
+  auto reader = Index::open(folder_, false);
+  ASSERT_TRUE(reader);
+  const auto old = reader->select({});
+  ASSERT_TRUE(old) << old.error().message;
+  ASSERT_EQ(old->size(), 1u);
+  EXPECT_EQ((*old)[0].protocol, Protocol::tcp);
+  EXPECT_EQ((*old)[0].head, "GET / HTTP/1.0");
+  index_.reset();
+  auto again = Index::open(folder_, true);
+  ASSERT_TRUE(again);
+  ASSERT_TRUE(again->put({datagrams}));
+  const auto both = reader->select({});
+  ASSERT_TRUE(both) << both.error().message;
+  ASSERT_EQ(both->size(), 2u);
+  EXPECT_EQ((*both)[0].protocol, Protocol::tcp);
+  EXPECT_EQ((*both)[1].protocol, Protocol::udp);
+}
+
 TEST_F(IndexTest, AListGoesOverTheDaysInOrderAndStopsAtItsLimit) {
   std::vector<SessionSummary> rows;
   std::vector<uint64_t> all;

@@ -45,6 +45,7 @@ void apply(SessionSummary& summary, const formats::Record& record, const formats
       summary.start_ns = record.time_ns;
       if (const auto event = formats::decode<formats::OpenedEvent>(record.payload)) {
         summary.service = event->service;
+        summary.protocol = event->protocol;
         summary.client = event->client;
         summary.entrance = event->proxy;
       }

@@ -13,6 +13,7 @@ namespace skep::archive {
 struct SessionSummary {
   SessionId id;
   std::string service;
+  Protocol protocol = Protocol::tcp;
   SessionClass session_class = SessionClass::harmless;
   int64_t start_ns = 0;
   int64_t end_ns = 0;  // 0: open

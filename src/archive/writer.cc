@@ -235,13 +235,13 @@ bool Writer::data(SessionId id, int64_t time_ns, Direction direction, ByteView b
     return false;
   }
   bool stored = true;
-  while (!bytes.empty()) {
+  do {
     const ByteView piece = bytes.first(std::min(bytes.size(), formats::kPayloadBytesMax));
     uint64_t& offset = known->offsets[static_cast<size_t>(direction)];
     stored &= append({id, RecordType::data, direction, time_ns, offset, {}, piece}, *known);
     offset += piece.size();
     bytes = bytes.subspan(piece.size());
-  }
+  } while (!bytes.empty());
   return stored;
 }
 

@@ -64,6 +64,7 @@ class Writer {
   // room.
   bool origin(SessionId id, int64_t time_ns, const formats::OriginEvent& event);
   bool connected(SessionId id, int64_t time_ns, const formats::ConnectedEvent& event);
+  // No bytes: a record of none, as a datagram may be.
   bool data(SessionId id, int64_t time_ns, Direction direction, ByteView bytes);
   bool half_closed(SessionId id, int64_t time_ns, Direction direction);
   bool served(SessionId id, int64_t time_ns, const formats::ServedEvent& event);

@@ -23,6 +23,7 @@ constexpr size_t kBytesAfter = 64;
 void summary_fields(JsonWriter& json, const SessionSummary& session, const SessionEvidence* evidence) {
   json.field("id", to_string(session.id))
       .field("service", session.service)
+      .field("protocol", to_string(session.protocol))
       .field("class", to_string(session.session_class));
   json.field("start", format_time(session.start_ns)).key("end");
   if (session.end_ns == 0) {
@@ -57,11 +58,12 @@ void summary_fields(JsonWriter& json, const SessionSummary& session, const Sessi
       .field("forwarded_out", session.forwarded_out)
       .field("pid", session.served_by_pid);
   json.field("unsupervised", session.unsupervised).field("incomplete", session.incomplete);
-  json.field("community_id", formats::community_id(session.client, session.entrance)).key("bait_community_id");
+  json.field("community_id", formats::community_id(session.protocol, session.client, session.entrance))
+      .key("bait_community_id");
   if (session.leg.port == 0) {
     json.null();
   } else {
-    json.value(formats::community_id(session.leg, session.bait));
+    json.value(formats::community_id(session.protocol, session.leg, session.bait));
   }
   json.key("rule_hits")
       .begin_array()
@@ -207,8 +209,9 @@ std::string table_line(const SessionSummary& session) {
 
 Result<std::string> story(archive::Reader& reader, const SessionSummary& session) {
   std::string text = fmt::format("session {}: {}\n", to_string(session.id), to_string(session.session_class));
-  text += fmt::format("  {} came to service {} at {} on {}\n", to_string(session.client), printable(session.service),
-                      to_string(session.entrance), format_time(session.start_ns));
+  const bool udp = session.protocol == Protocol::udp;
+  text += fmt::format("  {} came to service {} at {}{} on {}\n", to_string(session.client), printable(session.service),
+                      to_string(session.entrance), udp ? " by UDP" : "", format_time(session.start_ns));
   if (session.balancer.port != 0)
     text += fmt::format("  it was passed on by {}, which told that address\n", to_string(session.balancer));
   if (session.parent.value != 0)
@@ -219,7 +222,9 @@ Result<std::string> story(archive::Reader& reader, const SessionSummary& session
   text += fmt::format(
       "  {} bytes from the attacker, {} from the bait {}; the proxy's port there was {}, pid {} served it\n",
       session.bytes_in, session.bytes_out, to_string(session.bait), session.leg.port, session.served_by_pid);
-  if (session.unsupervised) text += "  part of it was not supervised: the monitor was away\n";
+  if (session.unsupervised)
+    text += udp ? "  it was not supervised: datagrams are not joined with the processes that serve them\n"
+                : "  part of it was not supervised: the monitor was away\n";
   if (session.incomplete) text += "  its log is not complete: records were lost\n";
   const auto evidence = view::evidence_of(reader, session);
   if (!evidence) return tl::unexpected<Error>(evidence.error());

@@ -1,6 +1,5 @@
 #include "formats/community_id.h"
 
-#include <netinet/in.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
@@ -10,7 +9,7 @@
 
 namespace skep::formats {
 
-std::string community_id(const Endpoint& a, const Endpoint& b) {
+std::string community_id(Protocol protocol, const Endpoint& a, const Endpoint& b) {
   const auto& [low, high] = std::minmax(a, b);
   const size_t skip = a.is_v4() && b.is_v4() ? 12 : 0;
   Bytes key;
@@ -18,7 +17,7 @@ std::string community_id(const Endpoint& a, const Endpoint& b) {
   writer.be(uint16_t{0});
   writer.raw(ByteView(low.address).subspan(skip));
   writer.raw(ByteView(high.address).subspan(skip));
-  writer.be(uint8_t{IPPROTO_TCP});
+  writer.be(static_cast<uint8_t>(protocol));
   writer.be(uint8_t{0});
   writer.be(low.port);
   writer.be(high.port);

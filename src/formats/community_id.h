@@ -1,4 +1,4 @@
-// Community ID v1 (github.com/corelight/community-id-spec): one text for both directions of a TCP flow, seed 0.
+// Community ID v1 (github.com/corelight/community-id-spec): one text for both directions of a flow, seed 0.
 #pragma once
 
 #include <string>
@@ -7,6 +7,6 @@
 
 namespace skep::formats {
 
-std::string community_id(const Endpoint& a, const Endpoint& b);
+std::string community_id(Protocol protocol, const Endpoint& a, const Endpoint& b);
 
 }  // namespace skep::formats

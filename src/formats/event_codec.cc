@@ -119,7 +119,9 @@ void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, OpenedEv
   f.text(e.service);
   f.endpoint(e.client);
   f.endpoint(e.proxy);
-  f.tail(e.syn.count > 0, [&] { f.syn(e.syn); });
+  const bool tcp = e.protocol == Protocol::tcp;
+  f.tail(e.syn.count > 0 || !tcp, [&] { f.syn(e.syn); });
+  f.tail(!tcp, [&] { f.number(e.protocol); });
 }
 template <typename F, typename E>
 void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, ConnectedEvent> {
@@ -232,8 +234,8 @@ Bytes encode_any(const Event& event) {
   return std::move(out.bytes);
 }
 
-bool in_range(const OpenedEvent&) {
-  return true;
+bool in_range(const OpenedEvent& event) {
+  return event.protocol == Protocol::tcp || event.protocol == Protocol::udp;
 }
 bool in_range(const ConnectedEvent&) {
   return true;

@@ -1,7 +1,6 @@
 #include "formats/pcapng.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
 
 #include <algorithm>
 #include <cstring>
@@ -22,9 +21,11 @@ constexpr uint16_t kApplication = 4;
 constexpr uint16_t kTimeResolution = 9;
 constexpr uint32_t kSnapLength = 262144;
 constexpr size_t kPayloadMax = 60000;  // below the 65535 of an IPv4 packet
-constexpr size_t kCommentMax = 60000;  // an option's length has 16 bits
-constexpr uint32_t kClientSeq = 1000;  // where the SYN is not known
-constexpr uint32_t kServerSeq = 2000;  // the kernel does not tell it
+constexpr size_t kUdpHeaderBytes = 8;
+constexpr size_t kUdpPayloadMax = 65535 - kUdpHeaderBytes;  // over IPv6; over IPv4 there are its 20 bytes less
+constexpr size_t kCommentMax = 60000;                       // an option's length has 16 bits
+constexpr uint32_t kClientSeq = 1000;                       // where the SYN is not known
+constexpr uint32_t kServerSeq = 2000;                       // the kernel does not tell it
 constexpr uint16_t kCongestionFlags = 0x1c0;
 
 // At a character's end, for a comment is UTF-8.
@@ -78,9 +79,10 @@ Direction opposite(Direction direction) {
 
 }  // namespace
 
-PcapngWriter::PcapngWriter(Sink sink, const Endpoint& client, const Endpoint& server)
+PcapngWriter::PcapngWriter(Sink sink, const Endpoint& client, const Endpoint& server, Protocol protocol)
     : sink_(std::move(sink)),
       ends_{client, server},
+      protocol_(protocol),
       first_seq_{kClientSeq, kServerSeq},
       next_seq_{kClientSeq, kServerSeq} {}
 
@@ -122,7 +124,7 @@ bool PcapngWriter::begin(const Comments& comments) {
   return end_block();
 }
 
-void PcapngWriter::ip_header(const Packet& packet, bool v4, uint16_t tcp_bytes) {
+void PcapngWriter::ip_header(const Packet& packet, bool v4, uint16_t carried_bytes) {
   const size_t from = static_cast<size_t>(packet.direction);
   const SynHeaders plain;
   const SynHeaders& syn = packet.syn != nullptr ? *packet.syn : plain;
@@ -130,52 +132,70 @@ void PcapngWriter::ip_header(const Packet& packet, bool v4, uint16_t tcp_bytes) 
   ByteWriter writer(block_);
   if (!v4) {
     writer.be(6u << 28 | uint32_t{syn.traffic_class} << 20 | syn.flow_label);
-    writer.be(tcp_bytes);
-    writer.be(static_cast<uint16_t>(IPPROTO_TCP << 8 | syn.ttl));
+    writer.be(carried_bytes);
+    writer.be(static_cast<uint8_t>(protocol_));
+    writer.be(syn.ttl);
     writer.raw(ByteView(ends_[from].address));
     writer.raw(ByteView(ends_[1 - from].address));
     return;
   }
   writer.be(static_cast<uint16_t>(0x4500 | syn.traffic_class));
-  writer.be(static_cast<uint16_t>(20 + tcp_bytes));
+  writer.be(static_cast<uint16_t>(20 + carried_bytes));
   writer.be(packet.syn != nullptr ? syn.ip_id : ip_id_++);
   writer.be(static_cast<uint16_t>(syn.dont_fragment ? 0x4000 : 0));
-  writer.be(static_cast<uint16_t>(syn.ttl << 8 | IPPROTO_TCP));
+  writer.be(syn.ttl);
+  writer.be(static_cast<uint8_t>(protocol_));
   writer.be(uint16_t{0});
   writer.raw(ByteView(ends_[from].address).subspan(12));
   writer.raw(ByteView(ends_[1 - from].address).subspan(12));
   patch(block_, ip_at + 10, checksum(sum_words(ByteView(block_).subspan(ip_at, 20))));
 }
 
-void PcapngWriter::frame(const Packet& packet) {
+// Both without their checksum, and what they carry.
+void PcapngWriter::tcp_header(const Packet& packet) {
   const size_t from = static_cast<size_t>(packet.direction);
-  const Endpoint& source = ends_[from];
-  const Endpoint& target = ends_[1 - from];
-  const bool v4 = source.is_v4() && target.is_v4();
   const ByteView options = packet.syn != nullptr ? packet.syn->options : ByteView();
-  const auto tcp_bytes = static_cast<uint16_t>(20 + options.size() + packet.payload.size());
   ByteWriter writer(block_);
-  // Locally administered addresses: 02:… is the attacker's, 06:… the proxy's.
-  const uint8_t macs[2][6] = {{2, 0, 0, 0, 0, 1}, {6, 0, 0, 0, 0, 2}};
-  writer.raw(ByteView(macs[1 - from]));
-  writer.raw(ByteView(macs[from]));
-  writer.be(static_cast<uint16_t>(v4 ? 0x0800 : 0x86dd));
-  ip_header(packet, v4, tcp_bytes);
-  const size_t tcp_at = block_.size();
-  writer.be(source.port);
-  writer.be(target.port);
+  writer.be(ends_[from].port);
+  writer.be(ends_[1 - from].port);
   writer.be(packet.seq);
   writer.be((packet.flags & kAck) != 0 ? next_seq_[1 - from] : 0u);
   writer.be(static_cast<uint16_t>((5 + options.size() / 4) << 12 | packet.flags));
   writer.be(packet.syn != nullptr ? packet.syn->window : uint16_t{65535});
   writer.be(uint32_t{0});
   writer.raw(options);
+}
+
+void PcapngWriter::udp_header(const Packet& packet) {
+  const size_t from = static_cast<size_t>(packet.direction);
+  ByteWriter writer(block_);
+  writer.be(ends_[from].port);
+  writer.be(ends_[1 - from].port);
+  writer.be(static_cast<uint16_t>(kUdpHeaderBytes + packet.payload.size()));
+  writer.be(uint16_t{0});
+}
+
+void PcapngWriter::frame(const Packet& packet) {
+  const size_t from = static_cast<size_t>(packet.direction);
+  const bool udp = protocol_ == Protocol::udp;
+  const bool v4 = is_v4();
+  const size_t header_bytes = udp ? kUdpHeaderBytes : 20 + (packet.syn != nullptr ? packet.syn->options.size() : 0);
+  const auto carried_bytes = static_cast<uint16_t>(header_bytes + packet.payload.size());
+  ByteWriter writer(block_);
+  // Locally administered addresses: 02:… is the attacker's, 06:… the proxy's.
+  const uint8_t macs[2][6] = {{2, 0, 0, 0, 0, 1}, {6, 0, 0, 0, 0, 2}};
+  writer.raw(ByteView(macs[1 - from]));
+  writer.raw(ByteView(macs[from]));
+  writer.be(static_cast<uint16_t>(v4 ? 0x0800 : 0x86dd));
+  ip_header(packet, v4, carried_bytes);
+  const size_t header_at = block_.size();
+  udp ? udp_header(packet) : tcp_header(packet);
   writer.raw(packet.payload);
-  const size_t skip = v4 ? 12 : 0;
-  uint32_t sum = sum_words(ByteView(source.address).subspan(skip));
-  sum = sum_words(ByteView(target.address).subspan(skip), sum);
-  patch(block_, tcp_at + 16,
-        checksum(uint64_t{sum_words(ByteView(block_).subspan(tcp_at))} + sum + IPPROTO_TCP + tcp_bytes));
+  uint64_t sum = static_cast<uint64_t>(protocol_) + carried_bytes;
+  for (const Endpoint& end : ends_) sum += sum_words(ByteView(end.address).subspan(v4 ? 12 : 0));
+  const uint16_t check = checksum(sum + sum_words(ByteView(block_).subspan(header_at)));
+  // Of UDP, zero would say that there is none (RFC 768).
+  patch(block_, header_at + (udp ? 6 : 16), udp && check == 0 ? uint16_t{0xffff} : check);
 }
 
 bool PcapngWriter::packet(const Packet& packet) {
@@ -208,6 +228,7 @@ bool PcapngWriter::flag(int64_t time_ns, Direction direction, uint16_t flags, co
 }
 
 bool PcapngWriter::connected(int64_t time_ns, const std::optional<SynHeaders>& syn) {
+  if (protocol_ == Protocol::udp) return true;
   if (syn && syn->source == ends_[0]) {
     first_seq_[0] = next_seq_[0] = syn->seq;
     const auto flags = static_cast<uint16_t>((syn->flags & kCongestionFlags) | kSyn);
@@ -220,6 +241,7 @@ bool PcapngWriter::connected(int64_t time_ns, const std::optional<SynHeaders>& s
 
 bool PcapngWriter::data(int64_t time_ns, Direction direction, uint64_t stream_offset, ByteView bytes,
                         const Comments& comments) {
+  if (protocol_ == Protocol::udp) return datagram(time_ns, direction, bytes, comments);
   if (bytes.empty()) return true;
   const Comments* at_first = &comments;
   // The sequence number counts modulo 2^32, as TCP's does.
@@ -235,17 +257,27 @@ bool PcapngWriter::data(int64_t time_ns, Direction direction, uint64_t stream_of
   return flag(time_ns, opposite(direction), kAck);
 }
 
+bool PcapngWriter::datagram(int64_t time_ns, Direction direction, ByteView bytes, const Comments& comments) {
+  const size_t most = kUdpPayloadMax - (is_v4() ? 20 : 0);
+  if (bytes.size() <= most) return packet({time_ns, direction, 0, 0, bytes, &comments, nullptr});
+  Comments more = comments;
+  more.push_back(
+      fmt::format("skep: {} bytes were recorded, which no datagram holds: the rest is left out", bytes.size()));
+  return packet({time_ns, direction, 0, 0, bytes.first(most), &more, nullptr});
+}
+
 bool PcapngWriter::finished(int64_t time_ns, Direction from) {
+  if (protocol_ == Protocol::udp) return true;
   if (std::exchange(finished_[static_cast<size_t>(from)], true)) return true;
   return flag(time_ns, from, kFin | kAck) && flag(time_ns, opposite(from), kAck);
 }
 
 bool PcapngWriter::reset(int64_t time_ns, Direction from) {
-  return flag(time_ns, from, kRst | kAck);
+  return protocol_ == Protocol::udp || flag(time_ns, from, kRst | kAck);
 }
 
 bool PcapngWriter::remark(int64_t time_ns, Direction from, const Comments& comments) {
-  return flag(time_ns, from, kAck, &comments);
+  return protocol_ == Protocol::udp || flag(time_ns, from, kAck, &comments);
 }
 
 bool PcapngWriter::journal(const JournalEntry& entry) {

@@ -19,13 +19,14 @@ struct Seen {
 
 class PcapngTest : public testing::Test {
  protected:
-  PcapngWriter writer(const char* client = "192.0.2.1:1234", const char* server = "192.0.2.2:80") {
+  PcapngWriter writer(const char* client = "192.0.2.1:1234", const char* server = "192.0.2.2:80",
+                      Protocol protocol = Protocol::tcp) {
     v6_ = client[0] == '[';
     return {[this](ByteView bytes) {
               file_.insert(file_.end(), bytes.begin(), bytes.end());
               return true;
             },
-            *parse_endpoint(client), *parse_endpoint(server)};
+            *parse_endpoint(client), *parse_endpoint(server), protocol};
   }
   std::vector<std::pair<uint32_t, Bytes>> blocks() const {
     std::vector<std::pair<uint32_t, Bytes>> found;
@@ -42,8 +43,8 @@ class PcapngTest : public testing::Test {
     }
     return found;
   }
-  std::vector<Seen> packets() const {
-    std::vector<Seen> found;
+  std::vector<Bytes> frames() const {
+    std::vector<Bytes> found;
     for (const auto& [type, body] : blocks()) {
       if (type != 6) continue;
       ByteReader block(body);
@@ -51,9 +52,36 @@ class PcapngTest : public testing::Test {
       const auto bytes = block.le<uint32_t>();
       block.raw(4);
       const ByteView frame = block.raw(bytes);
+      found.emplace_back(frame.begin(), frame.end());
+    }
+    return found;
+  }
+  std::vector<Seen> datagrams() const {
+    std::vector<Seen> found;
+    for (const Bytes& frame : frames()) {
+      const ByteView ip = ByteView(frame).subspan(14);
+      const size_t header = v6_ ? 40 : 20;
+      ByteReader lengths(ip.subspan(v6_ ? 4 : 2));
+      EXPECT_EQ(lengths.be<uint16_t>(), ip.size() - (v6_ ? header : 0));
+      EXPECT_EQ(ip[v6_ ? 6 : 9], 17);
+      ByteReader udp(ip.subspan(header));
+      udp.raw(4);
+      EXPECT_EQ(udp.be<uint16_t>(), ip.size() - header);
+      EXPECT_NE(udp.be<uint16_t>(), 0);
+      EXPECT_EQ(sum(ip, 17), 0xffffu) << "the checksums";
       Seen seen;
       seen.from_client = frame[0] == 6;
-      const ByteView ip = frame.subspan(14);
+      seen.payload = as_text(udp.raw(udp.left()));
+      found.push_back(std::move(seen));
+    }
+    return found;
+  }
+  std::vector<Seen> packets() const {
+    std::vector<Seen> found;
+    for (const Bytes& frame : frames()) {
+      Seen seen;
+      seen.from_client = frame[0] == 6;
+      const ByteView ip = ByteView(frame).subspan(14);
       seen.ttl = v6_ ? ip[7] : ip[8];
       ByteReader tcp(ip.subspan(v6_ ? 40 : 20));
       tcp.raw(4);
@@ -66,19 +94,19 @@ class PcapngTest : public testing::Test {
       const ByteView options = tcp.raw((offset_and_flags >> 12) * 4u - 20);
       seen.options.assign(options.begin(), options.end());
       seen.payload = as_text(tcp.raw(tcp.left()));
-      EXPECT_EQ(sum(ip), 0xffffu) << "the checksums";
+      EXPECT_EQ(sum(ip, 6), 0xffffu) << "the checksums";
       found.push_back(std::move(seen));
     }
     return found;
   }
-  // Over pseudo header and segment; all ones where the checksum is right.
-  uint32_t sum(ByteView ip) const {
+  // Over pseudo header and what follows; all ones where the checksum is right.
+  uint32_t sum(ByteView ip, uint32_t protocol) const {
     const size_t header = v6_ ? 40 : 20;
     Bytes all;
     ByteWriter out(all);
     out.raw(v6_ ? ip.subspan(8, 32) : ip.subspan(12, 8));
     out.be(static_cast<uint32_t>(ip.size() - header));
-    out.be(uint32_t{6});
+    out.be(protocol);
     out.raw(ip.subspan(header));
     if (all.size() % 2 == 1) all.push_back(0);
     uint64_t total = 0;
@@ -181,6 +209,47 @@ TEST_F(PcapngTest, AfterAHalfCloseTheOtherDirectionGoesOnAndIsAcknowledged) {
   EXPECT_TRUE(seen[6].from_client);
   EXPECT_EQ(seen[6].seq, seen[3].seq + 1);
   EXPECT_EQ(seen[6].ack, seen[5].seq + 6);
+}
+
+TEST_F(PcapngTest, ADatagramIsOnePacketHoweverLongAndTheLongestFits) {
+  for (const bool v6 : {false, true}) {
+    for (const size_t size : {size_t{0}, size_t{1}, size_t{512}, size_t{9000}, size_t{65'507}}) {
+      file_.clear();
+      const auto client = v6 ? "[2001:db8::1]:1234" : "192.0.2.1:1234";
+      auto w = writer(client, v6 ? "[2001:db8::2]:53" : "192.0.2.2:53", Protocol::udp);
+      w.connected(1);
+      w.data(2, Direction::to_bait, 0, as_bytes(std::string(size, 'q')));
+      w.data(3, Direction::to_client, 0, as_bytes("answer"));
+      w.finished(4, Direction::to_bait);
+      w.reset(4, Direction::to_client);
+      w.remark(5, Direction::to_bait, {"no packet"});
+      const auto seen = datagrams();
+      ASSERT_EQ(seen.size(), 2u) << size;
+      EXPECT_EQ(seen[0].payload.size(), size);
+      EXPECT_TRUE(seen[0].from_client);
+      EXPECT_EQ(seen[1].payload, "answer");
+      EXPECT_FALSE(seen[1].from_client);
+    }
+  }
+}
+
+// 0 in the header would say that there is none.
+TEST_F(PcapngTest, AChecksumOfZeroIsWrittenAsAllOnes) {
+  auto w = writer("192.0.2.1:1", "192.0.2.2:2", Protocol::udp);
+  for (unsigned value = 0; value < 0x10000; ++value) {
+    const uint8_t bytes[2] = {static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)};
+    file_.clear();
+    w.data(1, Direction::to_bait, 0, bytes);
+    const size_t udp_at = 28 + 14 + 20;  // behind the block's own fields
+    ASSERT_FALSE(file_[udp_at + 6] == 0 && file_[udp_at + 7] == 0) << value;
+  }
+}
+
+TEST_F(PcapngTest, WhatNoDatagramHoldsIsCutAndSaid) {
+  auto w = writer("192.0.2.1:1", "192.0.2.2:2", Protocol::udp);
+  w.data(1, Direction::to_bait, 0, as_bytes(std::string(70'000, 'x')));
+  EXPECT_EQ(datagrams().at(0).payload.size(), 65'507u);
+  EXPECT_NE(std::string(file_.begin(), file_.end()).find("70000 bytes were recorded"), std::string::npos);
 }
 
 TEST_F(PcapngTest, ACommentIsCutAtACharactersEnd) {

@@ -26,7 +26,7 @@ struct RecordPlace {
 enum class RecordType : uint8_t {
   opened = 1,       // OpenedEvent
   connected = 2,    // ConnectedEvent: the leg to the bait stands
-  data = 3,         // stream bytes of one direction
+  data = 3,         // bytes of one direction: of the stream, or one datagram
   half_closed = 4,  // one direction ended in order (FIN)
   served = 5,       // ServedEvent: the monitor's acknowledgement
   process = 6,      // ProcessEvent: fork, exec, exit of a process that serves the session
@@ -44,6 +44,7 @@ struct OpenedEvent {
   Endpoint client;    // the attacker
   Endpoint proxy;     // where it connected to
   SavedSyn syn = {};  // the attacker's
+  Protocol protocol = Protocol::tcp;
 };
 struct ConnectedEvent {
   Endpoint proxy;  // our own end towards the bait: the port that names the session there

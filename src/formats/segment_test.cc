@@ -56,6 +56,19 @@ TEST(SegmentTest, AnotherFileIsNoSegment) {
   EXPECT_EQ(*decode_segment_header(encode_segment_header(7, 1)), 7u);
 }
 
+TEST(EventCodecTest, OpenedOfAnotherProtocolSaysSoAndOfTcpIsAsItAlwaysWas) {
+  OpenedEvent event{"dns", *parse_endpoint("192.0.2.1:4000"), *parse_endpoint("[2001:db8::1]:53")};
+  const Bytes tcp = encode(event);
+  event.protocol = Protocol::udp;
+  const Bytes udp = encode(event);
+  EXPECT_EQ(udp.size(), tcp.size() + 4 + 8) << "an empty SYN, and the protocol";
+  EXPECT_EQ(decode<OpenedEvent>(tcp)->protocol, Protocol::tcp);
+  EXPECT_EQ(decode<OpenedEvent>(udp)->protocol, Protocol::udp);
+  Bytes other = udp;
+  other[tcp.size() + 4] = 1;
+  EXPECT_FALSE(decode<OpenedEvent>(other)) << "ICMP";
+}
+
 TEST(EventCodecTest, AnAlertComesBackAsItWas) {
   Alert alert;
   alert.rule = "shell_started";

@@ -155,6 +155,9 @@ std::string_view signal_name(uint32_t signal) {
   }
 }
 
+std::string_view to_string(Protocol value) {
+  return value == Protocol::udp ? "udp" : "tcp";
+}
 std::string_view to_string(SessionClass value) {
   return name_of(kClasses, value);
 }

@@ -1,4 +1,5 @@
-// A session: one attacker connection, from accept to end. Values only; any thread.
+// A session: one attacker connection, from accept to end; of datagrams, what passes between two ends until they are
+// silent. Values only; any thread.
 #pragma once
 
 #include <array>
@@ -31,6 +32,10 @@ struct Endpoint {
 std::string address_text(const Endpoint& endpoint);             // "192.0.2.1", "2001:db8::1"
 std::string to_string(const Endpoint& endpoint);                // "192.0.2.1:80", "[2001:db8::1]:80"
 std::optional<Endpoint> parse_endpoint(std::string_view text);  // the same back; port 0 where none is given
+
+// What a service speaks; IANA's numbers.
+enum class Protocol : uint8_t { tcp = 6, udp = 17 };
+std::string_view to_string(Protocol value);  // "tcp", "udp"
 
 enum class Direction : uint8_t { to_bait = 0, to_client = 1 };
 

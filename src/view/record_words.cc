@@ -35,7 +35,7 @@ void syn_json(JsonWriter& json, const SavedSyn& saved) {
 
 void fields(JsonWriter& json, const formats::OpenedEvent& event) {
   json.field("service", event.service).field("client", to_string(event.client));
-  json.field("proxy", to_string(event.proxy));
+  json.field("proxy", to_string(event.proxy)).field("protocol", to_string(event.protocol));
   syn_json(json, event.syn);
 }
 void fields(JsonWriter& json, const formats::ConnectedEvent& event) {

@@ -91,7 +91,8 @@ class Packets {
   bool alert(const formats::Record& record) {
     const auto alert = formats::decode<Alert>(record.payload);
     if (!alert) return true;
-    // One of no byte, or of one that is not there: it has a packet of its own.
+    // One of no byte, or of one that is not there: it has a packet of its own, where packets without bytes are
+    // nobody's.
     if (std::find(told_.begin(), told_.end(), alert->id) == told_.end()) {
       Comments comments;
       add_comments(comments, *alert);
@@ -134,9 +135,10 @@ Comments section_comments(const archive::SessionSummary& session, const SessionE
   Comments comments = {
       fmt::format("skep session {} class {} service {}", to_string(session.id), to_string(session.session_class),
                   printable(session.service)),
-      "community id " + formats::community_id(session.client, session.entrance) + " outside" +
-          (session.leg.port == 0 ? std::string(", no leg to the bait")
-                                 : fmt::format(", {} inside", formats::community_id(session.leg, session.bait)))};
+      "community id " + formats::community_id(session.protocol, session.client, session.entrance) + " outside" +
+          (session.leg.port == 0
+               ? std::string(", no leg to the bait")
+               : fmt::format(", {} inside", formats::community_id(session.protocol, session.leg, session.bait)))};
   for (const Alert& alert : session.alerts) comments.push_back(alert_comment(alert));
   for (const formats::FileEvent& kept : evidence.files) comments.push_back("skep " + role_text(kept));
   return comments;
@@ -151,7 +153,7 @@ Status write_pcapng(archive::Reader& reader, const archive::SessionSummary& sess
     if (!kept) return tl::unexpected<Error>(kept.error());
     evidence = std::move(*kept);
   }
-  formats::PcapngWriter writer(sink, session.client, session.entrance);
+  formats::PcapngWriter writer(sink, session.client, session.entrance, session.protocol);
   if (!writer.begin(section_comments(session, evidence))) return {};
   Packets packets(writer, session, evidence);
   return reader.for_each_while(session, {}, [&](const formats::Record& record) { return packets.take(record); });
