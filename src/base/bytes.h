@@ -29,8 +29,9 @@ class ByteWriter {
   template <typename T>
   void le(T value) {
     static_assert(std::is_integral_v<T>);
-    for (size_t i = 0; i < sizeof(T); ++i)
-      out_.push_back(static_cast<uint8_t>(static_cast<uint64_t>(value) >> (8 * i)));
+    uint8_t field[sizeof(T)];  // at once: a byte after the other each looks for room
+    for (size_t i = 0; i < sizeof(T); ++i) field[i] = static_cast<uint8_t>(static_cast<uint64_t>(value) >> (8 * i));
+    raw(ByteView(field));
   }
   template <typename T>
   void be(T value) {
