@@ -80,18 +80,20 @@ bool Endpoint::is_v4() const {
 
 std::string address_text(const Endpoint& endpoint) {
   char text[INET6_ADDRSTRLEN] = "";
-  if (endpoint.is_v4()) {
-    ::inet_ntop(AF_INET, endpoint.address.data() + kMappedPrefix.size(), text, sizeof text);
-  } else {
-    ::inet_ntop(AF_INET6, endpoint.address.data(), text, sizeof text);
+  if (!endpoint.is_v4()) return ::inet_ntop(AF_INET6, endpoint.address.data(), text, sizeof text);
+  char* at = text;  // a row of the index has four of them, and inet_ntop goes through printf
+  for (size_t i = kMappedPrefix.size(); i < endpoint.address.size(); ++i) {
+    at = std::to_chars(at, std::end(text), endpoint.address[i]).ptr;
+    *at++ = '.';
   }
-  return text;
+  return {text, at - 1};
 }
 
 std::string to_string(const Endpoint& endpoint) {
-  const std::string address = address_text(endpoint);
-  return endpoint.is_v4() ? fmt::format("{}:{}", address, endpoint.port)
-                          : fmt::format("[{}]:{}", address, endpoint.port);
+  std::string text = endpoint.is_v4() ? address_text(endpoint) : '[' + address_text(endpoint) + ']';
+  char port[8] = ":";
+  text.append(port, std::to_chars(port + 1, std::end(port), endpoint.port).ptr);
+  return text;
 }
 
 std::optional<Endpoint> parse_endpoint(std::string_view text) {
