@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "archive/one_writer.h"
 #include "base/log.h"
 #include "proxy/file_intake.h"
 
@@ -12,7 +13,7 @@ using namespace skep;
 
 struct Bench {
   std::string folder;
-  std::unique_ptr<archive::Writer> writer;
+  archive::OneWriter writer;
   SessionId session;
   ~Bench() {
     writer.reset();
@@ -24,7 +25,7 @@ Bench& bench() {
   static Bench made = [] {
     char name[] = "/tmp/skep-intake-fuzz-XXXXXX";
     SKEP_CHECK(::mkdtemp(name) != nullptr);
-    auto writer = archive::Writer::open(name, {});
+    auto writer = archive::OneWriter::open(name, {});
     SKEP_CHECK(writer.has_value());
     formats::OpenedEvent event{"web", *parse_endpoint("192.0.2.1:1"), *parse_endpoint("192.0.2.2:80")};
     const SessionId session = (*writer)->opened(1, event);

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <random>
 
-#include "archive/writer.h"
+#include "archive/one_writer.h"
 #include "base/clock.h"
 
 using namespace skep;
@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
   if (argc != 4) return 2;
   const uint64_t sessions = std::strtoull(argv[2], nullptr, 10);
   const int64_t days = std::strtoll(argv[3], nullptr, 10);
-  auto writer = archive::Writer::open(argv[1], {});
+  auto writer = archive::OneWriter::open(argv[1], {});
   if (!writer) {
     std::fprintf(stderr, "%s\n", writer.error().message.c_str());
     return 1;

@@ -9,8 +9,8 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "archive/one_writer.h"
 #include "archive/reader.h"
-#include "archive/writer.h"
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -24,12 +24,12 @@ class ArchiveTest : public testing::Test {
     ASSERT_NE(::mkdtemp(name), nullptr);
     folder_ = name;
   }
-  std::unique_ptr<Writer> writer(uint64_t segment_bytes = 64 << 20) {
-    WriterOptions options;
+  OneWriter writer(uint64_t segment_bytes = 64 << 20) {
+    ArchiveOptions options;
     options.segment_bytes = segment_bytes;
-    auto opened = Writer::open(folder_, options);
+    auto opened = OneWriter::open(folder_, options);
     EXPECT_TRUE(opened) << opened.error().message;
-    return opened ? std::move(*opened) : nullptr;
+    return opened ? std::move(*opened) : OneWriter();
   }
   static SessionId begin(Writer& w) {
     formats::OpenedEvent event{"web", *parse_endpoint("192.0.2.1:4321"), *parse_endpoint("192.0.2.2:80")};
@@ -326,7 +326,7 @@ TEST_F(ArchiveTest, AnOpenSessionIsReadWhileItIsWritten) {
 
 TEST_F(ArchiveTest, ASecondWriterIsRefusedWithAWord) {
   auto w = writer();
-  const auto second = Writer::open(folder_, {});
+  const auto second = OneWriter::open(folder_, {});
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message.find("another skep-proxy"), std::string::npos);
 }

@@ -7,10 +7,10 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "archive/one_writer.h"
 #include "archive/reader.h"
 #include "archive/stats.h"
 #include "archive/verify.h"
-#include "archive/writer.h"
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -25,8 +25,8 @@ class BadFolderTest : public testing::Test {
     folder_ = name;
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
-  static WriterOptions small() {
-    WriterOptions options;
+  static ArchiveOptions small() {
+    ArchiveOptions options;
     options.segment_bytes = 1 << 20;
     options.keeper_pass_ms = 5;
     return options;
@@ -47,7 +47,7 @@ class BadFolderTest : public testing::Test {
 TEST_F(BadFolderTest, AnArchiveOnAReadOnlyMediumIsReadAndNotWritten) {
   SessionId id;
   {
-    auto w = Writer::open(folder_, small());
+    auto w = OneWriter::open(folder_, small());
     ASSERT_TRUE(w);
     id = one_session(**w, 25);
   }
@@ -67,14 +67,14 @@ TEST_F(BadFolderTest, AnArchiveOnAReadOnlyMediumIsReadAndNotWritten) {
   const auto report = verify_archive(folder_, [](const Finding& each) { ADD_FAILURE() << each.where << each.what; });
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(archive_stats(folder_)->sessions[1], 1u);
-  const auto refused = Writer::open(folder_, small());
+  const auto refused = OneWriter::open(folder_, small());
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("Read-only file system"), std::string::npos) << refused.error().message;
   ASSERT_EQ(::umount2(folder_.c_str(), MNT_DETACH), 0);
 }
 
 TEST_F(BadFolderTest, AFolderThatVanishesIsSaidAndEndsNobody) {
-  auto w = Writer::open(folder_, small());
+  auto w = OneWriter::open(folder_, small());
   ASSERT_TRUE(w);
   one_session(**w, 5);
   // The writer's threads may put something there while it goes.
@@ -92,9 +92,9 @@ TEST_F(BadFolderTest, AFolderThatVanishesIsSaidAndEndsNobody) {
   EXPECT_FALSE(verify_archive(folder_, [](const Finding&) {}));
   w->reset();
   // Whoever begins there anew begins with nothing.
-  auto again = Writer::open(folder_, small());
+  auto again = OneWriter::open(folder_, small());
   ASSERT_TRUE(again) << again.error().message;
-  EXPECT_TRUE((*again)->recovered().empty());
+  EXPECT_TRUE(again->archive().recovered().empty());
 }
 
 TEST_F(BadFolderTest, ForeignFilesOutliveRetentionAndCompression) {
@@ -105,7 +105,7 @@ TEST_F(BadFolderTest, ForeignFilesOutliveRetentionAndCompression) {
   for (const char* name : {"/segments/notes.txt", "/segments/1.seg", "/segments/00000000.seg", "/notes"})
     ASSERT_TRUE(write_file(folder_ + name, "mine"));
   {
-    auto w = Writer::open(folder_, options);
+    auto w = OneWriter::open(folder_, options);
     ASSERT_TRUE(w) << w.error().message;
     one_session(**w, 45);
     for (int i = 0; i < 2000 && archive_stats(folder_)->sealed < 2; ++i) ::usleep(5000);

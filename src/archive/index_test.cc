@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "archive/one_writer.h"
 #include "archive/reader.h"
-#include "archive/writer.h"
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -186,7 +186,7 @@ TEST_F(IndexTest, ItSaysUpToWhichSegmentItHasAll) {
 TEST_F(IndexTest, AnIndexInOneFileIsSaidToAReaderAndRenewedByTheWriter) {
   SessionId id;
   {
-    auto w = Writer::open(folder_, {});
+    auto w = OneWriter::open(folder_, {});
     ASSERT_TRUE(w);
     id = (*w)->opened(now_realtime_ns(), {"web", *parse_endpoint("192.0.2.1:1"), *parse_endpoint("192.0.2.2:80")});
     (*w)->data(id, now_realtime_ns(), Direction::to_bait, as_bytes("HELO\r\n"));
@@ -200,7 +200,7 @@ TEST_F(IndexTest, AnIndexInOneFileIsSaidToAReaderAndRenewedByTheWriter) {
   const auto reader = Reader::open(folder_);
   ASSERT_FALSE(reader);
   EXPECT_NE(reader.error().message.find("an earlier skep-proxy"), std::string::npos) << reader.error().message;
-  { ASSERT_TRUE(Writer::open(folder_, {})); }
+  { ASSERT_TRUE(OneWriter::open(folder_, {})); }
   EXPECT_FALSE(std::filesystem::exists(single_index_path(folder_)));
   auto again = Reader::open(folder_);
   ASSERT_TRUE(again);

@@ -33,6 +33,9 @@ Keeper::Keeper(std::string folder, KeeperOptions options)
       retention_(folder_, options_.retention),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   SKEP_CHECK(wake_);
+}
+
+void Keeper::start() {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -40,7 +43,7 @@ Keeper::~Keeper() {
   stopping_ = true;
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Keeper::run() {

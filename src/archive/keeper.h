@@ -28,6 +28,7 @@ class Keeper {
  public:
   Keeper(std::string folder, KeeperOptions options);
   ~Keeper();
+  void start();
   // Any thread.
   DiskStage stage() const { return stage_.load(std::memory_order_relaxed); }
 

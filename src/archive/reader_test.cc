@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "archive/writer.h"
+#include "archive/one_writer.h"
 
 namespace skep::archive {
 namespace {
@@ -18,7 +18,7 @@ class ReaderTest : public testing::Test {
     char name[] = "/tmp/skep-reader-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     folder_ = name;
-    auto writer = Writer::open(folder_, {1 << 20});
+    auto writer = OneWriter::open(folder_, {1 << 20});
     ASSERT_TRUE(writer) << writer.error().message;
     const SessionId id = (*writer)->opened(1, {"web", {}, {}});
     const SessionId other = (*writer)->opened(1, {"web", {}, {}});

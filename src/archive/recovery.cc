@@ -12,6 +12,7 @@
 #include "archive/ring.h"
 #include "archive/sealing.h"
 #include "archive/segments.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 namespace skep::archive {
@@ -43,29 +44,22 @@ Status store_piece(const std::string& folder, const RingPiece& piece) {
 }
 
 // A ring that makes no sense is kept for whoever wants to look at it, and stands in nobody's way.
-void set_ring_aside(const std::string& folder, const Error& why) {
-  const std::string ring = folder + "/ring";
-  const std::string aside = ring + ".unreadable";
+void set_ring_aside(const std::string& ring, const Error& why) {
+  const std::string aside = ring + kUnreadableEnding;
   log::error("archive: the ring that was left behind cannot be read ({}): it is kept as {}", why.message, aside);
   if (std::rename(ring.c_str(), aside.c_str()) != 0) log::error("archive: {}: {}", ring, std::strerror(errno));
 }
 
-bool leads_nowhere(const std::string& link) {
-  struct stat about {};
-  return ::lstat(link.c_str(), &about) == 0 && ::stat(link.c_str(), &about) != 0;
-}
-
-Status store_ring(const std::string& folder) {
-  const auto ring = read_ring(folder);
+Status store_ring(const std::string& folder, const std::string& path) {
+  const auto ring = read_ring(path);
   if (!ring) return tl::unexpected<Error>(ring.error());
   if (!*ring) {
-    if (!leads_nowhere(folder + "/ring")) return {};
     log::warning("archive: the machine went down while skep-proxy ran: its last moment may be lacking");
-    return remove_ring(folder);
+    return remove_ring(path);
   }
   const auto pieces = formats::unstored_pieces(**ring);
   if (!pieces) {
-    set_ring_aside(folder, pieces.error());
+    set_ring_aside(path, pieces.error());
     return {};
   }
   uint64_t bytes = 0;
@@ -76,7 +70,15 @@ Status store_ring(const std::string& folder) {
     bytes += piece.bytes.size();
   }
   log::info("archive: {} bytes of a former life were in the ring: stored", bytes);
-  return remove_ring(folder);
+  return remove_ring(path);
+}
+
+// Also those of more writers than there are now.
+Status store_rings(const std::string& folder) {
+  for (const std::string& path : list_rings(folder)) {
+    if (auto stored = store_ring(folder, path); !stored) return stored;
+  }
+  return {};
 }
 
 // True where a whole record stands somewhere in the bytes.
@@ -127,10 +129,16 @@ class Reading {
  public:
   Reading(const std::string& folder, Index& index) : folder_(folder), index_(index), reader_(folder) {}
 
-  Status open_sessions() {
+  Status from_index() {
     auto rows = index_.open_sessions();
     if (!rows) return tl::unexpected<Error>(rows.error());
     for (SessionSummary& row : *rows) recovered_.rows[row.id.value] = std::move(row);
+    Filter newest;
+    newest.newest_first = true;
+    newest.limit = 1;
+    const auto last = index_.select(newest);
+    if (!last) return tl::unexpected<Error>(last.error());
+    if (!last->empty()) recovered_.last_id = last->front().id.value;
     return {};
   }
   void segment(uint32_t number) {
@@ -163,7 +171,7 @@ class Reading {
 }  // namespace
 
 Result<Recovered> recover_log(const std::string& folder, Index& index) {
-  if (auto stored = store_ring(folder); !stored) return tl::unexpected<Error>(stored.error());
+  if (auto stored = store_rings(folder); !stored) return tl::unexpected<Error>(stored.error());
   if (auto removed = remove_half_sealed(folder); !removed) return tl::unexpected<Error>(removed.error());
   std::vector<std::string> foreign;
   const auto numbers = list_segments(folder, &foreign);
@@ -173,7 +181,7 @@ Result<Recovered> recover_log(const std::string& folder, Index& index) {
   const auto indexed = index.indexed_segment();
   if (!indexed) return tl::unexpected<Error>(indexed.error());
   Reading reading(folder, index);
-  if (auto read = reading.open_sessions(); !read) return tl::unexpected<Error>(read.error());
+  if (auto read = reading.from_index(); !read) return tl::unexpected<Error>(read.error());
   for (const uint32_t number : *numbers) {
     reading.recovered().last_segment = std::max(reading.recovered().last_segment, number);
     // Whatever the index may lack lies in the newest segment that it knows, or after it.

@@ -1,5 +1,5 @@
-// What a former life of the proxy left: its ring is stored, torn tails are cut, and what the index may lack is read
-// from the segments. Before the writer begins; one thread.
+// What a former life of the proxy left: its rings are stored, torn tails are cut, and what the index may lack is read
+// from the segments. Before the writers begin; one thread.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@ namespace skep::archive {
 struct Recovered {
   std::map<uint64_t, SessionSummary> rows;  // sessions that were open, or that the index may not know as they ended
   uint32_t last_segment = 0;
-  uint64_t last_id = 0;
+  uint64_t last_id = 0;  // the greatest of all
 };
 
 Result<Recovered> recover_log(const std::string& folder, Index& index);

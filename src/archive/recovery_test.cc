@@ -9,8 +9,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "archive/one_writer.h"
 #include "archive/segments.h"
-#include "archive/writer.h"
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -88,12 +88,12 @@ TEST_F(RecoveryTest, DamageWithWholeRecordsBehindItIsLeftAsItIs) {
 TEST_F(RecoveryTest, WhatTheRingHeldIsWhereItBelongsAndTheRingIsGone) {
   SessionId id;
   {
-    auto left = Writer::open(folder_, {});
+    auto left = OneWriter::open(folder_, {});
     ASSERT_TRUE(left);
     id = (*left)->opened(now_realtime_ns(), {"web", *parse_endpoint("192.0.2.1:1"), *parse_endpoint("192.0.2.2:80")});
     ASSERT_TRUE((*left)->flush());
     // As a kill leaves it: the ring says that nothing is stored, the segment lacks its end.
-    const auto ring = read_ring(folder_);
+    const auto ring = read_ring(ring_path(folder_, 0));
     ASSERT_TRUE(ring && *ring);
     Bytes copy = **ring;
     reinterpret_cast<formats::RingHeader*>(copy.data())->stored = 0;
@@ -119,12 +119,12 @@ TEST_F(RecoveryTest, ARingThatMakesNoSenseIsSetAside) {
 
 TEST_F(RecoveryTest, ARingThatWentWithTheMachineIsNoHindrance) {
   ASSERT_EQ(::symlink("/dev/shm/skep-not-there.ring", (folder_ + "/ring").c_str()), 0);
-  const auto writer = Writer::open(folder_, {});
+  const auto writer = OneWriter::open(folder_, {});
   EXPECT_TRUE(writer) << writer.error().message;
 }
 
 TEST_F(RecoveryTest, WithoutSharedMemoryTheRingLiesInTheArchive) {
-  auto ring = Ring::make(folder_, 1 << 20, "/proc");
+  auto ring = Ring::make(ring_path(folder_, 0), 1 << 20, "/proc");
   ASSERT_TRUE(ring) << ring.error().message;
   struct stat about {};
   ASSERT_EQ(::lstat((folder_ + "/ring").c_str(), &about), 0);

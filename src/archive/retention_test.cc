@@ -13,9 +13,9 @@
 #include <filesystem>
 #include <random>
 
+#include "archive/one_writer.h"
 #include "archive/reader.h"
 #include "archive/verify.h"
-#include "archive/writer.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "formats/event_codec.h"
@@ -39,8 +39,8 @@ class RetentionTest : public testing::Test {
     bool tagged;
     std::string bytes;
   };
-  static WriterOptions small() {
-    WriterOptions options;
+  static ArchiveOptions small() {
+    ArchiveOptions options;
     options.segment_bytes = 1 << 20;
     options.compress_after_s = 86'400;
     return options;
@@ -67,7 +67,7 @@ class RetentionTest : public testing::Test {
     return made;
   }
   void make(size_t sessions) {
-    auto w = Writer::open(folder_, small());
+    auto w = OneWriter::open(folder_, small());
     ASSERT_TRUE(w);
     const int64_t at = now_realtime_ns() - kHourNs;
     for (size_t i = 0; i < sessions; ++i) made_.push_back(make_one(**w, i, at + static_cast<int64_t>(i)));
@@ -149,7 +149,7 @@ TEST_F(RetentionTest, WhatIsOlderThanItsDaysGoes) {
 
 TEST_F(RetentionTest, ASessionThatHasJustEndedIsNotJudgedYet) {
   {
-    auto w = Writer::open(folder_, small());
+    auto w = OneWriter::open(folder_, small());
     ASSERT_TRUE(w);
     for (size_t i = 0; i < 60; ++i) made_.push_back(make_one(**w, i, now_realtime_ns()));
   }
@@ -193,7 +193,7 @@ TEST_F(RetentionTest, AKillAtAnyMomentLosesNoTaggedByte) {
     ::usleep(static_cast<useconds_t>(random() % 60'000));
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
-    ASSERT_TRUE(Writer::open(folder_, small()));
+    ASSERT_TRUE(OneWriter::open(folder_, small()));
     harmless_left();
     ASSERT_EQ(problems(), 0u) << "round " << round;
   }
@@ -227,7 +227,7 @@ class FullDiskTest : public RetentionTest {
 TEST_F(FullDiskTest, HarmlessSessionsMakeRoomAndTaggedOnesStay) {
   auto options = small();
   options.keeper_pass_ms = 5;
-  auto opened = Writer::open(folder_, options);
+  auto opened = OneWriter::open(folder_, options);
   ASSERT_TRUE(opened) << opened.error().message;
   Writer& w = **opened;
   // Twice what the disk holds. Each must find the room that was made meanwhile.
@@ -251,7 +251,7 @@ TEST_F(FullDiskTest, WithNothingLeftToDropBytesAreNotKeptAndThatIsSaidAndEndsByI
   ASSERT_TRUE(write_file(folder_ + "/ballast", ""));
   auto options = small();
   options.keeper_pass_ms = 5;
-  auto opened = Writer::open(folder_, options);
+  auto opened = OneWriter::open(folder_, options);
   ASSERT_TRUE(opened);
   Writer& w = **opened;
   // Somebody else takes the room, but for less than a quarter of what is low (3

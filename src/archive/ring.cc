@@ -1,5 +1,6 @@
 #include "archive/ring.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -7,7 +8,9 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <cstring>
 
@@ -17,8 +20,14 @@ namespace {
 constexpr char kNamesInMemory[] = "/dev/shm/skep-";  // what alone is removed behind a link
 constexpr long kTmpfs = 0x01021994;                  // TMPFS_MAGIC of linux/magic.h
 
-std::string link_path(const std::string& folder) {
-  return folder + "/ring";
+// "ring", "ring.1" …
+bool is_ring(std::string_view name) {
+  if (!name.starts_with("ring")) return false;
+  name.remove_prefix(4);
+  if (name.empty()) return true;
+  unsigned writer = 0;
+  std::from_chars(name.data() + 1, name.data() + name.size(), writer);
+  return writer > 0 && fmt::format(".{}", writer) == name;
 }
 
 // Where the link leads to; the path itself where it is no link.
@@ -63,9 +72,33 @@ Result<Made> make_in_memory(const std::string& memory, const std::string& link, 
 
 }  // namespace
 
-Result<std::unique_ptr<Ring>> Ring::make(const std::string& folder, uint64_t bytes, const std::string& memory) {
+std::string ring_path(const std::string& folder, unsigned writer) {
+  return writer == 0 ? folder + "/ring" : fmt::format("{}/ring.{}", folder, writer);
+}
+
+bool is_ring_name(std::string_view name) {
+  if (name.ends_with(kUnreadableEnding)) name.remove_suffix(std::size(kUnreadableEnding) - 1);
+  return is_ring(name);
+}
+
+std::vector<std::string> list_rings(const std::string& folder) {
+  std::vector<std::string> paths;
+  DIR* stream = ::opendir(folder.c_str());
+  if (stream == nullptr) return paths;
+  while (const dirent* entry = ::readdir(stream)) {
+    if (is_ring(entry->d_name)) paths.push_back(folder + "/" + entry->d_name);
+  }
+  ::closedir(stream);
+  return paths;
+}
+
+bool has_ring(const std::string& folder) {
+  const auto rings = list_rings(folder);
+  return std::any_of(rings.begin(), rings.end(), [](const auto& path) { return ::access(path.c_str(), F_OK) == 0; });
+}
+
+Result<std::unique_ptr<Ring>> Ring::make(const std::string& link, uint64_t bytes, const std::string& memory) {
   bytes = (bytes + formats::kRingBlockBytes - 1) / formats::kRingBlockBytes * formats::kRingBlockBytes;
-  const std::string link = link_path(folder);
   const uint64_t file_bytes = formats::kRingHeaderBytes + bytes;
   auto made = make_in_memory(memory, link, file_bytes);
   if (!made) {
@@ -121,15 +154,19 @@ bool Ring::can_begin_segment() const {
 }
 
 void Ring::begin_segment(uint32_t number, uint64_t start) {
+  end_segment();
   const uint64_t n = header_->segments_begun;
-  if (n > 0) header_->segments[(n - 1) % formats::kRingSegmentsMax].end = head();
   header_->segments[n % formats::kRingSegmentsMax] = {number, 0, start, 0};
   // A kill between these lines leaves a segment that begins behind the head: there is nothing of it yet.
   std::atomic_ref(header_->segments_begun).store(n + 1);
 }
 
-Result<std::optional<Bytes>> read_ring(const std::string& folder) {
-  const std::string link = link_path(folder);
+void Ring::end_segment() {
+  const uint64_t n = header_->segments_begun;
+  if (n > 0) header_->segments[(n - 1) % formats::kRingSegmentsMax].end = head();
+}
+
+Result<std::optional<Bytes>> read_ring(const std::string& link) {
   const Fd fd(::open(link.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd && errno == ENOENT) return std::optional<Bytes>();
   if (!fd) return fail_errno("open the ring " + target_of(link));
@@ -149,13 +186,16 @@ Result<std::optional<Bytes>> read_ring(const std::string& folder) {
   return std::optional<Bytes>(std::move(bytes));
 }
 
-std::string ring_in_memory(const std::string& folder) {
-  const std::string target = target_of(link_path(folder));
-  return target.starts_with(kNamesInMemory) ? target : "";
+std::vector<std::string> rings_in_memory(const std::string& folder) {
+  std::vector<std::string> targets;
+  for (const std::string& path : list_rings(folder)) {
+    std::string target = target_of(path);
+    if (target.starts_with(kNamesInMemory)) targets.push_back(std::move(target));
+  }
+  return targets;
 }
 
-Status remove_ring(const std::string& folder) {
-  const std::string link = link_path(folder);
+Status remove_ring(const std::string& link) {
   const std::string target = target_of(link);
   if (::unlink(link.c_str()) != 0 && errno != ENOENT) return fail_errno("remove " + link);
   if (target.starts_with(kNamesInMemory)) ::unlink(target.c_str());

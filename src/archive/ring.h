@@ -1,13 +1,16 @@
 // Ring: the mapped file in which the newest end of the log lies (formats/ring). One thread appends, another takes what
 // is stored off it; whatever was committed is there for whoever opens the archive next, also after a SIGKILL.
 //
-// It lies in /dev/shm, or where that has no room or is no tmpfs in the archive itself; ARCHIVE/ring leads to it.
+// It lies in /dev/shm, or where that has no room or is no tmpfs in the archive itself; ARCHIVE/ring leads to that of
+// the first writer, ARCHIVE/ring.1 to that of the next.
 #pragma once
 
 #include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -17,8 +20,8 @@ namespace skep::archive {
 
 class Ring {
  public:
-  // A fresh one; ARCHIVE/ring must be free. `bytes` is rounded up to whole blocks. `memory`: the tmpfs.
-  static Result<std::unique_ptr<Ring>> make(const std::string& folder, uint64_t bytes,
+  // A fresh one; its path must be free. `bytes` is rounded up to whole blocks. `memory`: the tmpfs.
+  static Result<std::unique_ptr<Ring>> make(const std::string& path, uint64_t bytes,
                                             const std::string& memory = "/dev/shm");
   ~Ring();
   Ring(const Ring&) = delete;
@@ -38,6 +41,8 @@ class Ring {
   bool can_begin_segment() const;
   // Ends the one before at the head.
   void begin_segment(uint32_t number, uint64_t start);
+  // The one that was begun last ends at the head, and none follows yet.
+  void end_segment();
 
   // The storer's.
   void set_stored(uint64_t position) { std::atomic_ref(header_->stored).store(position); }
@@ -48,17 +53,27 @@ class Ring {
   Ring(std::string link, std::string path) : link_(std::move(link)), path_(std::move(path)) {}
   Status map(int fd, uint64_t bytes);
 
-  const std::string link_;  // ARCHIVE/ring
+  const std::string link_;  // in the archive
   const std::string path_;  // where it leads to; or the same
   formats::RingHeader* header_ = nullptr;
   uint8_t* data_ = nullptr;
   size_t mapped_bytes_ = 0;
 };
 
+// ARCHIVE/ring, ARCHIVE/ring.1 …
+std::string ring_path(const std::string& folder, unsigned writer);
+constexpr char kUnreadableEnding[] = ".unreadable";  // of a ring that made no sense, and was set aside
+// Is it the name of a ring in an archive's folder, or of one that was set aside?
+bool is_ring_name(std::string_view name);
+// Paths of the rings in the folder, those too that lead nowhere.
+std::vector<std::string> list_rings(const std::string& folder);
+// One of them holds what is still to be taken in; or skep-proxy runs there.
+bool has_ring(const std::string& folder);
+
 // The whole file of a ring that a former life left, copied; nullopt: there is none. `remove_ring` takes it away.
-Result<std::optional<Bytes>> read_ring(const std::string& folder);
-Status remove_ring(const std::string& folder);
-// Where that ring lies, if not in the folder itself; "" where there is none, or it is not one of ours.
-std::string ring_in_memory(const std::string& folder);
+Result<std::optional<Bytes>> read_ring(const std::string& path);
+Status remove_ring(const std::string& path);
+// Where the folder's rings lie that lie in shared memory, and are ours.
+std::vector<std::string> rings_in_memory(const std::string& folder);
 
 }  // namespace skep::archive

@@ -41,28 +41,41 @@ void wait_for(const Fd& event, int timeout_ms) {
 
 }  // namespace
 
-Storer::Storer(Ring& ring, const StorerOptions& options)
+Storer::Storer(Ring& ring, StorerOptions options)
     : ring_(ring),
-      options_(options),
+      options_(std::move(options)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       moved_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       tail_block_(static_cast<uint8_t*>(std::aligned_alloc(kBlock, kBlock))) {
   SKEP_CHECK(wake_ && moved_ && tail_block_ != nullptr);
-  finished_ = options.finished_segment;
   thread_ = std::thread([this] { run(); });
 }
 
 Storer::~Storer() {
-  stopping_ = true;
-  hurry();
+  stop();
   thread_.join();
   std::free(tail_block_);
 }
 
+void Storer::stop() {
+  stopping_ = true;
+  hurry();
+}
+
 void Storer::begin_segment(Fd file, uint32_t number, uint64_t start) {
   const std::lock_guard lock(mutex_);
-  if (!segments_.empty()) segments_.back().end = ring_.head();
+  if (!segments_.empty() && segments_.back().end == 0) segments_.back().end = ring_.head();
   segments_.push_back({std::move(file), number, start, 0});
+}
+
+void Storer::end_segment() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (segments_.empty()) return;
+    segments_.back().end = ring_.head();
+    ended_ = true;
+  }
+  hurry();
 }
 
 void Storer::committed(uint64_t head) {
@@ -106,11 +119,15 @@ void Storer::run() {
   seal(segments_.back());
 }
 
+bool Storer::at_rest() const {
+  return durable_ == ring_.head() && !ended_ && !stopping_;
+}
+
 // While there is nothing to store it sleeps for good; then until enough or the time for a commit has come.
 void Storer::wait_for_work() {
-  while (durable_ == ring_.head() && !stopping_) {
+  while (at_rest()) {
     asleep_ = true;
-    if (durable_ == ring_.head() && !stopping_) wait_for(wake_, -1);
+    if (at_rest()) wait_for(wake_, -1);
     asleep_ = false;
   }
   at_once_ = hurried_.exchange(false) || stopping_;
@@ -140,6 +157,7 @@ bool Storer::store() {
     if (!seal(*segment)) return false;
     const std::lock_guard lock(mutex_);
     segments_.pop_front();
+    ended_ = !segments_.empty() && segments_.front().end != 0;
   }
   const int64_t now = now_monotonic_ns();
   // In full flow the disk is asked once in commit_ms, not for each batch.
@@ -182,7 +200,8 @@ bool Storer::store_segment(Segment& segment, uint64_t to) {
 bool Storer::seal(Segment& segment) {
   if (::ftruncate(segment.file.get(), static_cast<off_t>(segment.end - segment.start)) == 0 &&
       ::fdatasync(segment.file.get()) == 0) {
-    finished_ = segment.number;
+    set_durable(segment.end);
+    if (options_.finished) options_.finished(segment.number);
     return true;
   }
   failed("finish", segment.number);
@@ -197,9 +216,13 @@ bool Storer::confirm() {
     failed("sync", segment->number);
     return false;
   }
-  durable_ = stored;
-  if (options_.tell_durable) signal(moved_);
+  set_durable(stored);
   return true;
+}
+
+void Storer::set_durable(uint64_t position) {
+  durable_ = std::max(durable_.load(), position);
+  if (options_.tell_durable) signal(moved_);
 }
 
 void Storer::failed(const char* what, uint32_t number) {

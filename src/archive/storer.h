@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -15,18 +16,22 @@ namespace skep::archive {
 
 struct StorerOptions {
   uint32_t commit_ms = 10;
-  bool tell_durable = false;      // somebody waits at durable_fd()
-  uint32_t finished_segment = 0;  // the newest of a former life
+  bool tell_durable = false;               // somebody waits at durable_fd()
+  std::function<void(uint32_t)> finished;  // on its thread: this segment is whole in its file and grows no more
 };
 
 class Storer {
  public:
-  Storer(Ring& ring, const StorerOptions& options);
+  Storer(Ring& ring, StorerOptions options);
   // Stores what it still can.
   ~Storer();
+  // … from here on, while its owner sees to something else.
+  void stop();
 
   // The appender's thread. `file` is the segment that begins at `start`; before the ring's head passes there.
   void begin_segment(Fd file, uint32_t number, uint64_t start);
+  // The one that was begun last ends at the ring's head, and none follows yet.
+  void end_segment();
   // After each commit: wakes the thread where it sleeps, or where enough has gathered.
   void committed(uint64_t head);
   // What is in the ring is wanted on disk now, not when its time has come.
@@ -36,8 +41,6 @@ class Storer {
 
   // Any thread. True while the files cannot be written.
   bool failing() const { return failing_.load(); }
-  // Segments up to this one are whole in their files and grow no more.
-  uint32_t finished_segment() const { return finished_.load(); }
   // Up to where the disk has confirmed; its descriptor is readable whenever that has moved on.
   uint64_t durable() const { return durable_.load(); }
   int durable_fd() const { return moved_.get(); }
@@ -50,11 +53,13 @@ class Storer {
     uint64_t end = 0;  // 0: records are still added
   };
   void run();
+  bool at_rest() const;
   void wait_for_work();
   bool store();
   bool store_segment(Segment& segment, uint64_t to);
   bool seal(Segment& segment);
   bool confirm();
+  void set_durable(uint64_t position);
   void failed(const char* what, uint32_t number);
   Segment* front();
 
@@ -69,9 +74,9 @@ class Storer {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> failing_{false};
   std::atomic<uint64_t> durable_{0};
-  std::atomic<uint32_t> finished_{0};
-  uint64_t next_wake_ = 0;    // the appender's
-  int64_t confirmed_ns_ = 0;  // this and the next two: the thread's
+  std::atomic<bool> ended_{false};  // the oldest segment has its end, and waits to be finished
+  uint64_t next_wake_ = 0;          // the appender's
+  int64_t confirmed_ns_ = 0;        // this and the next two: the thread's
   bool at_once_ = false;
   uint8_t* tail_block_ = nullptr;
   std::thread thread_;

@@ -11,6 +11,7 @@
 
 #include "archive/evidence_store.h"
 #include "archive/index.h"
+#include "archive/ring.h"
 #include "archive/segments.h"
 #include "base/fd.h"
 #include "base/sha256.h"
@@ -23,8 +24,7 @@ using formats::RecordPlace;
 using formats::RecordProblem;
 
 constexpr size_t kRowsAtOnce = 10'000;
-constexpr std::string_view kOurs[] = {"lock",    "ring",   "segments",   "index",          "evidence",
-                                      "dropped", "tagged", "proxy.sock", "ring.unreadable"};
+constexpr std::string_view kOurs[] = {"lock", "segments", "index", "evidence", "dropped", "tagged", "proxy.sock"};
 
 std::string place_text(const RecordPlace& place) {
   return fmt::format("segment {} offset {}", place.segment, place.offset);
@@ -35,7 +35,7 @@ class Verifying {
   Verifying(const std::string& folder, const std::function<void(const Finding&)>& found)
       : folder_(folder), found_(found), dropped_(dropped_up_to(folder)) {
     report_.dropped_up_to = dropped_;
-    report_.live = is_written(folder) || ::access((folder + "/ring").c_str(), F_OK) == 0;
+    report_.live = is_written(folder) || has_ring(folder);
   }
   Status run() {
     auto index = Index::open(folder_, false);
@@ -75,7 +75,8 @@ class Verifying {
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
       const std::string name = entry.path().filename();
-      if (std::find(std::begin(kOurs), std::end(kOurs), name) == std::end(kOurs)) foreign(name);
+      const bool ours = std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) || is_ring_name(name);
+      if (!ours) foreign(name);
     }
     std::vector<std::string> names;
     list_days(folder_, &names);

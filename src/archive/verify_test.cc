@@ -9,10 +9,10 @@
 
 #include "archive/evidence_store.h"
 #include "archive/index.h"
+#include "archive/one_writer.h"
 #include "archive/sealing.h"
 #include "archive/segments.h"
 #include "archive/stats.h"
-#include "archive/writer.h"
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -25,9 +25,9 @@ class VerifyTest : public testing::Test {
     char name[] = "/tmp/skep-verify-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     folder_ = name;
-    WriterOptions options;
+    ArchiveOptions options;
     options.segment_bytes = 1 << 20;
-    auto w = Writer::open(folder_, options);
+    auto w = OneWriter::open(folder_, options);
     ASSERT_TRUE(w);
     const std::string block(20'000, 'x');
     for (int i = 0; i < 80; ++i) {
@@ -130,7 +130,7 @@ TEST_F(VerifyTest, ACopyThatIsNotWhatItsNameSaysIsNamed) {
 }
 
 TEST_F(VerifyTest, AnArchiveThatIsWrittenIsReadBesideIt) {
-  auto w = Writer::open(folder_, {});
+  auto w = OneWriter::open(folder_, {});
   ASSERT_TRUE(w);
   (*w)->opened(now_realtime_ns(), {"web", *parse_endpoint("192.0.2.1:1"), *parse_endpoint("192.0.2.2:80")});
   EXPECT_EQ(findings(), "");

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "archive/retention.h"
+#include "archive/ring.h"
 #include "archive/sealing.h"
 #include "archive/stats.h"
 #include "archive/verify.h"
@@ -156,7 +157,7 @@ int compact(const Options& options, const std::string& folder) {
     return complain(
         "skep-proxy writes there: it compresses and keeps "
         "retention itself (`retention:` in proxy.yaml)");
-  if (::access((folder + "/ring").c_str(), F_OK) == 0)
+  if (archive::has_ring(folder))
     return complain(
         "skep-proxy was killed here, and its newest records are "
         "not taken in yet: start it once");

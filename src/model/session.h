@@ -11,11 +11,16 @@
 
 namespace skep {
 
-// Microseconds since 1970 (52 bits) and a running number (12 bits): unique in one archive, sorted by time.
+// Microseconds since 1970 (52 bits) and a running number (12 bits), of which the low six bits say which of the
+// archive's writers has given it: unique in one archive, sorted by time.
 struct SessionId {
   uint64_t value = 0;
   auto operator<=>(const SessionId&) const = default;
 };
+constexpr unsigned kWriterNumbers = 64;
+constexpr unsigned writer_number(SessionId id) {
+  return static_cast<unsigned>(id.value % kWriterNumbers);
+}
 // "20261124T110512123456-0a7": of [0-9A-Za-z-], sortable by time.
 std::string to_string(SessionId id);
 std::optional<SessionId> parse_session_id(std::string_view text);

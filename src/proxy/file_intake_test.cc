@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "archive/one_writer.h"
 #include "archive/reader.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -20,7 +21,7 @@ class FileIntakeTest : public testing::Test {
     char name[] = "/tmp/skep-intake-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     folder_ = name;
-    auto opened = archive::Writer::open(folder_, {});
+    auto opened = archive::OneWriter::open(folder_, {});
     ASSERT_TRUE(opened);
     writer_ = std::move(*opened);
     intake_.emplace(*writer_, [this](wire::Frame frame) { said_.push_back(std::move(frame)); });
@@ -76,7 +77,7 @@ class FileIntakeTest : public testing::Test {
   }
 
   std::string folder_;
-  std::unique_ptr<archive::Writer> writer_;
+  archive::OneWriter writer_;
   std::vector<wire::Frame> said_;
   std::optional<FileIntake> intake_;
   SessionId session_;

@@ -34,8 +34,11 @@ Status give_archive_to(const std::string& folder, const std::string& user) {
   }
   if (error) return fail("{}: {}", folder, error.message());
   // What a killed proxy left is recovered by the user, whoever that proxy was.
-  const std::string ring = archive::ring_in_memory(folder);
-  return ring.empty() || ::access(ring.c_str(), F_OK) != 0 ? Status() : give(ring);
+  for (const std::string& ring : archive::rings_in_memory(folder)) {
+    if (::access(ring.c_str(), F_OK) != 0) continue;
+    if (auto given = give(ring); !given) return given;
+  }
+  return {};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 
+#include "archive/one_writer.h"
 #include "archive/reader.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -30,7 +31,7 @@ class RelayTest : public testing::TestWithParam<Engine> {
     char name[] = "/tmp/skep-relay-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     folder_ = name;
-    auto opened = archive::Writer::open(folder_, {});
+    auto opened = archive::OneWriter::open(folder_, {});
     ASSERT_TRUE(opened);
     writer_ = std::move(*opened);
     auto listening = io::listen_tcp(*parse_endpoint("127.0.0.1:0"));
@@ -111,7 +112,7 @@ class RelayTest : public testing::TestWithParam<Engine> {
   }
 
   std::string folder_;
-  std::unique_ptr<archive::Writer> writer_;
+  archive::OneWriter writer_;
   Buffers buffers_{64 << 20};
   Fd listener_;
   std::optional<io::Loop> loop_;

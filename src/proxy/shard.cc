@@ -57,12 +57,12 @@ uint64_t random_seed() {
   return seed;
 }
 
-archive::WriterOptions writer_options(const formats::ProxyOptions& options) {
-  archive::WriterOptions writer;
-  writer.segment_bytes = options.segment_bytes;
-  writer.compress_after_s = options.compress_after_s;
-  writer.retention = options.retention;
-  return writer;
+archive::ArchiveOptions archive_options(const formats::ProxyOptions& options) {
+  archive::ArchiveOptions archive;
+  archive.segment_bytes = options.segment_bytes;
+  archive.compress_after_s = options.compress_after_s;
+  archive.retention = options.retention;
+  return archive;
 }
 
 }  // namespace
@@ -95,11 +95,12 @@ Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options
   auto keys = load_keys(options);
   if (!keys) return tl::unexpected<Error>(keys.error());
   if (auto given = give_up_privileges(options); !given) return tl::unexpected<Error>(given.error());
-  archive::WriterOptions writing = writer_options(options);
+  archive::ArchiveOptions writing = archive_options(options);
   writing.indexed = [&tagged = shard->tagged_](const archive::SessionSummary& row) { tagged.indexed(row); };
-  auto writer = archive::Writer::open(options.archive, writing);
-  if (!writer) return tl::unexpected<Error>(writer.error());
-  shard->writer_ = std::move(*writer);
+  auto archive = archive::Archive::open(options.archive, writing);
+  if (!archive) return tl::unexpected<Error>(archive.error());
+  shard->archive_ = std::move(*archive);
+  shard->writer_ = &shard->archive_->writer(0);
   if (auto started = shard->tagged_.start(); !started) return tl::unexpected<Error>(started.error());
   if (auto started = shard->start_baits(std::move(*keys)); !started) return tl::unexpected<Error>(started.error());
   shard->recall();

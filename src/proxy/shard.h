@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "archive/writer.h"
+#include "archive/archive.h"
 #include "base/clock.h"
 #include "base/systemd.h"
 #include "formats/options.h"
@@ -147,7 +147,8 @@ class Shard {
   Limits limits_;
   Buffers buffers_;
   view::TaggedLogs tagged_{options_.archive};  // told by the writer, to its end
-  std::unique_ptr<archive::Writer> writer_;
+  std::unique_ptr<archive::Archive> archive_;
+  archive::Writer* writer_ = nullptr;  // the archive's
   std::vector<Listener> listeners_;
   std::vector<std::unique_ptr<Bait>> baits_;
   std::vector<Slot> slots_;

@@ -19,7 +19,7 @@ constexpr size_t kRefusedBytesMax = 4096;  // of one whose PROXY header is none:
 }  // namespace
 
 void Shard::recall() {
-  for (const archive::SessionSummary& session : writer_->recovered()) {
+  for (const archive::SessionSummary& session : archive_->recovered()) {
     for (const Service& service : services_) {
       if (service.options.name != session.service || session.leg.port == 0) continue;
       for (size_t i = 0; i < service.baits.size(); ++i) {

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "archive/writer.h"
+#include "archive/one_writer.h"
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -23,12 +23,12 @@ class TaggedLogsTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   // Without `logs` as a proxy that was killed before it came to them.
-  std::unique_ptr<archive::Writer> writer(TaggedLogs* logs = nullptr) {
-    archive::WriterOptions options;
+  archive::OneWriter writer(TaggedLogs* logs = nullptr) {
+    archive::ArchiveOptions options;
     if (logs != nullptr) options.indexed = [logs](const archive::SessionSummary& row) { logs->indexed(row); };
-    auto opened = archive::Writer::open(folder_, options);
+    auto opened = archive::OneWriter::open(folder_, options);
     EXPECT_TRUE(opened) << opened.error().message;
-    return opened ? std::move(*opened) : nullptr;
+    return opened ? std::move(*opened) : archive::OneWriter();
   }
   static SessionId session(archive::Writer& w, const char* bytes = "GET / HTTP/1.0\r\n\r\n") {
     const SessionId id =

@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "archive/writer.h"
+#include "archive/one_writer.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -27,7 +27,7 @@ class OperatorTest : public testing::Test {
     auto folder = testbed::Folder::make();
     ASSERT_TRUE(folder) << folder.error().message;
     folder_.emplace(std::move(*folder));
-    auto writer = archive::Writer::open(archive(), {});
+    auto writer = archive::OneWriter::open(archive(), {});
     ASSERT_TRUE(writer) << writer.error().message;
     writer_ = std::move(*writer);
   }
@@ -101,7 +101,7 @@ class OperatorTest : public testing::Test {
     return used.ru_maxrss;
   }
   std::optional<testbed::Folder> folder_;
-  std::unique_ptr<archive::Writer> writer_;
+  archive::OneWriter writer_;
 };
 
 TEST_F(OperatorTest, TheListThatIsFollowedShowsNewSessionsAndEachChangeOfClass) {
