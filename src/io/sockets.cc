@@ -2,11 +2,15 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 
+#include "base/bytes.h"
 #include "model/socket_address.h"
 
 namespace skep::io {
@@ -27,6 +31,36 @@ bool set_transparent(int socket, int family) {
 void set_stream_flags(int socket) {
   set_flag(socket, IPPROTO_TCP, TCP_NODELAY);
   set_flag(socket, SOL_SOCKET, SO_OOBINLINE);  // urgent data goes in line
+}
+
+// Once: the kernel gives it away and forgets it.
+SavedSyn take_saved_syn(int socket) {
+  SavedSyn syn;
+  socklen_t bytes = SavedSyn::kBytesMax;
+  if (::getsockopt(socket, IPPROTO_TCP, TCP_SAVED_SYN, syn.bytes.data(), &bytes) == 0)
+    syn.count = static_cast<uint8_t>(bytes);
+  return syn;
+}
+
+// Where a SYN went: what getsockname would say, without asking. Nowhere where the headers are not the plain ones.
+Endpoint destination(const SavedSyn& syn) {
+  constexpr size_t kV6Bytes = 40;
+  Endpoint to;
+  const ByteView bytes = syn.view();
+  const unsigned version = bytes.empty() ? 0 : bytes[0] >> 4;
+  const size_t ip_bytes = version == 4 ? (bytes[0] & 15U) * 4U : kV6Bytes;
+  if (bytes.size() < ip_bytes + sizeof(tcphdr)) return to;
+  if (version == 4) {
+    to.address[10] = to.address[11] = 0xff;
+    std::copy_n(bytes.begin() + offsetof(iphdr, daddr), 4, to.address.begin() + 12);
+  } else if (version == 6 && bytes[offsetof(ip6_hdr, ip6_nxt)] == IPPROTO_TCP) {
+    std::copy_n(bytes.begin() + offsetof(ip6_hdr, ip6_dst), to.address.size(), to.address.begin());
+  } else {
+    return to;
+  }
+  const ByteView port = bytes.subspan(ip_bytes + offsetof(tcphdr, dest), 2);
+  to.port = static_cast<uint16_t>(port[0] << 8 | port[1]);
+  return to;
 }
 
 }  // namespace
@@ -59,7 +93,9 @@ Accepted accept_tcp(int listener) {
       ::accept4(listener, reinterpret_cast<sockaddr*>(&storage), &bytes, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!accepted.socket) return accepted;
   accepted.peer = to_endpoint(storage);
-  accepted.local = local_end(accepted.socket.get());
+  accepted.syn = take_saved_syn(accepted.socket.get());
+  accepted.local = destination(accepted.syn);
+  if (accepted.local.port == 0) accepted.local = local_end(accepted.socket.get());
   return accepted;
 }
 
@@ -103,14 +139,6 @@ Endpoint local_end(int socket) {
   socklen_t bytes = sizeof storage;
   ::getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &bytes);
   return to_endpoint(storage);
-}
-
-SavedSyn take_saved_syn(int socket) {
-  SavedSyn syn;
-  socklen_t bytes = SavedSyn::kBytesMax;
-  if (::getsockopt(socket, IPPROTO_TCP, TCP_SAVED_SYN, syn.bytes.data(), &bytes) == 0)
-    syn.count = static_cast<uint8_t>(bytes);
-  return syn;
 }
 
 std::optional<TcpFigures> tcp_figures(int socket) {

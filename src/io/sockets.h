@@ -19,6 +19,7 @@ struct Accepted {
   Fd socket;
   Endpoint peer;
   Endpoint local;
+  SavedSyn syn;  // none where the kernel had kept none
 };
 // An invalid socket where there is nobody, or no descriptor (errno says which).
 Accepted accept_tcp(int listener);
@@ -29,8 +30,6 @@ Result<Fd> connect_tcp(const Endpoint& to, uint16_t source_port);
 // port 0 as above.
 Result<Fd> connect_tcp_as(const Endpoint& source, const Endpoint& to);
 Endpoint local_end(int socket);
-// Of an accepted socket, once: the kernel gives it away and forgets it. None where there is none.
-SavedSyn take_saved_syn(int socket);
 // nullopt: it is no TCP socket.
 std::optional<TcpFigures> tcp_figures(int socket);
 int pending_error(int socket);  // SO_ERROR, cleared

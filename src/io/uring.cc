@@ -134,7 +134,9 @@ void Uring::add(Stream& stream, Token token, bool connecting) {
   const uint32_t index = free_.back();
   free_.pop_back();
   Connection& connection = connections_[index];
+  std::vector<Piece> pieces = std::move(connection.pieces);  // empty, but with its memory
   connection = Connection();
+  connection.pieces = std::move(pieces);
   connection.free = false;
   connection.token = token;
   connection.fd = stream.get();

@@ -192,6 +192,7 @@ bool Relay::send_waiting(Side to) {
     return false;
   }
   const size_t put = send(to, ByteView(leg.waiting).subspan(leg.sent));
+  if (put > 0) active_ns_ = now_monotonic_ns();
   if (over()) return true;
   leg.sent += put;
   if (leg.sent == leg.waiting.size()) {
@@ -212,7 +213,6 @@ size_t Relay::send(Side to, ByteView bytes) {
   }
   leg.writable = put == static_cast<ssize_t>(bytes.size()) || (put < 0 && errno == EINTR);
   if (put <= 0) return 0;
-  active_ns_ = now_monotonic_ns();
   obey(session_.forwarded(to, static_cast<uint64_t>(put)));
   return static_cast<size_t>(put);
 }

@@ -68,8 +68,7 @@ SessionId Shard::begin(const Arrival& arrival) {
   const Service& service = services_[arrival.service];
   const io::Accepted& from = arrival.accepted;
   const int64_t now = now_realtime_ns();
-  const SessionId id =
-      writer_->opened(now, {service.options.name, from.peer, from.local, io::take_saved_syn(from.socket.get())});
+  const SessionId id = writer_->opened(now, {service.options.name, from.peer, from.local, from.syn});
   std::optional<SessionId> parent;
   if (service.linked_to) parent = kin_.parent(*service.linked_to, from.peer, now_monotonic_ns());
   if (parent || arrival.balancer.port != 0) writer_->origin(id, now, {parent.value_or(SessionId{}), arrival.balancer});
