@@ -49,6 +49,7 @@ Result<std::unique_ptr<Archive>> Archive::open(const std::string& folder, const 
 
 Status Archive::begin() {
   if (auto stands = evidence_.begin(); !stands) return stands;
+  if (auto taken = take_in_rings(folder_); !taken) return taken;
   if (auto renewed = renew_index(); !renewed) return renewed;
   auto index = Index::open(folder_, true);
   if (!index) return tl::unexpected<Error>(index.error());
@@ -78,7 +79,7 @@ Status Archive::renew_index() const {
 
 Status Archive::make_writers(uint64_t last_id) {
   keeper_ = std::make_unique<Keeper>(
-      folder_, KeeperOptions{options_.segment_bytes, options_.compress_after_s, options_.retention,
+      folder_, KeeperOptions{options_.segment_bytes, options_.writers, options_.compress_after_s, options_.retention,
                              options_.keeper_pass_ms, options_.room, [this] { return growing_.finished_up_to(); }});
   feed_ = std::make_unique<IndexFeed>(
       folder_,

@@ -33,8 +33,8 @@ std::string_view to_string(DiskStage stage) {
   return kNames[static_cast<size_t>(stage)];
 }
 
-uint64_t low_room(const DiskRoom& room, uint64_t segment_bytes) {
-  return std::min(kLowSegments * segment_bytes, room.total / kLowPart);
+uint64_t low_room(const DiskRoom& room, uint64_t segment_bytes, unsigned writers) {
+  return std::min(std::max<uint64_t>(kLowSegments, writers) * segment_bytes, room.total / kLowPart);
 }
 
 DiskStage next_stage(DiskStage now, uint64_t free, uint64_t low, bool droppable) {

@@ -20,9 +20,9 @@ enum class DiskStage : uint8_t {
 };
 std::string_view to_string(DiskStage stage);
 
-// Below this retention is called for: eight segments, or of a small disk an
+// Below this retention is called for: eight segments, or as many as writers may begin at once; of a small disk an
 // eighth.
-uint64_t low_room(const DiskRoom& room, uint64_t segment_bytes);
+uint64_t low_room(const DiskRoom& room, uint64_t segment_bytes, unsigned writers);
 // `droppable`: harmless sessions are left that may go. A stage begins where
 // less than `low`, a half, a quarter of it is free, and ends a quarter above
 // that.

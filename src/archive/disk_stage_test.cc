@@ -35,8 +35,9 @@ TEST(DiskStageTest, EachStageBeginsAndEndsWhereItIsSaid) {
 }
 
 TEST(DiskStageTest, ASmallDiskIsLowAtAnEighth) {
-  EXPECT_EQ(low_room({0, 1 << 30}, 1 << 20), 8u << 20);
-  EXPECT_EQ(low_room({0, 16 << 20}, 1 << 20), 2u << 20);
+  EXPECT_EQ(low_room({0, 1 << 30}, 1 << 20, 1), 8u << 20);
+  EXPECT_EQ(low_room({0, 1 << 30}, 1 << 20, 20), 20u << 20);
+  EXPECT_EQ(low_room({0, 16 << 20}, 1 << 20, 20), 2u << 20);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive/sealing.h"
@@ -18,12 +17,6 @@ constexpr int64_t kSealAfterNs = 3600 * kSecond;  // a day is over, and so are m
 constexpr int64_t kDayNs = 86'400 * kSecond;
 constexpr int64_t kRetentionNs = 30 * kSecond;  // between two passes, unless the disk calls for one
 constexpr int kLowestPriority = 19;
-
-std::optional<int64_t> written_ns(const std::string& path) {
-  struct stat about {};
-  if (::stat(path.c_str(), &about) != 0) return std::nullopt;
-  return about.st_mtim.tv_sec * kSecond + about.st_mtim.tv_nsec;
-}
 
 }  // namespace
 
@@ -71,14 +64,15 @@ void Keeper::said(const char* what, const Status& status, std::string& last) {
 
 bool Keeper::disk_low() const {
   const DiskRoom room = options_.room ? options_.room() : disk_room(folder_);
-  return room.total > 0 && room.free < low_room(room, options_.segment_bytes);
+  return room.total > 0 && room.free < low_room(room, options_.segment_bytes, options_.writers);
 }
 
 void Keeper::watch_disk(bool droppable) {
   const DiskRoom room = options_.room ? options_.room() : disk_room(folder_);
   if (room.total == 0) return;  // the folder is gone: the writer says so
   const DiskStage before = stage_;
-  const DiskStage now = next_stage(before, room.free, low_room(room, options_.segment_bytes), droppable);
+  const DiskStage now =
+      next_stage(before, room.free, low_room(room, options_.segment_bytes, options_.writers), droppable);
   if (now == before) return;
   stage_ = now;
   const char* const words = now > before ? "the disk runs full" : "there is room again";

@@ -17,6 +17,7 @@ namespace skep::archive {
 
 struct KeeperOptions {
   uint64_t segment_bytes = 64 << 20;
+  unsigned writers = 1;
   uint32_t compress_after_s = 60;
   formats::RetentionOptions retention;
   uint32_t pass_ms = 2000;             // between two looks

@@ -146,12 +146,15 @@ Status rebuild_index(const std::string& folder) {
   if (auto cleared = index->clear(); !cleared) return cleared;
   Rebuilding rebuilding(*index);
   SegmentReader reader(folder);
+  uint32_t first_open = 0;  // of those that are not sealed, and may have a tail
   for (const uint32_t number : *numbers) {
     const auto end =
         reader.scan(number, [&](const auto& record, const auto& place) { rebuilding.take(record, place); });
     if (!end) log::warning("archive: {}", end.error().message);
+    const auto file = reader.open(number);
+    if (first_open == 0 && !(file && (*file)->sealed())) first_open = number;
   }
-  return rebuilding.put(numbers->empty() ? 0 : numbers->back());
+  return rebuilding.put(first_open != 0 || numbers->empty() ? first_open : numbers->back());
 }
 
 }  // namespace skep::archive

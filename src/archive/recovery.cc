@@ -13,6 +13,7 @@
 #include "archive/sealing.h"
 #include "archive/segments.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 
 namespace skep::archive {
@@ -73,12 +74,12 @@ Status store_ring(const std::string& folder, const std::string& path) {
   return remove_ring(path);
 }
 
-// Also those of more writers than there are now.
-Status store_rings(const std::string& folder) {
-  for (const std::string& path : list_rings(folder)) {
-    if (auto stored = store_ring(folder, path); !stored) return stored;
-  }
-  return {};
+// The crash came between the making of the file and its first bytes.
+Status give_header(const std::string& folder, uint32_t number) {
+  const std::string path = segment_path(folder, number);
+  struct stat about {};
+  if (::stat(path.c_str(), &about) != 0 || about.st_size > 0) return {};
+  return write_file(path, as_text(formats::encode_segment_header(number, now_realtime_ns())), 0640);
 }
 
 // True where a whole record stands somewhere in the bytes.
@@ -142,6 +143,7 @@ class Reading {
     return {};
   }
   void segment(uint32_t number) {
+    if (const auto given = give_header(folder_, number); !given) log::warning("archive: {}", given.error().message);
     const auto end = reader_.scan(number, [&](const auto& record, const auto& place) { take(record, place); });
     if (!end) return log::warning("archive: {}", end.error().message);
     if (const auto file = reader_.open(number); file && (*file)->sealed()) return;  // it has no tail
@@ -170,8 +172,14 @@ class Reading {
 
 }  // namespace
 
+Status take_in_rings(const std::string& folder) {
+  for (const std::string& path : list_rings(folder)) {
+    if (auto stored = store_ring(folder, path); !stored) return stored;
+  }
+  return {};
+}
+
 Result<Recovered> recover_log(const std::string& folder, Index& index) {
-  if (auto stored = store_rings(folder); !stored) return tl::unexpected<Error>(stored.error());
   if (auto removed = remove_half_sealed(folder); !removed) return tl::unexpected<Error>(removed.error());
   std::vector<std::string> foreign;
   const auto numbers = list_segments(folder, &foreign);
@@ -184,7 +192,7 @@ Result<Recovered> recover_log(const std::string& folder, Index& index) {
   if (auto read = reading.from_index(); !read) return tl::unexpected<Error>(read.error());
   for (const uint32_t number : *numbers) {
     reading.recovered().last_segment = std::max(reading.recovered().last_segment, number);
-    // Whatever the index may lack lies in the newest segment that it knows, or after it.
+    // Whatever the index may lack, and whatever has a tail, lies in this segment or after it.
     if (number >= *indexed) reading.segment(number);
   }
   return std::move(reading.recovered());

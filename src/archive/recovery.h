@@ -1,5 +1,5 @@
-// What a former life of the proxy left: its rings are stored, torn tails are cut, and what the index may lack is read
-// from the segments. Before the writers begin; one thread.
+// What a former life of the proxy left: first its rings are stored, then torn tails are cut, and what the index may
+// lack is read from the segments. Before the writers begin; one thread.
 #pragma once
 
 #include <map>
@@ -16,6 +16,8 @@ struct Recovered {
   uint64_t last_id = 0;  // the greatest of all
 };
 
+// All that are there, however many writers there are now.
+Status take_in_rings(const std::string& folder);
 Result<Recovered> recover_log(const std::string& folder, Index& index);
 
 }  // namespace skep::archive

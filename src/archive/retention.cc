@@ -34,6 +34,8 @@ Status Retention::look_around() {
         known.kept = file->kept();
       }
     }
+    const auto written = written_ns(sealed_path(folder_, number));
+    known.written_ns = written ? *written : written_ns(segment_path(folder_, number)).value_or(0);
     known.bytes = bytes_on_disk(segment_path(folder_, number)) + bytes_on_disk(sealed_path(folder_, number));
     bytes_ += known.bytes;
   }
@@ -41,10 +43,10 @@ Status Retention::look_around() {
   return {};
 }
 
-// When the next one that is there began: not before its own end.
-int64_t Retention::end_of(uint32_t number) const {
-  const auto next = known_.upper_bound(number);
-  return next == known_.end() ? INT64_MAX : next->second.begun_ns;
+// When it was last written, which is not before its last record. (When the next one began says nothing: that may be
+// another writer's.)
+int64_t Retention::end_of(const Known& known) {
+  return std::max(known.written_ns, known.begun_ns);
 }
 
 bool Retention::settled(const Known& known, const Pass& pass) const {
@@ -54,7 +56,7 @@ bool Retention::settled(const Known& known, const Pass& pass) const {
 
 bool Retention::due(uint32_t number, const Pass& pass) const {
   if (pass.all) return true;
-  if (options_.days > 0 && end_of(number) < pass.now_ns - options_.days * kDayNs) return true;
+  if (options_.days > 0 && end_of(known_.at(number)) < pass.now_ns - options_.days * kDayNs) return true;
   if (options_.bytes > 0 && bytes_ > options_.bytes) return true;
   return pass.more && pass.more();
 }
@@ -75,7 +77,7 @@ Result<PassOutcome> Retention::run(const Pass& pass) {
     if (settled(known_[number], pass)) continue;
     if (!due(number, pass)) {
       outcome.droppable = true;
-      break;  // what comes after it is younger
+      break;  // what comes after it is younger, or about as old
     }
     if (auto done = shorten(number, *index, pass, outcome); !done) return tl::unexpected<Error>(done.error());
     last = number;
@@ -136,7 +138,11 @@ Status Retention::shorten(uint32_t number, Index& index, const Pass& pass, PassO
 }
 
 Status Retention::forget_rows(Index& index, const Pass& pass, uint32_t up_to, PassOutcome& outcome) {
-  const int64_t last_day = day_of_time(std::min(end_of(up_to), pass.now_ns));
+  int64_t end_ns = 0;
+  for (const auto& [number, known] : known_) {
+    if (number <= up_to) end_ns = std::max(end_ns, end_of(known));
+  }
+  const int64_t last_day = day_of_time(std::min(end_ns, pass.now_ns));
   const int64_t today = day_of_time(pass.now_ns);
   for (const int64_t number : index.days()) {
     if (number > last_day || stopped(pass)) break;

@@ -48,6 +48,7 @@ class Retention {
  private:
   struct Known {
     int64_t begun_ns = 0;
+    int64_t written_ns = 0;
     int64_t looked_ns = 0;  // when a pass was last at it in vain
     uint64_t bytes = 0;
     formats::Kept kept = formats::Kept::all;
@@ -55,7 +56,7 @@ class Retention {
   Status look_around();
   bool due(uint32_t number, const Pass& pass) const;
   bool settled(const Known& known, const Pass& pass) const;
-  int64_t end_of(uint32_t number) const;
+  static int64_t end_of(const Known& known);
   Status shorten(uint32_t number, Index& index, const Pass& pass, PassOutcome& outcome);
   Status forget_rows(Index& index, const Pass& pass, uint32_t up_to, PassOutcome& outcome);
 

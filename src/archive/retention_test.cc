@@ -1,10 +1,12 @@
 #include "archive/retention.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,6 +147,24 @@ TEST_F(RetentionTest, WhatIsOlderThanItsDaysGoes) {
   ASSERT_TRUE(retention.run(late));
   EXPECT_LT(harmless_left(), 54u);
   EXPECT_EQ(problems(), 0u);
+}
+
+TEST_F(RetentionTest, WhatAnotherWriterBeganLongAgoMakesASegmentNoOlder) {
+  make(60);
+  // All began an hour ago; the first was written to its end just now.
+  const std::vector<uint32_t> numbers = *list_segments(folder_);
+  const timespec old[2] = {{0, UTIME_OMIT}, {now_realtime_ns() / 1'000'000'000 - 48 * 3600, 0}};
+  for (const uint32_t number : numbers) {
+    if (number > numbers.front()) ASSERT_EQ(::utimensat(AT_FDCWD, segment_path(folder_, number).c_str(), old, 0), 0);
+  }
+  auto soon = pass();
+  soon.now_ns += 23 * kHourNs + kHourNs / 2;
+  Retention retention(folder_, {1, 0});
+  ASSERT_TRUE(retention.run(soon));
+  EXPECT_EQ(harmless_left(), 54u);
+  soon.now_ns += kHourNs;
+  ASSERT_TRUE(retention.run(soon));
+  EXPECT_LT(harmless_left(), 54u);
 }
 
 TEST_F(RetentionTest, ASessionThatHasJustEndedIsNotJudgedYet) {

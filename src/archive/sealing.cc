@@ -1,6 +1,7 @@
 #include "archive/sealing.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -113,8 +114,10 @@ Copied copy_records(const SealJob& job, SegmentFile& source, Frames& frames) {
   return copied;
 }
 
-Status put_in_place(const SealJob& job, const std::string& part, const Fd& file) {
-  if (::fdatasync(file.get()) != 0) return fail_errno("write " + part);
+// With the time of what it is made of: retention asks when the segment was last written.
+Status put_in_place(const SealJob& job, const std::string& part, const Fd& file, int64_t written_ns) {
+  const timespec times[2] = {{0, UTIME_OMIT}, {written_ns / 1'000'000'000, written_ns % 1'000'000'000}};
+  if (::futimens(file.get(), times) != 0 || ::fsync(file.get()) != 0) return fail_errno("write " + part);
   const std::string path = sealed_path(job.folder, job.number);
   if (std::rename(part.c_str(), path.c_str()) != 0) return fail_errno("rename " + part);
   if (auto synced = sync_folder(job.folder); !synced) return synced;
@@ -152,7 +155,7 @@ Result<Sealed> seal_segment(const SealJob& job) {
   }
   Status done = copied.status;
   if (done) done = frames.finish(copied.end.offset);
-  if (done) done = put_in_place(job, part, file);
+  if (done) done = put_in_place(job, part, file, source->written_ns());
   if (done) return Sealed::done;
   ::unlink(part.c_str());
   return wrap(fmt::format("seal segment {}", job.number), done);

@@ -1,5 +1,6 @@
 #include "archive/sealing.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,6 +74,15 @@ TEST_F(SealingTest, ASealedSegmentReadsAsBeforeAtEveryPlace) {
     ASSERT_TRUE(loaded) << loaded.error().message;
     EXPECT_EQ(loaded->decoded.record.stream_offset, i);
   }
+}
+
+TEST_F(SealingTest, WhenItWasLastWrittenIsKept) {
+  make_segment(30, 3, 900);
+  const timespec times[2] = {{0, UTIME_OMIT}, {1'700'000'000, 123}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, segment_path(folder_, 1).c_str(), times, 0), 0);
+  ASSERT_EQ(*seal_segment(job()), Sealed::done);
+  ASSERT_EQ(*seal_segment(job()), Sealed::done) << "once more, of the sealed one";
+  EXPECT_EQ(written_ns(sealed_path(folder_, 1)), 1'700'000'000'000'000'123);
 }
 
 TEST_F(SealingTest, ItIsWhatZstdMakesOfTheSegment) {

@@ -45,6 +45,12 @@ std::string sealed_path(const std::string& folder, uint32_t number) {
   return segment_path(folder, number) + ".zst";
 }
 
+std::optional<int64_t> written_ns(const std::string& path) {
+  struct stat about {};
+  if (::stat(path.c_str(), &about) != 0) return std::nullopt;
+  return about.st_mtim.tv_sec * int64_t{1'000'000'000} + about.st_mtim.tv_nsec;
+}
+
 // The sealed one first: it takes its place when it is whole, and then the other
 // one goes. Twice, for that may happen between two looks.
 Result<SegmentFile> SegmentFile::open(const std::string& folder, uint32_t number) {
@@ -59,6 +65,7 @@ Result<SegmentFile> SegmentFile::open(const std::string& folder, uint32_t number
   const std::string path = sealed ? sealed_path(folder, number) : segment_path(folder, number);
   if (!fd) return fail_errno("open " + path);
   SegmentFile file(std::move(fd));
+  file.written_ns_ = archive::written_ns(path).value_or(0);
   if (sealed) {
     if (auto read = file.read_table(number); !read) return wrap(path, read);
   }

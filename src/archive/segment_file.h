@@ -15,6 +15,8 @@ namespace skep::archive {
 
 std::string segment_path(const std::string& folder, uint32_t number);
 std::string sealed_path(const std::string& folder, uint32_t number);
+// When the file was last written; nullopt: it is not there. A sealed segment's is that of the segment before.
+std::optional<int64_t> written_ns(const std::string& path);
 
 class SegmentFile {
  public:
@@ -30,6 +32,8 @@ class SegmentFile {
   // that is not sealed `offset` itself.
   uint64_t next_held(uint64_t offset) const;
   int64_t begun_ns() const { return begun_ns_; }
+  // As it was when it was opened.
+  int64_t written_ns() const { return written_ns_; }
 
  private:
   explicit SegmentFile(Fd fd) : fd_(std::move(fd)) {}
@@ -44,6 +48,7 @@ class SegmentFile {
   // ones.
   std::deque<std::pair<size_t, Bytes>> unpacked_;
   int64_t begun_ns_ = 0;
+  int64_t written_ns_ = 0;
 };
 
 }  // namespace skep::archive

@@ -40,6 +40,7 @@ class Verifying {
   Status run() {
     auto index = Index::open(folder_, false);
     if (!index) return tl::unexpected<Error>(index.error());
+    if (report_.live) growing_from_ = index->indexed_segment().value_or(0);
     folder();
     if (auto done = segments(); !done) return done;
     rows(*index);
@@ -92,7 +93,7 @@ class Verifying {
     for (const uint32_t number : *numbers) {
       for (; expected < number; ++expected) missing(expected);
       expected = std::max(expected, number + 1);
-      segment(number, number == numbers->back());
+      segment(number);
     }
     return {};
   }
@@ -100,7 +101,7 @@ class Verifying {
     if (number > dropped_up_to(folder_)) problem(fmt::format("segment {}", number), "is missing");
   }
 
-  void segment(uint32_t number, bool newest) {
+  void segment(uint32_t number) {
     SegmentReader reader(folder_);
     const auto file = reader.open(number);
     if (!file && file.error().code == ENOENT) return missing(number);  // retention was there meanwhile
@@ -111,12 +112,14 @@ class Verifying {
     const auto end = reader.scan(number, [&](const auto& record, const auto& place) { take(record, place); });
     if (!end) return problem(name, end.error().message);
     report_.bytes += end->offset;
-    if (newest && report_.live) return;
+    if (may_grow(number)) return;
     if (end->problem == RecordProblem::torn)
       return problem(name, fmt::format("ends within a record at offset {}", end->offset));
     if (end->problem != RecordProblem::none) return problem(name, fmt::format("is damaged at offset {}", end->offset));
     if (!(*file)->sealed()) rest(number, end->offset);
   }
+  // What the index had whole when the look began grows no more.
+  bool may_grow(uint32_t number) const { return report_.live && number >= growing_from_; }
   // Zeroes where a record should be end the reading without a word.
   void rest(uint32_t number, uint64_t from) {
     struct stat about {};
@@ -129,7 +132,7 @@ class Verifying {
   void take(const formats::Record& record, const RecordPlace& place) {
     ++report_.records;
     Seen& seen = sessions_[record.session.value];
-    if (record.previous != seen.last && record.previous.segment > dropped_)
+    if (record.previous != seen.last && record.previous.segment > dropped_ && !may_grow(record.previous.segment))
       problem(to_string(record.session),
               fmt::format("the record at {} names {} as the one before it, which is at {}", place_text(place),
                           place_text(record.previous), seen.last ? place_text(seen.last) : "no place"));
@@ -197,6 +200,7 @@ class Verifying {
   const std::string& folder_;
   const std::function<void(const Finding&)>& found_;
   const uint32_t dropped_;
+  uint32_t growing_from_ = 0;
   VerifyReport report_;
   std::unordered_map<uint64_t, Seen> sessions_;
 };
