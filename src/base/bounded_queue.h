@@ -1,5 +1,5 @@
 // BoundedQueue: messages between threads. It never blocks the sender: at its bound it refuses and counts.
-// Any thread may push; one thread takes. `wake_fd()` is readable (an eventfd) while something may be waiting.
+// Any thread may push; one thread takes. `wake_fd()` is readable (an eventfd) once something waits, until all is taken.
 #pragma once
 
 #include <sys/eventfd.h>
@@ -22,6 +22,7 @@ class BoundedQueue {
 
   // False where the queue is full: the message is dropped and counted.
   bool push(T message) {
+    bool first = false;
     {
       // A mutex, not a lock-free ring: messages are per session, not per byte, and the section is a few instructions.
       const std::lock_guard lock(mutex_);
@@ -29,10 +30,13 @@ class BoundedQueue {
         ++refused_;
         return false;
       }
+      first = items_.empty();
       items_.push_back(std::move(message));
     }
+    // Whoever takes lowers the descriptor before it takes: one raise for all that waits is enough.
     const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+    if (first) [[maybe_unused]]
+      const ssize_t written = ::write(wake_.get(), &one, sizeof one);
     return true;
   }
 

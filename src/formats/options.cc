@@ -1,5 +1,7 @@
 #include "formats/options.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -36,6 +38,7 @@ constexpr NumberRow kProxyNumbers[] = {
     {"buffer_bytes", &ProxyOptions::buffer_bytes, 4096, kPayloadBytesMax},
     {"heartbeat_ms", &ProxyOptions::heartbeat_ms, 50, 60'000},
     {"compress_after_s", &ProxyOptions::compress_after_s, 0, 86'400},
+    {"shards", &ProxyOptions::shards, 0, kShardsMax},
 };
 // Those that need 64 bits.
 struct BytesRow {
@@ -218,6 +221,13 @@ void emit_text(YAML::Emitter& out, const char* key, const std::string& text) {
 }
 
 }  // namespace
+
+unsigned shards_of(const ProxyOptions& options) {
+  if (options.shards > 0) return options.shards;
+  cpu_set_t cpus;
+  const int count = ::sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+  return std::clamp<unsigned>(static_cast<unsigned>(count), 1, kShardsByItself);
+}
 
 Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::string& text) {
   const auto document = parse_yaml(path, text);

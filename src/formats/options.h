@@ -67,9 +67,14 @@ struct ProxyOptions {
   RetentionOptions retention;                  // retention: {days: 90, bytes: 500000000000}
   Durability durability = Durability::memory;  // "forward", "forward-after-disk"
   Engine engine = Engine::automatic;
+  uint32_t shards = 0;  // threads that relay and record; 0: as many as there are CPUs, at most kShardsByItself
   log::Options log;
   std::optional<Endpoint> metrics;  // where Prometheus reads; none: nowhere
 };
+
+constexpr unsigned kShardsMax = 64;
+constexpr unsigned kShardsByItself = 8;  // each has a ring and a segment of its own
+unsigned shards_of(const ProxyOptions& options);
 
 struct MonitoredService {
   std::string name;

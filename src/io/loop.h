@@ -1,5 +1,5 @@
 // Loop: what is ready, for one shard. Connections are read by io_uring or watched by epoll, with one face; everything
-// else is epoll's. One thread.
+// else is epoll's. One thread: whichever waits first.
 #pragma once
 
 #include <memory>

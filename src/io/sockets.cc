@@ -65,13 +65,14 @@ Endpoint destination(const SavedSyn& syn) {
 
 }  // namespace
 
-Result<Fd> listen_tcp(const Endpoint& where, bool transparent) {
+Result<Fd> listen_tcp(const Endpoint& where, const ListenOptions& options) {
   const SocketAddress address = to_socket_address(where);
   Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail_errno("socket");
   set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR);
+  if (options.shared) set_flag(socket.get(), SOL_SOCKET, SO_REUSEPORT);
   if (address.family() == AF_INET6) set_flag(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY);
-  if (transparent && !set_transparent(socket.get(), address.family()))
+  if (options.transparent && !set_transparent(socket.get(), address.family()))
     return fail_errno("listen transparently on " + to_string(where) + " (CAP_NET_ADMIN or CAP_NET_RAW is wanted)");
   if (::bind(socket.get(), address.get(), address.bytes) != 0) {
     const bool privileged = errno == EACCES && where.port < 1024;

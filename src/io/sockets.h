@@ -10,10 +10,14 @@
 
 namespace skep::io {
 
+struct ListenOptions {
+  // Connections that TPROXY brings are accepted too, whatever their address (IP_TRANSPARENT; wants CAP_NET_ADMIN or
+  // CAP_NET_RAW).
+  bool transparent = false;
+  bool shared = false;  // with other sockets of the same port that are shared too (SO_REUSEPORT)
+};
 // IPv6 sockets take IPv6 alone, so that "0.0.0.0:80" and "[::]:80" can stand side by side.
-// `transparent`: connections that TPROXY brings are accepted too, whatever their address (IP_TRANSPARENT; wants
-// CAP_NET_ADMIN or CAP_NET_RAW).
-Result<Fd> listen_tcp(const Endpoint& where, bool transparent = false);
+Result<Fd> listen_tcp(const Endpoint& where, const ListenOptions& options = {});
 
 struct Accepted {
   Fd socket;

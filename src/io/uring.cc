@@ -31,7 +31,8 @@ Result<std::unique_ptr<Uring>> Uring::make() {
 
 Status Uring::set_up() {
   io_uring_params params{};
-  params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+  params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                 IORING_SETUP_R_DISABLED;
   params.cq_entries = kCompletions;
   const int made = ::io_uring_queue_init_params(kRequests, &ring_, &params);
   if (made < 0) return tl::unexpected<Error>(Error{fmt::format("io_uring: {}", std::strerror(-made)), -made});
@@ -217,6 +218,9 @@ bool Uring::wait(int timeout_ms, std::vector<Event>& events) {
   if (!events.empty()) timeout_ms = 0;
   __kernel_timespec timeout{timeout_ms / 1000, timeout_ms % 1000 * 1'000'000LL};
   io_uring_cqe* first = nullptr;
+  // By whoever waits first: from then on the ring is that thread's alone.
+  if (!std::exchange(enabled_, true))
+    ::io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
   ::io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr);
   unsigned head = 0;
   unsigned count = 0;

@@ -95,6 +95,7 @@ class Uring {
 
   io_uring ring_{};
   bool stands_ = false;
+  bool enabled_ = false;
   io_uring_buf_ring* offered_ = nullptr;  // to the kernel
   size_t offered_bytes_ = 0;
   std::unique_ptr<uint8_t[]> buffers_;

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "cli/program_options.h"
 #include "formats/options.h"
-#include "proxy/shard.h"
+#include "proxy/proxy.h"
 #include "wire/tls.h"
 
 int main(int argc, char** argv) {
@@ -39,17 +39,17 @@ int main(int argc, char** argv) {
   }
   log::set_options(options->log);
   ::signal(SIGPIPE, SIG_IGN);
-  // Before any thread begins, so that all of them leave these signals to the shard.
+  // Before any thread begins, so that all of them leave these signals to the proxy.
   sigset_t set;
   ::sigemptyset(&set);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, signal);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
-  auto shard = proxy::Shard::start(*options, read_options);
-  if (!shard) {
-    std::fprintf(stderr, "skep-proxy: %s\n", shard.error().message.c_str());
+  auto proxy = proxy::Proxy::start(*options, read_options);
+  if (!proxy) {
+    std::fprintf(stderr, "skep-proxy: %s\n", proxy.error().message.c_str());
     return 2;
   }
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, "ready\n", 6);
-  (*shard)->run();
+  (*proxy)->run();
   return 0;
 }

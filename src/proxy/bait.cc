@@ -78,14 +78,57 @@ Alert alert_of(const wire::Alert& from) {
 
 }  // namespace
 
-Bait::Bait(formats::BaitOptions options, uint16_t first_port, uint16_t last_port, std::unique_ptr<ControlLink> link,
-           archive::Writer& writer, OnAlert on_alert)
+Bait::Bait(formats::BaitOptions options, const BaitSettings& settings, wire::TlsContext tls, Post& post,
+           archive::EvidenceStore& evidence)
     : options_(std::move(options)),
-      link_(std::move(link)),
-      writer_(writer),
-      on_alert_(std::move(on_alert)),
-      ports_(first_port, last_port),
-      files_(writer, [this](wire::Frame frame) { link_->send(std::move(frame)); }) {}
+      settings_(settings),
+      post_(post),
+      link_(options_.monitor, std::move(tls), 3 * settings.heartbeat_ns),
+      ports_(settings.first_port, settings.last_port),
+      files_(
+          evidence, [this](SessionId session, formats::FileEvent event) { tell(session, std::move(event)); },
+          [this](wire::Frame frame) { link_.send(std::move(frame)); }) {}
+
+Bait::~Bait() {
+  link_.stop();
+}
+
+void Bait::start() {
+  link_.start([this](const std::vector<wire::ControlEvent>& events, int64_t now_ns) { turn(events, now_ns); });
+}
+
+bool Bait::supervised() const {
+  const std::lock_guard lock(mutex_);
+  return connected_;
+}
+
+std::optional<uint16_t> Bait::take_free_port() {
+  const std::lock_guard lock(mutex_);
+  const auto port = ports_.next_free();
+  if (port) ports_.taken(*port);
+  return port;
+}
+
+bool Bait::take_port(uint16_t port) {
+  const std::lock_guard lock(mutex_);
+  if (!ports_.usable(port)) return false;
+  ports_.taken(port);
+  return true;
+}
+
+void Bait::give_port_back(uint16_t port) {
+  const std::lock_guard lock(mutex_);
+  ports_.ended(port, false, connected_);
+}
+
+// To the session's shard; a full mailbox is counted there.
+void Bait::tell(SessionId session, decltype(Word::what) what) {
+  if (!post_.tell({session, std::move(what)})) ++words_refused_;
+}
+
+void Bait::note(SessionId session, formats::NoteKind kind, std::string words) {
+  tell(session, formats::NoteEvent{kind, std::move(words)});
+}
 
 void Bait::announce(SessionId session, const LiveLeg& leg) {
   wire::Frame frame;
@@ -93,28 +136,24 @@ void Bait::announce(SessionId session, const LiveLeg& leg) {
   opened.set_session(session.value);
   fill(*opened.mutable_flow(), leg.tuple);
   opened.set_service(leg.service);
-  link_->send(std::move(frame));
+  link_.send(std::move(frame));
 }
 
-void Bait::leg_opened(SessionId session, const LiveLeg& leg) {
+std::optional<formats::NoteEvent> Bait::leg_opened(SessionId session, const LiveLeg& leg) {
+  const std::lock_guard lock(mutex_);
   const uint16_t port = leg.tuple.proxy.port;
   LiveLeg& live = live_[session.value] = leg;
-  ports_.taken(port);
   live.joined = ports_.names(port);
-  if (!live.joined) {
-    writer_.note(session, now_realtime_ns(),
-                 {formats::NoteKind::unsupervised, "its source port may still mean an earlier session"});
-    return;
-  }
+  if (!live.joined)
+    return formats::NoteEvent{formats::NoteKind::unsupervised, "its source port may still mean an earlier session"};
   if (join_.session_opened(session, leg.tuple, now_monotonic_ns())) ports_.bound(port);
-  if (connected_) {
-    announce(session, leg);
-  } else {
-    writer_.note(session, now_realtime_ns(), {formats::NoteKind::unsupervised, "the bait's monitor is away"});
-  }
+  if (!connected_) return formats::NoteEvent{formats::NoteKind::unsupervised, "the bait's monitor is away"};
+  announce(session, leg);
+  return std::nullopt;
 }
 
 void Bait::leg_recovered(SessionId session, const Tuple& tuple) {
+  const std::lock_guard lock(mutex_);
   join_.session_opened(session, tuple, now_monotonic_ns());
   ports_.taken(tuple.proxy.port);
   ports_.ended(tuple.proxy.port, true, false);
@@ -122,6 +161,7 @@ void Bait::leg_recovered(SessionId session, const Tuple& tuple) {
 }
 
 void Bait::leg_closed(SessionId session, bool connected) {
+  const std::lock_guard lock(mutex_);
   const auto found = live_.find(session.value);
   if (found == live_.end()) return;
   const Tuple tuple = found->second.tuple;
@@ -132,7 +172,7 @@ void Bait::leg_closed(SessionId session, bool connected) {
   if (!connected_) return;
   wire::Frame frame;
   frame.mutable_session_closed()->set_session(session.value);
-  link_->send(std::move(frame));
+  link_.send(std::move(frame));
 }
 
 // Whoever ended unbound and whose port is free again can be meant by no flow that is still to come.
@@ -144,8 +184,10 @@ void Bait::forget_ended() {
   });
 }
 
-void Bait::take_events(int64_t now_ns) {
-  for (wire::ControlEvent& event : link_->take_events()) {
+// The link's thread: what has come, and what is due.
+void Bait::turn(const std::vector<wire::ControlEvent>& events, int64_t now_ns) {
+  const std::lock_guard lock(mutex_);
+  for (const wire::ControlEvent& event : events) {
     if (std::holds_alternative<wire::PeerConnected>(event)) {
       greet();
     } else if (const auto* lost = std::get_if<wire::PeerGone>(&event)) {
@@ -157,15 +199,17 @@ void Bait::take_events(int64_t now_ns) {
   }
   deliver(join_.take_ready(now_ns));
   files_.step(now_ns);
+  if (now_ns - last_heartbeat_ns_ >= settings_.heartbeat_ns) heartbeat(now_ns);
 }
 
 void Bait::greet() {
-  alerts_taken_ = 0;
+  alerts_taken_ = alerts_marked_ = alerts_recorded_ = 0;
+  mark_.clear();
   wire::Frame hello;
   hello.mutable_hello()->set_version(1);
   hello.mutable_hello()->set_name(name());
   hello.mutable_hello()->set_proxy_start(static_cast<uint64_t>(now_realtime_ns()));
-  link_->send(std::move(hello));
+  link_.send(std::move(hello));
 }
 
 // From its welcome on the monitor tells of every flow; of those that came and went before, it may have told nobody.
@@ -177,7 +221,7 @@ void Bait::welcomed() {
   for (const auto& [id, leg] : live_) {
     if (!leg.joined) continue;
     announce({id}, leg);
-    writer_.note({id}, now_realtime_ns(), {formats::NoteKind::supervised_again, "the bait's monitor is there"});
+    note({id}, formats::NoteKind::supervised_again, "the bait's monitor is there");
   }
 }
 
@@ -187,18 +231,24 @@ void Bait::gone(const std::string& why) {
   log::warning("bait {}: its monitor is away ({}): sessions are recorded unsupervised until it is back", name(), why);
   for (const auto& [id, leg] : live_) {
     if (!supervised) break;  // they are noted already
-    writer_.note({id}, now_realtime_ns(), {formats::NoteKind::unsupervised, "the bait's monitor went away: " + why});
+    note({id}, formats::NoteKind::unsupervised, "the bait's monitor went away: " + why);
   }
 }
 
+// What was taken is said once it is recorded, so that a killed proxy is told again what it had not recorded yet.
 void Bait::heartbeat(int64_t now_ns) {
+  last_heartbeat_ns_ = now_ns;
   if (!connected_) return;
+  if (post_.passed(mark_)) {
+    alerts_recorded_ = std::exchange(alerts_marked_, alerts_taken_);
+    mark_ = post_.mark();
+  }
   wire::Frame frame;
   frame.mutable_ping()->set_number(++pings_);
   frame.mutable_ping()->set_sent_ns(static_cast<uint64_t>(now_ns));
-  frame.mutable_ping()->set_alerts_taken(alerts_taken_);
+  frame.mutable_ping()->set_alerts_taken(alerts_recorded_);
   ports_.ping_sent(pings_);
-  link_->send(std::move(frame));
+  link_.send(std::move(frame));
 }
 
 // `serial`: of the flow that the claim is about. Beyond the rate it is dropped, which is counted, and said once a
@@ -211,8 +261,7 @@ bool Bait::within_rate(Rate& rate, uint64_t serial, int64_t now_ns) {
   log::warning("bait {}: its monitor claims more than {} events a second: the rest is counted and dropped", name(),
                kClaimsASecond);
   if (const auto session = join_.session_of(serial)) {
-    writer_.note(*session, now_realtime_ns(),
-                 {formats::NoteKind::monitor_flooding, "the bait's monitor claims too much: some of it was dropped"});
+    note(*session, formats::NoteKind::monitor_flooding, "the bait's monitor claims too much: some of it was dropped");
   }
   return false;
 }
@@ -258,15 +307,14 @@ void Bait::take_flow(const wire::FlowOpened& opened, int64_t now_ns) {
 
 void Bait::take_served(const wire::FlowServed& served) {
   if (const auto session = join_.session_of(served.serial()))
-    writer_.served(*session, now_realtime_ns(), {served.serial(), served.pid(), served.tid()});
+    tell(*session, formats::ServedEvent{served.serial(), served.pid(), served.tid()});
 }
 
 void Bait::take_process(const wire::ProcessEvent& event) {
   const auto session = join_.session_of(event.serial());
   if (!session) return;
-  writer_.process(
-      *session, now_realtime_ns(),
-      {static_cast<formats::ProcessKind>(event.kind()), event.pid(), event.parent(), event.status(), event.exe()});
+  tell(*session, formats::ProcessEvent{static_cast<formats::ProcessKind>(event.kind()), event.pid(), event.parent(),
+                                       event.status(), event.exe()});
 }
 
 // What was under way when a connection ended is told again by the next.
@@ -295,7 +343,7 @@ void Bait::take_alert(const wire::Alert& alert, int64_t now_ns) {
 
 void Bait::deliver(const std::vector<Join::Delivered>& delivered) {
   for (const Join::Delivered& each : delivered) {
-    on_alert_(each.session, each.alert);
+    tell(each.session, each.alert);
     files_.alert_delivered(each.alert, each.session);
   }
 }
@@ -323,12 +371,12 @@ void Bait::take_lost(const wire::RecordsLost& lost) {
   }
   const std::string words = fmt::format("kernel records were lost: {} of {}", lost.records(), lost.ring());
   log::warning("bait {}: {}; {} sessions were open meanwhile", name(), words, sessions.size());
-  for (const uint64_t session : sessions)
-    writer_.note({session}, now_realtime_ns(), {formats::NoteKind::kernel_lost, words});
+  for (const uint64_t session : sessions) note({session}, formats::NoteKind::kernel_lost, words);
 }
 
 BaitPicture Bait::picture() const {
-  return {name(), connected_, live_.size(), monitor_lost_ + link_->counters().missing, status_json()};
+  const std::lock_guard lock(mutex_);
+  return {name(), connected_, live_.size(), monitor_lost_ + link_.counters().missing, status_json()};
 }
 
 std::string Bait::status_json() const {
@@ -343,7 +391,7 @@ std::string Bait::status_json() const {
   } else {
     json.value(format_time(last_heard_ns_));
   }
-  const auto channel = link_->counters();
+  const auto channel = link_.counters();
   json.field("live_sessions", static_cast<unsigned long>(live_.size()))
       .field("bindings", static_cast<unsigned long>(join_.bindings()));
   json.field("ports_held", static_cast<unsigned long>(ports_.held()))
@@ -354,7 +402,7 @@ std::string Bait::status_json() const {
   json.field("alerts_dropped", join_.counters().alerts_dropped)
       .field("alerts_contradictory", join_.counters().alerts_contradictory)
       .field("flows_dropped", join_.counters().flows_dropped)
-      .field("queue_refused", link_->refused());
+      .field("queue_refused", link_.refused() + words_refused_);
   json.field("files_refused", files_.refused())
       .field("files_under_way", static_cast<unsigned long>(files_.under_way()));
   return json.end_object().take();

@@ -1,9 +1,10 @@
 // What all sessions together hold of bytes that somebody has not taken yet. Within the bound a session reads as much as
 // it likes; beyond it, in pieces so small that none stands still and none takes much: at most kPieceBytes a direction
-// more. Pure; one thread.
+// more. Of all shards: what they do at the same moment may pass the bound by a read each.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -16,21 +17,25 @@ class Buffers {
 
   // How much of `wanted` may be read at once for a direction that holds `holding` already.
   size_t readable(size_t wanted, size_t holding) const {
-    const uint64_t left = bytes_max_ > held_ ? bytes_max_ - held_ : 0;
+    const uint64_t now = held();
+    const uint64_t left = bytes_max_ > now ? bytes_max_ - now : 0;
     const uint64_t piece = kPieceBytes > holding ? kPieceBytes - holding : 0;
     return std::min<uint64_t>(wanted, std::max(left, piece));
   }
   void changed(size_t from_bytes, size_t to_bytes) {
-    held_ = held_ - from_bytes + to_bytes;
-    most_held_ = std::max(most_held_, held_);
+    if (from_bytes == to_bytes) return;
+    const uint64_t now = held_.fetch_add(to_bytes - from_bytes, std::memory_order_relaxed) + to_bytes - from_bytes;
+    uint64_t most = most_held();
+    while (now > most && !most_held_.compare_exchange_weak(most, now, std::memory_order_relaxed)) {
+    }
   }
-  uint64_t held() const { return held_; }
-  uint64_t most_held() const { return most_held_; }
+  uint64_t held() const { return held_.load(std::memory_order_relaxed); }
+  uint64_t most_held() const { return most_held_.load(std::memory_order_relaxed); }
 
  private:
   const uint64_t bytes_max_;
-  uint64_t held_ = 0;
-  uint64_t most_held_ = 0;
+  std::atomic<uint64_t> held_{0};
+  std::atomic<uint64_t> most_held_{0};
 };
 
 }  // namespace skep::proxy

@@ -10,16 +10,20 @@ namespace skep::proxy {
 namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
-constexpr int kWaitMaxMs = 200;
 
 }  // namespace
 
 ControlLink::ControlLink(const Endpoint& monitor, wire::TlsContext tls, int64_t silence_ns)
-    : client_(monitor, std::move(tls)), silence_ns_(silence_ns), thread_([this] { run(); }) {}
+    : client_(monitor, std::move(tls)), silence_ns_(silence_ns) {}
 
-ControlLink::~ControlLink() {
+void ControlLink::start(Turn turn) {
+  turn_ = std::move(turn);
+  thread_ = std::thread([this] { run(); });
+}
+
+void ControlLink::stop() {
   stopping_ = true;
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 wire::ChannelCounters ControlLink::counters() const {
@@ -38,13 +42,13 @@ void ControlLink::run() {
   while (!stopping_) {
     pollfd fds[] = {{client_.poll_fd(), POLLIN, 0}, {out_.wake_fd(), POLLIN, 0}};
     const int64_t left_ms = (client_.next_deadline_ns() - now_monotonic_ns()) / kMillisecond;
-    ::poll(fds, std::size(fds), static_cast<int>(std::clamp<int64_t>(left_ms + 1, 0, kWaitMaxMs)));
+    ::poll(fds, std::size(fds), static_cast<int>(std::clamp<int64_t>(left_ms + 1, 0, kTurnMs)));
     const int64_t now = now_monotonic_ns();
     auto events = client_.step(now);
     if (!events.empty()) last_word_ns = now;
     if (client_.connected() && now - last_word_ns > silence_ns_) client_.drop("the monitor is silent", events, now);
-    // What waited for a connection that is gone is not for the next one: the shard tells that anew.
-    for (wire::ControlEvent& event : events) in_.push(std::move(event));
+    turn_(events, now);
+    // What waited for a connection that is gone is not for the next one: the bait tells that anew.
     if (client_.connected()) {
       send_queued();
     } else {

@@ -89,8 +89,7 @@ bool FileIntake::take(const wire::FileFound& file, int64_t now_ns) {
 
 void FileIntake::take_for(SessionId session, const wire::FileFound& file, int64_t now_ns) {
   FileEvent event = event_of(file);
-  if (!event.sha256.empty() && writer_.evidence().has(event.sha256))
-    return record(session, event, FileState::stored, event.why);
+  if (!event.sha256.empty() && store_.has(event.sha256)) return record(session, event, FileState::stored, event.why);
   if (!file.offered()) return record(session, event, FileState::not_stored, event.why);
   if (!within_budget(session, file.copied()))
     return record(session, event, FileState::not_stored,
@@ -119,13 +118,13 @@ bool FileIntake::within_budget(SessionId session, uint64_t bytes) {
 void FileIntake::record(SessionId session, FileEvent event, FileState state, const std::string& why) {
   event.state = state;
   event.why = why;
-  writer_.file(session, now_realtime_ns(), event);
+  tell_(session, std::move(event));
 }
 
 void FileIntake::ask(int64_t now_ns) {
   Transfer& transfer = transfers_.front();
   if (!transfer.incoming) {
-    auto incoming = writer_.evidence().receive(hex(as_bytes(transfer.sha256)), transfer.bytes, now_realtime_ns());
+    auto incoming = store_.receive(hex(as_bytes(transfer.sha256)), transfer.bytes, now_realtime_ns());
     if (!incoming) return finish(FileState::not_stored, incoming.error().message);
     transfer.incoming = std::move(*incoming);
   }

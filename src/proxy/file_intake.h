@@ -1,7 +1,7 @@
 // The files that one bait's monitor tells of: said in the logs of the sessions whose alerts they belong to, their
 // copies fetched piece by piece, one at a time, whenever the monitor has nothing better to say. All of it are claims of
 // a host that may have been taken over: a file of no alert of ours is refused, every copy is bounded, and is kept only
-// if it is what its SHA-256 says. The shard's thread only.
+// if it is what its SHA-256 says. One thread at a time.
 #pragma once
 
 #include <deque>
@@ -11,7 +11,8 @@
 #include <tuple>
 #include <vector>
 
-#include "archive/writer.h"
+#include "archive/evidence_store.h"
+#include "formats/segment.h"
 #include "wire/control.pb.h"
 
 namespace skep::proxy {
@@ -29,7 +30,10 @@ class FileIntake {
   static constexpr int64_t kAwayNs = 60'000'000'000;   // … where the monitor is away
 
   using Send = std::function<void(wire::Frame)>;
-  FileIntake(archive::Writer& writer, Send send) : writer_(writer), send_(std::move(send)) {}
+  // To be said in the session's log.
+  using Tell = std::function<void(SessionId, formats::FileEvent)>;
+  FileIntake(archive::EvidenceStore& store, Tell tell, Send send)
+      : store_(store), tell_(std::move(tell)), send_(std::move(send)) {}
   ~FileIntake();
 
   void alert_delivered(const Alert& alert, SessionId session);
@@ -76,7 +80,8 @@ class FileIntake {
   void ask(int64_t now_ns);
   void finish(formats::FileState state, const std::string& why);
 
-  archive::Writer& writer_;
+  archive::EvidenceStore& store_;
+  const Tell tell_;
   const Send send_;
   std::map<AlertKey, Known> alerts_;
   std::deque<AlertKey> alerts_order_;

@@ -24,7 +24,12 @@ class FileIntakeTest : public testing::Test {
     auto opened = archive::OneWriter::open(folder_, {});
     ASSERT_TRUE(opened);
     writer_ = std::move(*opened);
-    intake_.emplace(*writer_, [this](wire::Frame frame) { said_.push_back(std::move(frame)); });
+    intake_.emplace(
+        writer_->evidence(),
+        [this](SessionId session, const formats::FileEvent& event) {
+          writer_->file(session, now_realtime_ns(), event);
+        },
+        [this](wire::Frame frame) { said_.push_back(std::move(frame)); });
     intake_->monitor_came(0);
     formats::OpenedEvent event{"web", *parse_endpoint("192.0.2.1:1"), *parse_endpoint("192.0.2.2:80")};
     session_ = writer_->opened(now_realtime_ns(), event);

@@ -1,6 +1,6 @@
 // Which sessions belong together: a data connection of passive FTP comes from the source of its control connection, to
 // another port. Of the services that others name in `linked_to` it is known which sessions of which source live, or
-// have just ended. Pure: the time is passed in. One thread.
+// have just ended. Pure: the time is passed in. One thread at a time.
 #pragma once
 
 #include <array>

@@ -41,7 +41,8 @@ Limits::Limits(const formats::ProxyOptions& options, uint64_t descriptors, uint6
       source_rate_(options.accepts_per_second_per_source_max, options.accept_burst_ms * kMillisecond),
       sources_(options.sources_max, seed) {}
 
-void Limits::take_options() {
+void Limits::take_options(const formats::ProxyOptions& options) {
+  options_ = options;
   sessions_max_ = std::min<size_t>(options_.sessions_max, sessions_for(descriptors_));
   rate_ = Rate(options_.accepts_per_second_max, options_.accept_burst_ms * kMillisecond);
   source_rate_ = Rate(options_.accepts_per_second_per_source_max, options_.accept_burst_ms * kMillisecond);

@@ -1,5 +1,5 @@
 // Whether one more session may begin, and what became of those that might not: each limit by its name, with its count.
-// docs/reference/limits.md is the table. Pure: time is passed in; one thread.
+// docs/reference/limits.md is the table. Pure: time is passed in; one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +49,7 @@ class Limits {
   Limits(const formats::ProxyOptions& options, uint64_t descriptors, uint64_t seed);
 
   // The options have changed: those that come from now on are held to them.
-  void take_options();
+  void take_options(const formats::ProxyOptions& options);
 
   // A session from there may begin, and counts as live until `ended` with its number is told; or the limit it has met.
   struct Admission {
@@ -63,6 +63,8 @@ class Limits {
   std::optional<uint64_t> log_line(Limit limit, int64_t now_ns);
 
   size_t live() const { return live_; }
+  // With so many more that are about to begin.
+  bool full(size_t waiting) const { return live_ + waiting >= sessions_max_; }
   size_t sessions_max() const { return sessions_max_; }  // what descriptors allow, where that is less than the option
   bool short_of_descriptors() const { return sessions_max_ < options_.sessions_max; }
   const Sources& sources() const { return sources_; }
@@ -70,7 +72,7 @@ class Limits {
  private:
   std::optional<Limit> refusal(Sources::Source& source, int64_t now_ns);
 
-  const formats::ProxyOptions& options_;
+  formats::ProxyOptions options_;
   const uint64_t descriptors_;
   size_t sessions_max_;
   Rate rate_;

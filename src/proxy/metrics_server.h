@@ -1,4 +1,4 @@
-// The page that Prometheus reads, over HTTP, from a thread of its own: the shard puts a text there once a second, so
+// The page that Prometheus reads, over HTTP, from a thread of its own: the proxy puts a text there once a second, so
 // that no scraper, however slow or many, is ever felt by a session. Clients, their requests and their time are bounded.
 #pragma once
 
@@ -26,7 +26,7 @@ class MetricsServer {
   MetricsServer(const MetricsServer&) = delete;
   MetricsServer& operator=(const MetricsServer&) = delete;
 
-  // From the shard's thread.
+  // From the proxy's thread.
   void publish(std::string text, int64_t now_monotonic_ns);
 
  private:

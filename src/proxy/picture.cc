@@ -57,6 +57,14 @@ uint64_t Picture::sessions_live() const {
   return live;
 }
 
+void Picture::add(const Picture& shard) {
+  counters += shard.counters;
+  ring_bytes += shard.ring_bytes;
+  ring_bytes_used += shard.ring_bytes_used;
+  waiting_for_port += shard.waiting_for_port;
+  descriptors_of_sessions += shard.descriptors_of_sessions;
+}
+
 std::vector<std::string_view> degraded_states(const Wholeness& whole) {
   std::vector<std::string_view> states;
   if (whole.health.disk_full) states.emplace_back("disk-full");
@@ -78,7 +86,9 @@ std::string status_json(const Picture& picture) {
       .field("bytes_lost", health.bytes_lost)
       .field("bytes_recorded", health.bytes)
       .field("segments", health.segments);
-  json.field("ring_bytes", picture.ring_bytes).field("ring_bytes_used", picture.ring_bytes_used);
+  json.field("shards", picture.shards)
+      .field("ring_bytes", picture.ring_bytes)
+      .field("ring_bytes_used", picture.ring_bytes_used);
   json.field("descriptors_of_sessions", picture.descriptors_of_sessions)
       .field("descriptors_max", picture.descriptors_max)
       .field("sessions_allowed", picture.sessions_allowed)

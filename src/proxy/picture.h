@@ -56,7 +56,10 @@ struct Picture {
   std::vector<BaitPicture> baits;
   std::vector<UpstreamPicture> upstreams;  // of services that have several
   uint64_t waiting_for_header = 0;         // connections of balancers
+  uint64_t shards = 0;
 
+  // What another shard has told of itself.
+  void add(const Picture& shard);
   uint64_t sessions_live() const;
 };
 

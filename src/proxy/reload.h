@@ -1,5 +1,5 @@
 // What becomes of a running proxy's options when their file is read again. Pure: from the options in force and the new
-// ones to what is to be done; `shard_reload.cc` does it.
+// ones to what is to be done; `proxy_reload.cc` does it.
 #pragma once
 
 #include <string>

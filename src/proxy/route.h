@@ -1,6 +1,6 @@
 // Which of a service's baits a session goes to: in turn; a source that has been there goes where it went before, so
 // that what it left there it finds again; a bait that refuses is left out for a while. Pure: the time is passed in. One
-// thread.
+// thread at a time.
 #pragma once
 
 #include <array>

@@ -26,7 +26,7 @@ bool within(const Endpoint& endpoint, const skep_net& net) {
 }  // namespace
 
 Service::Service(const formats::ServiceOptions& wanted, const RouteOptions& routing)
-    : options(wanted), route(wanted.baits.size(), routing) {
+    : options(wanted), route(std::make_shared<Guarded<Route>>(wanted.baits.size(), routing)) {
   for (const std::string& text : wanted.proxy_protocol.from) {
     if (const auto net = formats::network_of(text)) balancers.push_back(*net);
   }
@@ -51,6 +51,41 @@ std::vector<Service> services_of(const formats::ProxyOptions& options) {
     if (service.linked_to) services[*service.linked_to].is_parent = true;
   }
   return services;
+}
+
+std::shared_ptr<const Settings> first_settings(const formats::ProxyOptions& options) {
+  auto settings = std::make_shared<Settings>();
+  settings->options = options;
+  for (Service& service : services_of(options)) {
+    settings->current.push_back(settings->services.size());
+    settings->services.push_back(std::make_shared<Service>(std::move(service)));
+  }
+  return settings;
+}
+
+std::shared_ptr<const Settings> next_settings(const Settings& now, const formats::ProxyOptions& options,
+                                              const std::vector<bool>& kept) {
+  auto next = std::make_shared<Settings>();
+  next->options = options;
+  next->services = now.services;
+  std::vector<Service> services = services_of(options);
+  for (size_t i = 0; i < services.size(); ++i) {
+    const auto same = std::find_if(now.current.begin(), now.current.end(), [&](size_t number) {
+      return now.services[number]->options.name == services[i].options.name &&
+             now.services[number]->is_parent == services[i].is_parent;
+    });
+    const bool stays = kept[i] && same != now.current.end();
+    next->current.push_back(stays ? *same : next->services.size());
+    if (!stays) next->services.emplace_back();
+  }
+  for (size_t i = 0; i < services.size(); ++i) {
+    auto& place = next->services[next->current[i]];
+    if (services[i].linked_to) services[i].linked_to = next->current[*services[i].linked_to];
+    if (place && place->linked_to == services[i].linked_to) continue;
+    if (place) services[i].route = place->route;
+    place = std::make_shared<Service>(std::move(services[i]));
+  }
+  return next;
 }
 
 }  // namespace skep::proxy

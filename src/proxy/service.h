@@ -1,10 +1,12 @@
-// A service at work: its options, and what is remembered from one of its sessions to the next. The shard's thread only.
+// A service at work: its options, and what is remembered from one of its sessions to the next. It changes no more once
+// it stands, but for its route, which all shards ask.
 #pragma once
 
+#include <memory>
 #include <optional>
-#include <span>
 #include <vector>
 
+#include "base/guarded.h"
 #include "formats/options.h"
 #include "model/signature_table.h"
 #include "proxy/route.h"
@@ -18,15 +20,28 @@ struct Service {
   bool trusts(const Endpoint& peer) const;
 
   formats::ServiceOptions options;
-  Route route;                      // among options.baits
-  std::vector<size_t> baits;        // of each of options.baits, its number; kUnsupervised
-  std::optional<size_t> linked_to;  // the number of the service that it is linked to
-  bool is_parent = false;           // others are linked to it
+  std::shared_ptr<Guarded<Route>> route;  // among options.baits
+  std::vector<size_t> baits;              // of each of options.baits, its number; kUnsupervised
+  std::optional<size_t> linked_to;        // the number of the service that it is linked to
+  bool is_parent = false;                 // others are linked to it
   std::vector<skep_net> balancers;
   static constexpr size_t kUnsupervised = SIZE_MAX;
 };
 
 // Of all services, in their order.
 std::vector<Service> services_of(const formats::ProxyOptions& options);
+
+// What holds for sessions that begin now: made anew when the options are read again, and never changed, so that every
+// shard has it without a lock.
+struct Settings {
+  formats::ProxyOptions options;
+  // Also those of former options, for the sessions that began with them: a service keeps its number.
+  std::vector<std::shared_ptr<const Service>> services;
+  std::vector<size_t> current;  // of each of options.services, its number
+};
+std::shared_ptr<const Settings> first_settings(const formats::ProxyOptions& options);
+// A service that stands as it was (`kept`) keeps its number, and what it remembers; any other gets a new one.
+std::shared_ptr<const Settings> next_settings(const Settings& now, const formats::ProxyOptions& options,
+                                              const std::vector<bool>& kept);
 
 }  // namespace skep::proxy

@@ -1,8 +1,6 @@
 #include "proxy/shard.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,166 +9,84 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/text.h"
-#include "proxy/descriptors.h"
-#include "proxy/privileges.h"
 
 namespace skep::proxy {
 namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int kTickMs = 50;
-constexpr int64_t kIndexNs = 200 * kMillisecond;         // between two batches for the index
-constexpr int kHeldMs = 1;                               // before those that wait for the disk are looked at again
-constexpr int64_t kDescriptorsNs = 1000 * kMillisecond;  // without a lack, before it is said to be over
+constexpr int64_t kIndexNs = 200 * kMillisecond;  // between two batches for the index
+constexpr int kHeldMs = 1;                        // before those that wait for the disk are looked at again
 constexpr int kAcceptsATurn = 64;
+constexpr int kQueueTurns = 64;  // kAcceptsATurn each: what may wait at a listener that goes
 
 // What a token means: kind in the low 4 bits, index above, generation in the upper half.
-enum Kind : uint64_t {
-  kClient = 0,
-  kBait = 1,
-  kListener = 2,
-  kBaitLink = 3,
-  kCommands = 4,
-  kSignals = 5,
-  kHeaders = 6
-};
+enum Kind : uint64_t { kClient = 0, kBait = 1, kListener = 2, kMail = 3, kHeaders = 4 };
 io::Token token_of(Kind kind, uint32_t index, uint32_t generation = 0) {
   return static_cast<uint64_t>(generation) << 32 | uint64_t{index} << 4 | kind;
 }
 
-// One for each bait.
-Result<std::vector<wire::TlsContext>> load_keys(const formats::ProxyOptions& options) {
-  std::vector<wire::TlsContext> keys;
-  for (size_t i = 0; i < options.baits.size(); ++i) {
-    auto tls = wire::TlsContext::load(options.keys, wire::Role::proxy);
-    if (!tls) return tl::unexpected<Error>(tls.error());
-    keys.push_back(std::move(*tls));
-  }
-  return keys;
-}
-
-// So that nobody can choose addresses that collide in a table.
-uint64_t random_seed() {
-  uint64_t seed = 0;
-  if (::getrandom(&seed, sizeof seed, 0) != ssize_t{sizeof seed}) seed = static_cast<uint64_t>(now_realtime_ns());
-  return seed;
-}
-
-archive::ArchiveOptions archive_options(const formats::ProxyOptions& options) {
-  archive::ArchiveOptions archive;
-  archive.segment_bytes = options.segment_bytes;
-  archive.compress_after_s = options.compress_after_s;
-  archive.retention = options.retention;
-  return archive;
-}
-
 }  // namespace
 
-Shard::Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descriptors)
-    : options_(options),
-      services_(services_of(options_)),
+Shard::Shard(Common& common, Mailbox& mailbox, std::shared_ptr<const Settings> settings, io::Loop loop,
+             std::unique_ptr<HeaderIntake> headers)
+    : common_(common),
+      mailbox_(mailbox),
+      settings_(std::move(settings)),
       loop_(std::move(loop)),
-      limits_(options_, descriptors, random_seed()),
-      buffers_(options_.buffers_bytes_max),
-      descriptors_max_(descriptors) {}
+      headers_(std::move(headers)),
+      reserve_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
 
-Result<std::unique_ptr<Shard>> Shard::start(const formats::ProxyOptions& options, Reread reread) {
-  auto loop = io::Loop::make(options.engine);
+Shard::~Shard() {
+  join();
+}
+
+Result<std::unique_ptr<Shard>> Shard::make(Common& common, Mailbox& mailbox, std::shared_ptr<const Settings> settings) {
+  auto loop = io::Loop::make(settings->options.engine);
   if (!loop) return tl::unexpected<Error>(loop.error());
-  if (!loop->why_epoll().empty()) log::info("connections are watched by epoll: {}", loop->why_epoll());
-  const uint64_t ports = formats::ports_of(options.services);
-  const uint64_t raised = raise_descriptors(Limits::descriptors_for(options.sessions_max) + ports);
-  const uint64_t descriptors = raised - std::min(raised, ports);
-  std::unique_ptr<Shard> shard(new Shard(options, std::move(*loop), descriptors));
-  shard->reread_ = std::move(reread);
-  // What wants privilege comes first: ports, keys. No thread runs before it is given up.
-  if (auto listening = shard->listen(); !listening) return tl::unexpected<Error>(listening.error());
-  Fd metrics;
-  if (options.metrics) {
-    auto socket = io::listen_tcp(*options.metrics);
-    if (!socket) return wrap("metrics", socket);
-    metrics = std::move(*socket);
-  }
-  auto keys = load_keys(options);
-  if (!keys) return tl::unexpected<Error>(keys.error());
-  if (auto given = give_up_privileges(options); !given) return tl::unexpected<Error>(given.error());
-  archive::ArchiveOptions writing = archive_options(options);
-  writing.indexed = [&tagged = shard->tagged_](const archive::SessionSummary& row) { tagged.indexed(row); };
-  auto archive = archive::Archive::open(options.archive, writing);
-  if (!archive) return tl::unexpected<Error>(archive.error());
-  shard->archive_ = std::move(*archive);
-  shard->writer_ = &shard->archive_->writer(0);
-  if (auto started = shard->tagged_.start(); !started) return tl::unexpected<Error>(started.error());
-  if (auto started = shard->start_baits(std::move(*keys)); !started) return tl::unexpected<Error>(started.error());
-  shard->recall();
-  if (auto started = shard->start_commands(); !started) return tl::unexpected<Error>(started.error());
-  if (metrics) shard->metrics_ = std::make_unique<MetricsServer>(std::move(metrics));
-  if (auto closed = close_sandbox(); !closed) return tl::unexpected<Error>(closed.error());
+  auto headers = HeaderIntake::make();
+  if (!headers) return tl::unexpected<Error>(headers.error());
+  std::unique_ptr<Shard> shard(new Shard(common, mailbox, std::move(settings), std::move(*loop), std::move(*headers)));
+  if (!shard->reserve_) return fail_errno("open /dev/null");
+  if (auto added = shard->loop_.add(shard->headers_->poll_fd(), token_of(kHeaders, 0)); !added)
+    return tl::unexpected<Error>(added.error());
+  if (auto added = shard->loop_.add(mailbox.wake_fd(), token_of(kMail, 0)); !added)
+    return tl::unexpected<Error>(added.error());
   return shard;
 }
 
-Status Shard::watch_listener(int socket, size_t index) {
-  return loop_.add(socket, token_of(kListener, static_cast<uint32_t>(index)));
+Status Shard::listen(const std::vector<Listening>& all, std::vector<std::pair<size_t, Fd>> fresh) {
+  return point_listeners(all, fresh);
 }
 
-Status Shard::listen() {
-  for (size_t service = 0; service < services_.size(); ++service) {
-    current_.push_back(service);
-    source_kept_from_start_ |= services_[service].options.source_kept;
-    for (const formats::EndpointRange& where : services_[service].options.listen) {
-      for (uint16_t offset = 0; offset < where.ports; ++offset) {
-        auto socket = io::listen_tcp(where.at(offset), services_[service].options.transparent);
-        if (!socket) return wrap("service " + services_[service].options.name, socket);
-        if (auto added = watch_listener(socket->get(), listeners_.size()); !added) return added;
-        listeners_.push_back({std::move(*socket), service, offset});
-      }
-    }
-  }
-  auto headers = HeaderIntake::make();
-  if (!headers) return tl::unexpected<Error>(headers.error());
-  headers_ = std::move(*headers);
-  return loop_.add(headers_->poll_fd(), token_of(kHeaders, 0));
+void Shard::start(archive::Writer& writer) {
+  writer_ = &writer;
+  thread_ = std::thread([this] { run(); });
+  turned_ns_.wait(0);
 }
 
-Status Shard::start_baits(std::vector<wire::TlsContext> keys) {
-  for (size_t i = 0; i < options_.baits.size(); ++i) {
-    const formats::BaitOptions& bait = options_.baits[i];
-    auto link =
-        std::make_unique<ControlLink>(bait.monitor, std::move(keys[i]), 3 * kMillisecond * options_.heartbeat_ms);
-    const auto index = static_cast<uint32_t>(baits_.size());
-    if (auto added = loop_.add(link->wake_fd(), token_of(kBaitLink, index)); !added) return added;
-    baits_.push_back(std::make_unique<Bait>(bait, options_.source_port_first, options_.source_port_last,
-                                            std::move(link), *writer_,
-                                            [this](SessionId session, const Alert& each) { alert(session, each); }));
-  }
-  return {};
+void Shard::join() {
+  if (thread_.joinable()) thread_.join();
 }
 
-Status Shard::start_commands() {
-  auto commands = wire::LocalServer::listen(options_.socket);
-  if (!commands) return tl::unexpected<Error>(commands.error());
-  commands_ = std::make_unique<wire::LocalServer>(std::move(*commands));
-  if (auto added = loop_.add(commands_->poll_fd(), token_of(kCommands, 0)); !added) return added;
-  sigset_t set;
-  ::sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, signal);
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signals_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  reserve_ = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (!signals_ || !reserve_) return fail_errno("signalfd");
-  return loop_.add(signals_.get(), token_of(kSignals, 0));
+void Shard::settle() {
+  if (writer_ != nullptr) take_mail();
 }
 
 void Shard::run() {
-  systemd_.ready();
-  while (!stopping_ || !live_.empty() || headers_->waiting() > 0) {
-    const int wait_ms = !next_.empty() ? 0 : !held_.empty() ? kHeldMs : kTickMs;
-    for (const io::Event& event : loop_.wait(wait_ms)) take_event(event);
-    move_queued();
-    tick(now_monotonic_ns());
-  }
-  log::info("all sessions are closed: {} in all", counters_.sessions_total);
+  turn(0);  // from here on the loop is this thread's
+  turned_ns_.notify_all();
+  while (!stopping_ || !live_.empty() || headers_->waiting() > 0)
+    turn(!next_.empty() ? 0 : !held_.empty() ? kHeldMs : kTickMs);
+  over_ = true;
+}
+
+void Shard::turn(int wait_ms) {
+  for (const io::Event& event : loop_.wait(wait_ms)) take_event(event);
+  move_queued();
+  const int64_t now = now_monotonic_ns();
+  tick(now);
+  turned_ns_.store(now, std::memory_order_release);
 }
 
 void Shard::take_event(const io::Event& event) {
@@ -182,13 +98,8 @@ void Shard::take_event(const io::Event& event) {
       // Else: told to stop, or of options that have changed, in this very turn.
       if (index < listeners_.size() && listeners_[index].socket) accept_all(listeners_[index]);
       return;
-    case kBaitLink:
-      return baits_[index]->take_events(now_monotonic_ns());
-    case kCommands:
-      return commands_->step(now_monotonic_ns(),
-                             [this](const wire::LocalRequest& request) { return command(request); });
-    case kSignals:
-      return take_signal();
+    case kMail:
+      return take_mail();
     case kHeaders:
       return take_headers(now_monotonic_ns());
     case kClient:
@@ -203,23 +114,98 @@ void Shard::take_event(const io::Event& event) {
   move(index);
 }
 
-void Shard::take_signal() {
-  signalfd_siginfo info{};
-  if (::read(signals_.get(), &info, sizeof info) != sizeof info) return;
-  if (info.ssi_signo == SIGHUP) {
-    [[maybe_unused]] const auto said_in_the_log = reload();
-    return;
+void Shard::take_mail() {
+  std::deque<Mail> mails = mailbox_.take_all();
+  for (Mail& mail : mails) {
+    if (auto* word = std::get_if<Word>(&mail)) {
+      std::visit([&](auto& what) { take_word(word->session, std::move(what)); }, word->what);
+    } else {
+      std::get<Errand>(mail)(*this);
+    }
   }
-  if (std::exchange(stopping_, true)) {
-    log::info("told to stop once more: {} live sessions are ended at once", live_.size());
-    stop_deadline_ns_ = 0;
-    return;
-  }
-  stop_deadline_ns_ = now_monotonic_ns() + options_.shutdown_grace_ms * kMillisecond;
-  systemd_.stopping();
+  mailbox_.done(mails.size());
+}
+
+void Shard::take_word(SessionId session, const formats::NoteEvent& event) {
+  writer_->note(session, now_realtime_ns(), event);
+}
+void Shard::take_word(SessionId session, const formats::ServedEvent& event) {
+  writer_->served(session, now_realtime_ns(), event);
+}
+void Shard::take_word(SessionId session, const formats::ProcessEvent& event) {
+  writer_->process(session, now_realtime_ns(), event);
+}
+void Shard::take_word(SessionId session, const formats::FileEvent& event) {
+  writer_->file(session, now_realtime_ns(), event);
+}
+
+void Shard::take_word(SessionId session, Alert alert) {
+  const auto found = live_.find(session.value);
+  const bool cut = alert.raises_to() == SessionClass::attack && found != live_.end() &&
+                   service(slots_[found->second].service).options.on_alert == formats::OnAlert::cut;
+  const AlertAction done = alert.action;
+  if (cut) alert.action = AlertAction::cut;
+  const SessionClass before = writer_->class_of(session);
+  writer_->alert(session, now_realtime_ns(), alert);
+  counters_.alert(alert.rule);
+  if (start_ns(session) >= started_ns_)
+    counters_.raised(writer_->service_of(session), before, writer_->class_of(session));
+  if (alert.crash_state) writer_->crash(session, now_realtime_ns(), {alert.id, *alert.crash_state});
+  log::write_repeated({"alerts", 200}, log::Level::warning,
+                      fmt::format("{} {} {} by pid {}, {} ({})", alert.rule, alert.syscall, alert.arguments, alert.pid,
+                                  to_string(alert.action), to_string(alert.confidence)),
+                      to_string(session));
+  if (!cut) return;
+  writer_->note(
+      session, now_realtime_ns(),
+      {formats::NoteKind::cut, fmt::format("cut on the alert; on the honeypot host the call was {}", to_string(done))});
+  end(found->second, EndReason::cut);
+}
+
+bool Shard::cut_by_operator(SessionId session) {
+  const auto found = live_.find(session.value);
+  if (found == live_.end()) return false;
+  writer_->note(session, now_realtime_ns(), {formats::NoteKind::cut, "cut by the operator"});
+  end(found->second, EndReason::cut);
+  return true;
+}
+
+void Shard::stop(int64_t deadline_ns) {
+  stop_deadline_ns_ = deadline_ns;
+  if (std::exchange(stopping_, true)) return;
   listeners_.clear();
   headers_->end_all(EndReason::shutdown, [this](HeaderIntake::Outcome outcome) { header_taken(std::move(outcome)); });
-  log::info("told to stop: no new session; {} live ones have {} ms", live_.size(), options_.shutdown_grace_ms);
+  count_headers();
+}
+
+Status Shard::take_settings(std::shared_ptr<const Settings> settings, const std::vector<Listening>& all,
+                            const Fresh& fresh) {
+  settings_ = std::move(settings);
+  return point_listeners(all, *fresh);
+}
+
+// Where each door leads to; those that lead nowhere any more are closed.
+Status Shard::point_listeners(const std::vector<Listening>& all, std::vector<std::pair<size_t, Fd>>& fresh) {
+  for (auto& [door, socket] : fresh) {
+    if (auto added = loop_.add(socket.get(), token_of(kListener, static_cast<uint32_t>(door))); !added) return added;
+    if (listeners_.size() <= door) listeners_.resize(door + 1);
+    listeners_[door].socket = std::move(socket);
+  }
+  std::vector<bool> stays(listeners_.size(), false);
+  for (const Listening& each : all) {
+    stays[each.door] = true;
+    listeners_[each.door].service = each.service;
+    listeners_[each.door].offset = each.offset;
+  }
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    Listener& listener = listeners_[i];
+    if (stays[i] || !listener.socket) continue;
+    // Those who wait in its queue were let in by the kernel: they are sessions, not resets.
+    for (int turn = 0; turn < kQueueTurns && accept_all(listener); ++turn) {
+    }
+    listener.socket.reset();
+  }
+  return {};
 }
 
 bool Shard::accept_all(Listener& listener) {
@@ -241,7 +227,7 @@ bool Shard::accept_all(Listener& listener) {
 }
 
 void Shard::refuse(const Arrival& arrival, Limit limit) {
-  counters_.refused(services_[arrival.service].options.name, to_string(limit));
+  counters_.refused(service_name(arrival.service), to_string(limit));
   const SessionId id = begin(arrival);
   const int64_t now = now_realtime_ns();
   say(limit, id, arrival.accepted.peer);
@@ -255,11 +241,8 @@ void Shard::refuse(const Arrival& arrival, Limit limit) {
 void Shard::say(Limit limit, SessionId session, const Endpoint& source) {
   writer_->note(session, now_realtime_ns(), {formats::NoteKind::limit, std::string(to_string(limit))});
   const int64_t now = now_monotonic_ns();
-  if (limit == Limit::descriptors) {
-    out_of_descriptors_ = true;
-    descriptors_lacked_ns_ = now;
-  }
-  const auto lines = limits_.log_line(limit, now);
+  if (limit == Limit::descriptors) common_.descriptors_lacked_ns = now;
+  const auto lines = common_.limits->log_line(limit, now);
   if (!lines) return;
   const std::string more = *lines > 1 ? fmt::format(", and {} more since the last such line", *lines - 1) : "";
   log::write(log::Level::warning, fmt::format("{} met {}{}", to_string(source), to_string(limit), more),
@@ -273,7 +256,7 @@ void Shard::met(Limit limit, const Slot& slot) {
 
 void Shard::admit(Arrival arrival) {
   const int64_t now = now_monotonic_ns();
-  const Limits::Admission admission = limits_.admit(arrival.accepted.peer, now);
+  const Limits::Admission admission = common_.limits->admit(arrival.accepted.peer, now);
   if (admission.refused) return refuse(arrival, *admission.refused);
   const uint32_t index = free_slot();
   Slot& slot = slots_[index];
@@ -283,14 +266,14 @@ void Shard::admit(Arrival arrival) {
   slot.id = begin(arrival);
   slot.source = admission.source;
   slot.opened_ns = now;
-  slot.times = {options_.connect_timeout_ms, options_.idle_timeout_ms, options_.life_ms};
-  const RelayOptions relay{options_.buffer_bytes, options_.durability, options_.session_bytes_max};
-  slot.relay = std::make_unique<Relay>(*writer_, buffers_, slot.id, relay, std::move(arrival.accepted.socket));
+  slot.times = {options().connect_timeout_ms, options().idle_timeout_ms, options().life_ms};
+  const RelayOptions relay{options().buffer_bytes, options().durability, options().session_bytes_max};
+  slot.relay = std::make_unique<Relay>(*writer_, common_.buffers, slot.id, relay, std::move(arrival.accepted.socket));
   choose_bait(index);
   deadlines_.set(index, deadline_of(slot));
   live_[slot.id.value] = index;
-  counters_.opened(services_[slot.service].options.name);
-  if (services_[slot.service].is_parent) kin_.opened(slot.service, slot.peer, slot.id);
+  counters_.opened(service_name(slot.service));
+  if (service(slot.service).is_parent) common_.kin->opened(slot.service, slot.peer, slot.id);
   // What is there already is read first: for whoever has only looked whether somebody listens, the bait is left alone.
   move(index);
   if (!slots_[index].relay) return;
@@ -342,7 +325,8 @@ void Shard::leg_chosen(uint32_t index, Fd socket) {
   slot.relay->bait_chosen(std::move(socket));
   if (Bait* bait = bait_of(slot); bait != nullptr) {
     slot.leg_announced = true;
-    bait->leg_opened(slot.id, {{io::local_end(leg), slot.to}, services_[slot.service].options.name});
+    const auto note = bait->leg_opened(slot.id, {{io::local_end(leg), slot.to}, service_name(slot.service)});
+    if (note) writer_->note(slot.id, now_realtime_ns(), *note);
   }
   watch(index, Side::bait);
 }
@@ -401,12 +385,12 @@ void Shard::close(uint32_t index) {
   event.client_leg = io::tcp_figures(slot.relay->socket(Side::client));
   if (slot.leg_stands) event.bait_leg = io::tcp_figures(slot.relay->socket(Side::bait));
   writer_->closed(slot.id, now_realtime_ns(), event);
-  counters_.ended(services_[slot.service].options.name, event.reason, event.bytes_in, event.bytes_out);
+  counters_.ended(service_name(slot.service), event.reason, event.bytes_in, event.bytes_out);
   slot.relay.reset();
   if (Bait* bait = bait_of(slot); bait != nullptr && slot.leg_announced) bait->leg_closed(slot.id, slot.leg_stands);
-  if (services_[slot.service].is_parent) kin_.ended(slot.service, slot.peer, slot.id, now_monotonic_ns());
+  if (service(slot.service).is_parent) common_.kin->ended(slot.service, slot.peer, slot.id, now_monotonic_ns());
   live_.erase(slot.id.value);
-  limits_.ended(slot.source, now_monotonic_ns());
+  common_.limits->ended(slot.source, now_monotonic_ns());
   deadlines_.clear(index);
   std::erase(waiting_for_port_, index);
   free_slots_.push_back(index);
@@ -419,7 +403,6 @@ void Shard::end(uint32_t index, EndReason reason) {
 
 // What is due now; what need not be looked at in every turn is looked at every kTickMs.
 void Shard::tick(int64_t now) {
-  for (const auto& bait : baits_) bait->take_events(now);
   for (const uint32_t index : std::exchange(waiting_for_port_, {})) connect(index);
   if (now - last_tick_ns_ < kTickMs * kMillisecond) return;
   last_tick_ns_ = now;
@@ -427,14 +410,9 @@ void Shard::tick(int64_t now) {
     last_index_ns_ = now;
     writer_->tick();
   }
-  if (now - last_heartbeat_ns_ >= options_.heartbeat_ms * kMillisecond) {
-    last_heartbeat_ns_ = now;
-    for (const auto& bait : baits_) bait->heartbeat(now);
-  }
-  out_of_descriptors_ &= now - descriptors_lacked_ns_ < kDescriptorsNs;
   take_headers(now);
   end_overdue(now);
-  tell_watchers(now);
+  *standing_.hold() = {writer_->health(), live_.size(), counters_.sessions_total};
 }
 
 int64_t Shard::deadline_of(const Slot& slot) const {
@@ -468,54 +446,18 @@ void Shard::end_all(EndReason reason) {
   }
 }
 
-void Shard::alert(SessionId session, Alert alert) {
-  const auto found = live_.find(session.value);
-  const bool cut = alert.raises_to() == SessionClass::attack && found != live_.end() &&
-                   services_[slots_[found->second].service].options.on_alert == formats::OnAlert::cut;
-  const AlertAction done = alert.action;
-  if (cut) alert.action = AlertAction::cut;
-  const SessionClass before = writer_->class_of(session);
-  writer_->alert(session, now_realtime_ns(), alert);
-  counters_.alert(alert.rule);
-  if (start_ns(session) >= started_ns_)
-    counters_.raised(writer_->service_of(session), before, writer_->class_of(session));
-  if (alert.crash_state) writer_->crash(session, now_realtime_ns(), {alert.id, *alert.crash_state});
-  log::write_repeated({"alerts", 200}, log::Level::warning,
-                      fmt::format("{} {} {} by pid {}, {} ({})", alert.rule, alert.syscall, alert.arguments, alert.pid,
-                                  to_string(alert.action), to_string(alert.confidence)),
-                      to_string(session));
-  if (!cut) return;
-  writer_->note(
-      session, now_realtime_ns(),
-      {formats::NoteKind::cut, fmt::format("cut on the alert; on the honeypot host the call was {}", to_string(done))});
-  end(found->second, EndReason::cut);
-}
-
-wire::LocalReply Shard::command(const wire::LocalRequest& request) {
-  if (request.has_status()) {
-    wire::LocalReply reply;
-    reply.set_ok(true);
-    reply.add_lines(status_json(picture()));
-    return reply;
+void Shard::add_to(Picture& picture) {
+  picture.counters += counters_;
+  for (const auto& [id, index] : live_) {
+    const Slot& slot = slots_[index];
+    ServiceCounters& of = picture.counters.services[service_name(slot.service)];
+    of.bytes_in += slot.relay->session().received_from(Side::client);
+    of.bytes_out += slot.relay->session().received_from(Side::bait);
+    picture.descriptors_of_sessions += slot.relay->socket(Side::bait) >= 0 ? 2 : 1;
   }
-  if (request.has_reload()) {
-    const auto done = reload();
-    if (!done) return wire::refusal(done.error().message);
-    wire::LocalReply reply;
-    reply.set_ok(true);
-    reply.add_lines(*done);
-    return reply;
-  }
-  if (!request.has_cut()) return wire::refusal("skep-proxy does not know this request");
-  const auto id = parse_session_id(request.cut().session());
-  if (!id) return wire::refusal(fmt::format("'{}' is no session id", request.cut().session()));
-  const auto found = live_.find(id->value);
-  if (found == live_.end()) return wire::refusal(fmt::format("session {} is not open", request.cut().session()));
-  writer_->note(*id, now_realtime_ns(), {formats::NoteKind::cut, "cut by the operator"});
-  end(found->second, EndReason::cut);
-  wire::LocalReply reply;
-  reply.set_ok(true);
-  return reply;
+  picture.ring_bytes += writer_->ring_bytes();
+  picture.ring_bytes_used += writer_->ring_bytes_used();
+  picture.waiting_for_port += waiting_for_port_.size();
 }
 
 }  // namespace skep::proxy

@@ -1,45 +1,67 @@
-// One shard: accepts for all services, relays and records their sessions. One thread; the control links have theirs.
+// One shard: accepts for all services, relays and records its sessions. One thread, which is its own; what it has
+// together with other shards is in `common.h`.
 #pragma once
 
-#include <csignal>
-#include <functional>
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include "archive/archive.h"
+#include "archive/writer.h"
 #include "base/clock.h"
-#include "base/systemd.h"
-#include "formats/options.h"
+#include "base/guarded.h"
 #include "io/loop.h"
 #include "io/sockets.h"
-#include "proxy/bait.h"
-#include "proxy/buffers.h"
+#include "proxy/common.h"
 #include "proxy/counters.h"
 #include "proxy/deadlines.h"
-#include "proxy/degraded.h"
+#include "proxy/doors.h"
 #include "proxy/header_intake.h"
-#include "proxy/kin.h"
-#include "proxy/limits.h"
-#include "proxy/metrics_server.h"
 #include "proxy/picture.h"
+#include "proxy/post.h"
 #include "proxy/relay.h"
 #include "proxy/service.h"
-#include "view/tagged_logs.h"
-#include "wire/local.h"
 
 namespace skep::proxy {
 
+// What a shard says of itself in every tick.
+struct Standing {
+  archive::Health health;
+  uint64_t sessions_live = 0;
+  uint64_t sessions_total = 0;
+};
+
 class Shard {
  public:
-  // Opens the archive, listens for every service, begins to dial the monitors.
-  // `reread` gives the options anew, for whoever wants them changed while it runs.
-  using Reread = std::function<Result<formats::ProxyOptions>()>;
-  static Result<std::unique_ptr<Shard>> start(const formats::ProxyOptions& options, Reread reread);
-  // Until SIGTERM or SIGINT; live sessions then get shutdown_grace_ms, or the time to a second such signal. SIGHUP: the
-  // options are read again.
-  void run();
+  static Result<std::unique_ptr<Shard>> make(Common& common, Mailbox& mailbox,
+                                             std::shared_ptr<const Settings> settings);
+  ~Shard();
+  const std::string& why_epoll() const { return loop_.why_epoll(); }
+
+  // Before it starts.
+  Status listen(const std::vector<Listening>& all, std::vector<std::pair<size_t, Fd>> fresh);
+  // Its thread begins, and has its first turn behind it when this returns. The writer is the shard's alone from here
+  // on.
+  void start(archive::Writer& writer);
+
+  // Any thread.
+  Standing standing() { return *standing_.hold(); }
+  int64_t turned_ns() const { return turned_ns_; }  // monotonic: its last turn
+  bool over() const { return over_; }               // it was told to stop, and its sessions have ended
+  void join();                                      // its thread, where it has one, is gone
+  // What was told since is dealt with here.
+  void settle();
+
+  // Errands, on its thread.
+  using Fresh = std::shared_ptr<std::vector<std::pair<size_t, Fd>>>;
+  Status take_settings(std::shared_ptr<const Settings> settings, const std::vector<Listening>& all, const Fresh& fresh);
+  // No new session; those that live end by themselves, or then.
+  void stop(int64_t deadline_ns);
+  bool cut_by_operator(SessionId session);
+  // Walks all live sessions.
+  void add_to(Picture& picture);
 
  private:
   struct Listener {
@@ -63,7 +85,7 @@ class Shard {
     bool leg_announced = false;
     bool queued = false;  // in next_ or held_
     Endpoint peer;        // the attacker, as it was told where a balancer passed it on
-    uint32_t source = 0;  // its number in limits_
+    uint32_t source = 0;  // its number in the limits
     int64_t opened_ns = 0;
     Times times;
     int64_t connecting_ns = 0;  // when the bait was last asked
@@ -73,14 +95,22 @@ class Shard {
     Endpoint to;                // there
   };
 
-  Shard(const formats::ProxyOptions& options, io::Loop loop, uint64_t descriptors);
-  Status listen();
-  Status start_baits(std::vector<wire::TlsContext> keys);
-  void recall();
-  Status start_commands();
+  Shard(Common& common, Mailbox& mailbox, std::shared_ptr<const Settings> settings, io::Loop loop,
+        std::unique_ptr<HeaderIntake> headers);
+  const formats::ProxyOptions& options() const { return settings_->options; }
+  const Service& service(size_t number) const { return *settings_->services[number]; }
+  const std::string& service_name(size_t number) const { return service(number).options.name; }
 
+  void run();
+  void turn(int wait_ms);
   void take_event(const io::Event& event);
-  void take_signal();
+  void take_mail();
+  void take_word(SessionId session, const formats::NoteEvent& event);
+  void take_word(SessionId session, const formats::ServedEvent& event);
+  void take_word(SessionId session, const formats::ProcessEvent& event);
+  void take_word(SessionId session, const formats::FileEvent& event);
+  void take_word(SessionId session, Alert alert);
+  Status point_listeners(const std::vector<Listening>& all, std::vector<std::pair<size_t, Fd>>& fresh);
   // True: there may be more.
   bool accept_all(Listener& listener);
   void admit(Arrival arrival);
@@ -102,55 +132,28 @@ class Shard {
   int64_t deadline_of(const Slot& slot) const;
   void end_at_deadline(uint32_t index, int64_t now_ns);
   void end_all(EndReason reason);
-  void alert(SessionId session, Alert alert);
-
-  wire::LocalReply command(const wire::LocalRequest& request);
   // How a connection comes in, and to which bait it goes (shard_intake.cc).
   void came_in(Arrival arrival);
   void take_headers(int64_t now_ns);
   void header_taken(HeaderIntake::Outcome outcome);
+  void count_headers();
   SessionId begin(const Arrival& arrival);
   void choose_bait(uint32_t index);
   void go_to(Slot& slot, size_t upstream);
   Bait* bait_of(const Slot& slot);
   Result<Fd> connect_from_free_port(Slot& slot);
+  Result<Fd> connect_from(const Slot& slot, uint16_t port);
   bool try_another(uint32_t index, int error);
   void bait_answered(const Slot& slot);
-  // The options anew (shard_reload.cc).
-  struct Listening {
-    size_t listener;
-    size_t service;  // its place in the options
-    uint16_t offset;
-  };
-  static constexpr size_t kNoService = SIZE_MAX;
-  Status watch_listener(int socket, size_t index);
-  Result<std::string> reload();
-  Result<std::string> take_options();
-  Result<std::vector<Listening>> open_listeners(const std::vector<Service>& services);
-  Result<size_t> listener_at(const Endpoint& where, bool transparent);
-  void put_in_force(formats::ProxyOptions next, std::vector<Service> services, const std::vector<bool>& kept);
-  void point_listeners(const std::vector<Listening>& wanted);
-  // How it stands (shard_picture.cc).
-  Wholeness wholeness() const;
-  Picture picture() const;
-  void say_degraded(int64_t now_ns);
-  void tell_watchers(int64_t now_ns);
 
-  formats::ProxyOptions options_;  // replaced whole, between two events
-  Reread reread_;
-  bool source_kept_from_start_ = false;
-  std::vector<Service> services_;  // also those of former options, for the sessions that began with them
-  std::vector<size_t> current_;    // of each of options_.services, its number there
-  Kin kin_;
-  std::unique_ptr<HeaderIntake> headers_;
+  Common& common_;
+  Mailbox& mailbox_;
+  std::shared_ptr<const Settings> settings_;  // replaced whole, between two events
   io::Loop loop_;
-  Limits limits_;
-  Buffers buffers_;
-  view::TaggedLogs tagged_{options_.archive};  // told by the writer, to its end
-  std::unique_ptr<archive::Archive> archive_;
-  archive::Writer* writer_ = nullptr;  // the archive's
-  std::vector<Listener> listeners_;
-  std::vector<std::unique_ptr<Bait>> baits_;
+  std::unique_ptr<HeaderIntake> headers_;
+  size_t headers_counted_ = 0;  // in common_
+  archive::Writer* writer_ = nullptr;
+  std::vector<Listener> listeners_;  // by the door's number
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;
   std::map<uint64_t, uint32_t> live_;  // session to slot
@@ -158,24 +161,17 @@ class Shard {
   std::vector<uint32_t> waiting_for_port_;
   std::vector<uint32_t> next_;  // have more to move
   std::vector<uint32_t> held_;  // wait for the disk
-  std::unique_ptr<wire::LocalServer> commands_;
-  Fd signals_;
-  Fd reserve_;  // closed to let one more connection in, when descriptors have run out
+  Fd reserve_;                  // closed to let one more connection in, when descriptors have run out
+  Counters counters_;
   bool stopping_ = false;
   int64_t stop_deadline_ns_ = 0;
   int64_t last_tick_ns_ = 0;
-  int64_t last_heartbeat_ns_ = 0;
   int64_t last_index_ns_ = 0;
-  Counters counters_;
-  Degraded degraded_;
-  Systemd systemd_ = Systemd::from_environment();
-  std::unique_ptr<MetricsServer> metrics_;
-  int64_t last_told_ns_ = 0;
   const int64_t started_ns_ = now_realtime_ns();
-  const int64_t started_monotonic_ns_ = now_monotonic_ns();
-  const uint64_t descriptors_max_;
-  bool out_of_descriptors_ = false;
-  int64_t descriptors_lacked_ns_ = 0;
+  Guarded<Standing> standing_;
+  std::atomic<int64_t> turned_ns_{0};
+  std::atomic<bool> over_{false};
+  std::thread thread_;
 };
 
 }  // namespace skep::proxy

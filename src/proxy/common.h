@@ -1,0 +1,29 @@
+// What all shards have together: each is asked a few times a session, never for a byte of it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "base/guarded.h"
+#include "proxy/bait.h"
+#include "proxy/buffers.h"
+#include "proxy/kin.h"
+#include "proxy/limits.h"
+
+namespace skep::proxy {
+
+struct Common {
+  // `descriptors`: that sessions may have. `seed`: Sources.
+  Common(const formats::ProxyOptions& options, uint64_t descriptors, uint64_t seed)
+      : limits(options, descriptors, seed), buffers(options.buffers_bytes_max) {}
+
+  Guarded<Limits> limits;
+  Guarded<Kin> kin;
+  Buffers buffers;
+  std::atomic<size_t> waiting_for_header{0};  // connections of balancers
+  std::atomic<int64_t> descriptors_lacked_ns{0};
+  std::vector<std::unique_ptr<Bait>> baits;
+};
+
+}  // namespace skep::proxy
