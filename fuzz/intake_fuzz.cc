@@ -11,26 +11,22 @@ namespace {
 
 using namespace skep;
 
+constexpr SessionId kSession{1 << 20};
+
 struct Bench {
   std::string folder;
-  archive::OneWriter writer;
-  SessionId session;
-  ~Bench() {
-    writer.reset();
-    std::filesystem::remove_all(folder);
-  }
+  archive::EvidenceStore store;
+  ~Bench() { std::filesystem::remove_all(folder); }
 };
 
 Bench& bench() {
   static Bench made = [] {
     char name[] = "/tmp/skep-intake-fuzz-XXXXXX";
     SKEP_CHECK(::mkdtemp(name) != nullptr);
-    auto writer = archive::OneWriter::open(name, {});
-    SKEP_CHECK(writer.has_value());
-    formats::OpenedEvent event{"web", *parse_endpoint("192.0.2.1:1"), *parse_endpoint("192.0.2.2:80")};
-    const SessionId session = (*writer)->opened(1, event);
-    return Bench{name, std::move(*writer), session};
+    return Bench{name, archive::EvidenceStore(name)};
   }();
+  static const bool begun = made.store.begin().has_value();
+  SKEP_CHECK(begun);
   return made;
 }
 
@@ -38,7 +34,9 @@ Bench& bench() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<wire::Frame> said;
-  proxy::FileIntake intake(*bench().writer, [&](wire::Frame frame) { said.push_back(std::move(frame)); });
+  proxy::FileIntake intake(
+      bench().store, [](SessionId session, const formats::FileEvent&) { SKEP_CHECK(session == kSession); },
+      [&](wire::Frame frame) { said.push_back(std::move(frame)); });
   ByteReader reader({data, size});
   int64_t now_ns = 0;
   while (reader.left() > 0) {
@@ -64,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     chunk.set_gone(value == 255);
     switch (what % 6) {
       case 0:
-        intake.alert_delivered(alert, bench().session);
+        intake.alert_delivered(alert, kSession);
         break;
       case 1:
         intake.found(found, now_ns);
@@ -83,6 +81,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     SKEP_CHECK(intake.under_way() <= proxy::FileIntake::kTransfersMax);
   }
-  SKEP_CHECK(bench().writer->evidence().stored() == 0);  // none of these names is that of a dozen bytes
+  SKEP_CHECK(bench().store.stored() == 0);  // none of these names is that of a dozen bytes
   return 0;
 }

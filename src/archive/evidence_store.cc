@@ -58,6 +58,7 @@ Status EvidenceStore::check_room(uint64_t bytes) const {
 
 Result<std::unique_ptr<EvidenceStore::Incoming>> EvidenceStore::receive(const std::string& sha256, uint64_t bytes,
                                                                         int64_t now_ns) {
+  const std::lock_guard lock(mutex_);
   if (now_ns / kDayNs != day_) {
     day_ = now_ns / kDayNs;
     day_bytes_ = 0;

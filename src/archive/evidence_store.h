@@ -1,9 +1,11 @@
 // The copies of files that alerts concern: ARCHIVE/evidence/ab/abcdef…, named by their SHA-256, each once. They are
-// attackers' bytes: kept 0400, never executable, never overwritten, never looked into. The archive's one writer alone
-// takes them in; `path` and `has` are anybody's.
+// attackers' bytes: kept 0400, never executable, never overwritten, never looked into. Any thread takes them in; a copy
+// on its way is one thread's.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/fd.h"
@@ -56,10 +58,11 @@ class EvidenceStore {
   Status remove_parts() const;
 
   const std::string folder_;
+  std::mutex mutex_;  // over what the day has left
   int64_t day_ = 0;
   uint64_t day_bytes_ = 0;
   uint64_t parts_ = 0;
-  uint64_t stored_ = 0;
+  std::atomic<uint64_t> stored_{0};
 };
 
 }  // namespace skep::archive

@@ -19,6 +19,18 @@ uint64_t id_before(uint64_t last_id, unsigned writer) {
 
 }  // namespace
 
+Health& operator+=(Health& sum, const Health& other) {
+  sum.disk_full |= other.disk_full;
+  sum.tagged_only |= other.tagged_only;
+  sum.metadata_only |= other.metadata_only;
+  sum.ring_behind |= other.ring_behind;
+  sum.records_lost += other.records_lost;
+  sum.bytes_lost += other.bytes_lost;
+  sum.segments += other.segments;
+  sum.bytes += other.bytes;
+  return sum;
+}
+
 Writer::Writer(unsigned number, uint64_t last_id, std::unique_ptr<SegmentWriter> log, const Shared& shared)
     : number_(number),
       log_(std::move(log)),

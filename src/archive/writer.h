@@ -29,6 +29,9 @@ struct Health {
   uint64_t bytes = 0;
 };
 
+// Of several writers together.
+Health& operator+=(Health& sum, const Health& other);
+
 class Writer {
  public:
   Writer(const Writer&) = delete;

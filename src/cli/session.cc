@@ -126,7 +126,10 @@ int give_out(const Options& options, archive::Reader& reader, const archive::Ses
   } else {
     return complain(fmt::format("--format: '{}' is none of pcapng, raw, text", printable(options.format)));
   }
-  return done ? 0 : complain(done.error().message);
+  if (!done) return complain(done.error().message);
+  if (reader.beginning_dropped())
+    std::fprintf(stderr, "skep: session %s begins later there: retention took its first records\n", options.id.c_str());
+  return 0;
 }
 
 int follow(const Options& options, archive::Reader& reader, const archive::SessionSummary& session) {

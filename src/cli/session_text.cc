@@ -178,6 +178,7 @@ Status session_json(archive::Reader& reader, const SessionSummary& session, cons
   JsonWriter json;
   json.begin_object();
   summary_fields(json, session, &*evidence);
+  json.field("beginning_dropped", evidence->beginning_dropped);
   legs_fields(json, *evidence);
   view::files_json(json, *evidence);
   json.key("events").begin_array();
@@ -228,6 +229,7 @@ Result<std::string> story(archive::Reader& reader, const SessionSummary& session
   if (session.incomplete) text += "  its log is not complete: records were lost\n";
   const auto evidence = view::evidence_of(reader, session);
   if (!evidence) return tl::unexpected<Error>(evidence.error());
+  if (evidence->beginning_dropped) text += "  its beginning is there no longer: retention took it\n";
   text += legs_story(*evidence);
   for (const std::string& words : evidence->losses) text += fmt::format("  {}\n", printable(words));
   const Alert* before = nullptr;

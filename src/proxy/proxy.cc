@@ -17,7 +17,8 @@ namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
 constexpr int kTickMs = 50;
-constexpr std::chrono::seconds kPatience{5};  // with a shard that is asked
+constexpr int64_t kPatienceNs = 5000 * kMillisecond;  // with a shard that is asked
+constexpr std::chrono::milliseconds kLook{100};       // whether it is still there
 
 enum Token : io::Token { kCommands = 0, kSignals = 1 };
 
@@ -211,7 +212,12 @@ bool Proxy::ask(size_t shard, Errand errand) {
     errand(asked);
     done->set_value();
   }));
-  return put && answer.wait_for(kPatience) == std::future_status::ready;
+  const int64_t deadline_ns = now_monotonic_ns() + kPatienceNs;
+  while (put && now_monotonic_ns() < deadline_ns) {
+    if (answer.wait_for(kLook) == std::future_status::ready) return true;
+    if (shards_[shard]->over()) shards_[shard]->settle();  // its thread does nothing any more
+  }
+  return false;
 }
 
 wire::LocalReply Proxy::command(const wire::LocalRequest& request) {

@@ -49,9 +49,10 @@ class Shard {
   // Any thread.
   Standing standing() { return *standing_.hold(); }
   int64_t turned_ns() const { return turned_ns_; }  // monotonic: its last turn
-  bool over() const { return over_; }               // it was told to stop, and its sessions have ended
-  void join();                                      // its thread, where it has one, is gone
-  // What was told since is dealt with here.
+  // It was told to stop, its sessions have ended, and its thread touches nothing any more.
+  bool over() const { return over_; }
+  void join();  // its thread, where it has one, is gone
+  // Once it is over: what it is told since is dealt with here.
   void settle();
 
   // Errands, on its thread.

@@ -83,6 +83,7 @@ Result<SessionEvidence> evidence_of(archive::Reader& reader, const archive::Sess
     }
   });
   if (!read) return tl::unexpected<Error>(read.error());
+  evidence.beginning_dropped = reader.beginning_dropped();
   return evidence;
 }
 

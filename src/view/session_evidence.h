@@ -18,6 +18,7 @@ struct SessionEvidence {
   std::map<uint64_t, formats::CrashEvent> crashes;  // by alert
 
   std::vector<std::string> losses;  // of the kernel's records, in words
+  bool beginning_dropped = false;   // by retention: its first records are there no longer
   std::optional<formats::OpenedEvent> opened;
   std::optional<formats::ClosedEvent> closed;
 
