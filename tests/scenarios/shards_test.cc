@@ -97,7 +97,8 @@ TEST_F(ShardsTest, WhatComesIsSharedOutAndEachSessionIsWhole) {
   ASSERT_EQ(all.size(), 64u);
   EXPECT_GE(shards_of(all).size(), 3u) << "by the kernel's hash: all of 64 in two of four would be a wonder";
   for (const SessionSummary& each : all) EXPECT_EQ(each.bytes_in + each.bytes_out, 10u);
-  EXPECT_EQ(rig_->skep({"archive", "verify"}).code, 0);
+  const auto verified = rig_->skep({"archive", "verify"});
+  EXPECT_EQ(verified.code, 0) << verified.text << *read_file(rig_->file("skep.err"));
 }
 
 TEST_F(ShardsTest, ALimitIsOneForAllOfThem) {
@@ -147,11 +148,11 @@ TEST_F(ShardsTest, OptionsAreReadByAllOfThem) {
   std::string text = *read_file(rig_->file("proxy.yaml"));
   const size_t at = text.find("  - {name: child");
   ASSERT_NE(at, std::string::npos);
-  text.replace(at, text.find('\n', at) - at, "  - {name: other, listen: [\"10.99.1.2:92\"], address: 10.99.0.3:9001}");
+  text.replace(at, text.find('\n', at) - at, "  - {name: other, listen: [\"10.99.1.2:1092\"], address: 10.99.0.3:9001}");
   std::ofstream(rig_->file("proxy.yaml")) << text;
   const auto said = skep({"reload"});
-  ASSERT_EQ(said.code, 0) << said.text;
-  for (const Fd& each : open_many(16, "10.99.1.2:92")) EXPECT_TRUE(answers(each));
+  ASSERT_EQ(said.code, 0) << said.text << *read_file(rig_->file("skep.err"));
+  for (const Fd& each : open_many(16, "10.99.1.2:1092")) EXPECT_TRUE(answers(each));
   for (const Fd& each : open_many(16, "10.99.1.2:91")) EXPECT_FALSE(each) << "nobody listens there any more";
   for (const Fd& each : open_many(16)) EXPECT_TRUE(answers(each));
 }
