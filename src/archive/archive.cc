@@ -89,7 +89,7 @@ Status Archive::make_writers(uint64_t last_id) {
   for (unsigned number = 0; number < options_.writers; ++number) {
     auto log = SegmentWriter::make(ring_path(folder_, number), each, growing_);
     if (!log) return tl::unexpected<Error>(log.error());
-    writers_.emplace_back(new Writer(number, last_id, std::move(*log), {*feed_, *keeper_, evidence_}));
+    writers_.emplace_back(new Writer(number, last_id, std::move(*log), {*feed_, *keeper_}));
   }
   // The first writer's segment at once: where none can begin, that is found here.
   return writers_.front()->log_->begin_segment(now_realtime_ns());

@@ -36,7 +36,6 @@ Writer::Writer(unsigned number, uint64_t last_id, std::unique_ptr<SegmentWriter>
       log_(std::move(log)),
       feed_(shared.feed),
       keeper_(shared.keeper),
-      evidence_(shared.evidence),
       last_id_(id_before(last_id, number)) {}
 
 const SessionSummary& Writer::recover(SessionSummary row, int64_t time_ns) {

@@ -10,7 +10,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "archive/evidence_store.h"
 #include "archive/index_feed.h"
 #include "archive/keeper.h"
 #include "archive/segment_writer.h"
@@ -71,8 +70,6 @@ class Writer {
   uint64_t durable() const { return log_->storer().durable(); }
   int durable_fd() const { return log_->storer().durable_fd(); }
   void hurry() { log_->storer().hurry(); }
-  // The archive's.
-  EvidenceStore& evidence() { return evidence_; }
   // Class of a session that this writer still remembers.
   SessionClass class_of(SessionId id) const;
   std::string service_of(SessionId id) const;  // "": not remembered
@@ -92,7 +89,6 @@ class Writer {
   struct Shared {
     IndexFeed& feed;
     const Keeper& keeper;
-    EvidenceStore& evidence;
   };
   // Its ids begin above `last_id`.
   Writer(unsigned number, uint64_t last_id, std::unique_ptr<SegmentWriter> log, const Shared& shared);
@@ -115,7 +111,6 @@ class Writer {
   std::unique_ptr<SegmentWriter> log_;
   IndexFeed& feed_;
   const Keeper& keeper_;
-  EvidenceStore& evidence_;
   uint64_t last_id_;
   uint32_t told_segment_ = 0;  // to the feed
   bool refusing_ = false;      // records cannot be kept

@@ -25,7 +25,7 @@ class FileIntakeTest : public testing::Test {
     ASSERT_TRUE(opened);
     writer_ = std::move(*opened);
     intake_.emplace(
-        writer_->evidence(),
+        writer_.archive().evidence(),
         [this](SessionId session, const formats::FileEvent& event) {
           writer_->file(session, now_realtime_ns(), event);
         },
