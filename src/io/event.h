@@ -14,6 +14,8 @@ struct Event {
   bool finished = false;  // the peer sends no more
   bool hung_up = false;   // both directions are over
   bool failed = false;    // an error waits
+  bool sent = false;      // what was given to Stream::send_soon: the kernel has taken `taken` bytes of it
+  int taken = 0;          // negative: none, and the error's number
 };
 
 }  // namespace skep::io

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "base/result.h"
 #include "io/uring.h"
 
 namespace skep::io {
@@ -33,6 +34,21 @@ ssize_t Stream::send(ByteView bytes) {
   uring_->want_writable(index_);
   errno = error;
   return put;
+}
+
+bool Stream::send_soon(ByteView bytes) {
+  if (uring_ == nullptr) return false;
+  uring_->send_soon(index_, bytes);
+  return true;
+}
+
+int Stream::send_now() {
+  SKEP_CHECK(uring_ != nullptr);
+  return uring_->send_now(index_);
+}
+
+void Stream::want_writable() {
+  if (uring_ != nullptr) uring_->want_writable(index_);
 }
 
 void Stream::close() {

@@ -27,6 +27,13 @@ class Stream {
   // As recv(2) and send(2): -1 and errno, EAGAIN where nothing is there or nothing is taken.
   ssize_t receive(std::span<uint8_t> room);
   ssize_t send(ByteView bytes);
+  // The same when the loop next waits, those of many connections in one call; what became of it is told (Event::sent).
+  // Until then the bytes stay where they are, and nothing else is sent. False: only `send` can do it here.
+  bool send_soon(ByteView bytes);
+  // What has become of that, at once; it is not told any more.
+  int send_now();
+  // Where less was taken than was given: it is told when there is room.
+  void want_writable();
 
  private:
   friend class Uring;

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +16,8 @@ constexpr unsigned kCompletions = 8192;
 constexpr unsigned short kGroup = 0;  // of buffers: there is one
 constexpr unsigned kKindBits = 3;
 constexpr size_t kFullMax = 2;  // full buffers on end: more comes than buffers are good for
+
+constexpr int kSubmitTries = 64;  // the kernel may be short of memory for a moment
 
 bool polled(int result, int bits) {
   return result > 0 && (result & bits) != 0;
@@ -115,6 +118,10 @@ void Uring::tell_again(std::vector<Event>& events) {
 
 // ---- what is asked of the kernel ----
 
+uint64_t Uring::user_data_of(Request kind, uint32_t index) {
+  return uint64_t{index} << kKindBits | static_cast<uint64_t>(kind);
+}
+
 io_uring_sqe* Uring::request(Request kind, uint32_t index) {
   io_uring_sqe* sqe = ::io_uring_get_sqe(&ring_);
   if (sqe == nullptr) {
@@ -122,8 +129,8 @@ io_uring_sqe* Uring::request(Request kind, uint32_t index) {
     sqe = ::io_uring_get_sqe(&ring_);
   }
   SKEP_CHECK(sqe != nullptr);
-  sqe->user_data = uint64_t{index} << kKindBits | static_cast<uint64_t>(kind);
-  if (kind == Request::receive || kind == Request::writable || kind == Request::watch) ++connections_[index].pending;
+  sqe->user_data = user_data_of(kind, index);
+  if (kind != Request::other && kind != Request::cancel) ++connections_[index].pending;
   return sqe;
 }
 
@@ -173,6 +180,31 @@ void Uring::watch_room(uint32_t index) {
   ::io_uring_prep_poll_multishot(sqe, connections_[index].fd, POLLOUT);
 }
 
+// With MSG_DONTWAIT it is done or refused as it is submitted: the kernel holds on to nothing.
+void Uring::send_soon(uint32_t index, ByteView bytes) {
+  io_uring_sqe* const sqe = request(Request::send, index);
+  ::io_uring_prep_send(sqe, connections_[index].fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  connections_[index].sending = true;
+}
+
+// Its completion is there then, wherever it stands among the others.
+int Uring::send_now(uint32_t index) {
+  submit();
+  unsigned head = 0;
+  io_uring_cqe* cqe = nullptr;
+  io_uring_for_each_cqe(&ring_, head, cqe) {
+    if (cqe->user_data != user_data_of(Request::send, index)) continue;
+    connections_[index].sending = false;
+    return cqe->res;
+  }
+  return -EAGAIN;  // among those that found no place, and is told later
+}
+
+void Uring::submit() {
+  for (int i = 0; i<kSubmitTries&& ::io_uring_sq_ready(&ring_)> 0; ++i) ::io_uring_submit(&ring_);
+  SKEP_CHECK(::io_uring_sq_ready(&ring_) == 0);
+}
+
 void Uring::await_readable(int fd) {
   io_uring_sqe* const sqe = request(Request::other, 0);
   ::io_uring_prep_poll_add(sqe, fd, POLLIN);
@@ -180,7 +212,7 @@ void Uring::await_readable(int fd) {
 
 void Uring::cancel(Request kind, uint32_t index) {
   io_uring_sqe* const sqe = request(Request::cancel, index);
-  ::io_uring_prep_cancel64(sqe, uint64_t{index} << kKindBits | static_cast<uint64_t>(kind), 0);
+  ::io_uring_prep_cancel64(sqe, user_data_of(kind, index), 0);
 }
 
 void Uring::read_by_calls_soon(uint32_t index) {
@@ -193,6 +225,7 @@ void Uring::read_by_calls_soon(uint32_t index) {
 // The kernel holds the socket open as long as a request on it stands.
 void Uring::forget(uint32_t index) {
   Connection& connection = connections_[index];
+  if (connection.sending) submit();  // before the socket and the bytes go
   for (const Piece& piece : connection.pieces) give_back(piece.buffer);
   connection.pieces.clear();
   connection.kept.reset();
@@ -245,9 +278,10 @@ bool Uring::take_completion(const io_uring_cqe& cqe, std::vector<Event>& events)
   if (kind == Request::receive) received(index, cqe, event);
   if (kind == Request::writable) became_writable(index, cqe, event);
   if (kind == Request::watch) watched(index, cqe, event);
+  if (kind == Request::send) sent(index, cqe, event);
   if (connection.forgotten) {
     release(index);
-  } else if (event.readable || event.writable || event.failed) {
+  } else if (event.readable || event.writable || event.failed || event.sent) {
     events.push_back(event);
   }
   return false;
@@ -264,6 +298,12 @@ void Uring::became_writable(uint32_t index, const io_uring_cqe& cqe, Event& even
   event.writable = polled(cqe.res, POLLOUT);
   event.failed = cqe.res < 0 || polled(cqe.res, POLLERR);
   if (connection.reading == Reading::not_yet && event.writable && !event.failed) receive(index);
+}
+
+void Uring::sent(uint32_t index, const io_uring_cqe& cqe, Event& event) {
+  if (!std::exchange(connections_[index].sending, false)) return;  // send_now has told it
+  event.sent = true;
+  event.taken = cqe.res;
 }
 
 void Uring::watched(uint32_t index, const io_uring_cqe& cqe, Event& event) {

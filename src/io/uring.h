@@ -1,6 +1,7 @@
 // Uring: the connections of one loop, read by io_uring. The kernel receives into buffers that all connections share, as
 // soon as something comes and without a call for each; what comes so fast that it fills whole buffers, or is not taken
-// at once, is read by calls from then on, with as much room as its reader has. One thread.
+// at once, is read by calls from then on, with as much room as its reader has. What is little goes out when the ring is
+// next entered, that of all connections at once. One thread.
 //
 // What a connection may have lying here is bounded by what the kernel hands over in one turn: kBuffers buffers, of all
 // connections together.
@@ -41,6 +42,8 @@ class Uring {
   bool read_by_calls(uint32_t index) const;
   ssize_t take(uint32_t index, std::span<uint8_t> room);
   void want_writable(uint32_t index);
+  void send_soon(uint32_t index, ByteView bytes);
+  int send_now(uint32_t index);
   void forget(uint32_t index);
 
  private:
@@ -68,19 +71,22 @@ class Uring {
     bool writable_wanted = false;  // is being waited for
     bool listed = false;           // in left_over_
     bool again = false;            // in again_
+    bool sending = false;          // what became of send_soon has not been told
     std::vector<Piece> pieces;     // received and not taken, oldest first
     std::unique_ptr<Bytes> kept;   // before these: what was not taken at once
   };
-  enum class Request : uint64_t { receive, writable, watch, other, cancel };
+  enum class Request : uint64_t { receive, writable, watch, send, other, cancel };
 
   Uring() = default;
   Status set_up();
   Status give_buffers();
+  static uint64_t user_data_of(Request kind, uint32_t index);
   io_uring_sqe* request(Request kind, uint32_t index);
   void receive(uint32_t index);
   void watch(uint32_t index);
   void watch_room(uint32_t index);
   void cancel(Request kind, uint32_t index);
+  void submit();
   void read_by_calls_soon(uint32_t index);
   void give_back(uint16_t buffer);
   void keep_left_over();
@@ -89,6 +95,7 @@ class Uring {
   void received(uint32_t index, const io_uring_cqe& cqe, Event& event);
   void became_writable(uint32_t index, const io_uring_cqe& cqe, Event& event);
   void watched(uint32_t index, const io_uring_cqe& cqe, Event& event);
+  void sent(uint32_t index, const io_uring_cqe& cqe, Event& event);
   void ended(uint32_t index, int result, Event& event);
   void release(uint32_t index);
   uint8_t* buffer_at(uint16_t buffer) const { return buffers_.get() + size_t{buffer} * kBufferBytes; }

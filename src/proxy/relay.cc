@@ -12,8 +12,10 @@
 namespace skep::proxy {
 namespace {
 
-constexpr int kTurns = 4;  // of one session, before others have theirs
+constexpr int kTurns = 4;            // of one session, before others have theirs
+constexpr size_t kKeepLeast = 1024;  // malloc has such pieces at hand
 constexpr size_t kKeepStep = Buffers::kPieceBytes;
+constexpr size_t kSoonMax = 4096;  // of more the copy costs what the call would
 constexpr Side kSides[] = {Side::client, Side::bait};
 
 Direction direction_from(Side side) {
@@ -62,12 +64,18 @@ void Relay::bait_was_reset() {
   if (!over()) drain(Side::bait);
 }
 
+void Relay::end(EndReason reason) {
+  settle();
+  obey(session_.end(reason));
+}
+
 void Relay::told(Side side, const io::Event& event) {
   Leg& leg = at(side);
   leg.readable |= event.readable || event.finished || event.hung_up;
   leg.writable |= event.writable;
   leg.ended |= event.finished || event.hung_up;
   leg.failed |= event.failed;
+  if (event.sent) sent(side, event.taken);
 }
 
 Relay::Progress Relay::move() {
@@ -103,7 +111,8 @@ bool Relay::receive(Side from) {
     return leg.readable;
   }
   if (got < 0) {
-    obey(session_.was_reset(from));
+    settle();
+    if (!over()) obey(session_.was_reset(from));
     return true;
   }
   leg.readable = got == static_cast<ssize_t>(room.size()) || (got > 0 && leg.ended);
@@ -141,7 +150,7 @@ void Relay::end_at_bytes_max() {
   const uint64_t received = session_.received_from(Side::client) + session_.received_from(Side::bait);
   if (over() || options_.session_bytes_max == 0 || received < options_.session_bytes_max) return;
   limit_ = Limit::session_bytes_max;
-  obey(session_.end(EndReason::limit));
+  end(EndReason::limit);
 }
 
 // A side has reset its connection while the other took nothing: what it had sent is evidence, if nobody's bytes any
@@ -159,7 +168,8 @@ void Relay::drain(Side from) {
     writer_.data(id_, now_realtime_ns(), direction_from(from), bytes);
     session_.received(from, bytes.size());
   }
-  obey(session_.was_reset(from));
+  settle();
+  if (!over()) obey(session_.was_reset(from));
 }
 
 void Relay::pass_on(Side to, ByteView bytes) {
@@ -169,8 +179,10 @@ void Relay::pass_on(Side to, ByteView bytes) {
     return keep(leg, bytes);
   }
   size_t put = 0;
-  if (session_.phase() == Phase::relaying && leg.waiting.empty()) put = send(to, bytes);
+  const bool at_once = session_.phase() == Phase::relaying && leg.waiting.empty();
+  if (at_once && bytes.size() > kSoonMax) put = send(to, bytes);
   if (!over()) keep(leg, bytes.subspan(put));
+  if (at_once && put == 0 && !over()) send_waiting(to);
 }
 
 void Relay::keep(Leg& leg, ByteView bytes) {
@@ -178,29 +190,63 @@ void Relay::keep(Leg& leg, ByteView bytes) {
   const size_t before = leg.waiting.capacity();
   const size_t wanted = leg.waiting.size() + bytes.size();
   // No doubling: what is counted is what is there.
-  if (wanted > before) leg.waiting.reserve((wanted + kKeepStep - 1) / kKeepStep * kKeepStep);
+  const size_t step = wanted <= kKeepLeast ? kKeepLeast : kKeepStep;
+  if (wanted > before) leg.waiting.reserve((wanted + step - 1) / step * step);
   leg.waiting.insert(leg.waiting.end(), bytes.begin(), bytes.end());
   buffers_.changed(before, leg.waiting.capacity());
 }
 
 bool Relay::send_waiting(Side to) {
   Leg& leg = at(to);
-  if (!leg.writable || !session_.wants_write(to)) return false;
+  if (!leg.writable || leg.sending || !session_.wants_write(to)) return false;
   if (options_.durability == formats::Durability::disk && writer_.durable() < leg.recorded) {
     writer_.hurry();
     held_ = true;
     return false;
   }
+  if (send_soon(to)) return false;
   const size_t put = send(to, ByteView(leg.waiting).subspan(leg.sent));
   if (put > 0) active_ns_ = now_monotonic_ns();
   if (over()) return true;
-  leg.sent += put;
-  if (leg.sent == leg.waiting.size()) {
-    buffers_.changed(leg.waiting.capacity(), 0);
-    leg.waiting = Bytes();
-    leg.sent = 0;
-  }
+  took(to, put);
   return put > 0;
+}
+
+bool Relay::send_soon(Side to) {
+  Leg& leg = at(to);
+  const ByteView bytes = ByteView(leg.waiting).subspan(leg.sent);
+  leg.sending = bytes.size() <= kSoonMax && leg.socket.send_soon(bytes);
+  return leg.sending;
+}
+
+void Relay::sent(Side to, int taken) {
+  Leg& leg = at(to);
+  leg.sending = false;
+  if (over()) return;
+  if (taken < 0 && is_reset(-taken)) return obey(session_.was_reset(to));
+  const auto put = static_cast<size_t>(std::max(taken, 0));
+  leg.writable = leg.sent + put == leg.waiting.size();
+  if (!leg.writable) leg.socket.want_writable();
+  if (put == 0) return;
+  active_ns_ = now_monotonic_ns();
+  obey(session_.forwarded(to, put));
+  took(to, put);
+}
+
+// Before it ends otherwise than in order: what is on its way goes, and counts as passed on.
+void Relay::settle() {
+  for (const Side side : kSides) {
+    if (at(side).sending) sent(side, at(side).socket.send_now());
+  }
+}
+
+void Relay::took(Side to, size_t bytes) {
+  Leg& leg = at(to);
+  leg.sent += bytes;
+  if (leg.sent < leg.waiting.size()) return;
+  buffers_.changed(leg.waiting.capacity(), 0);
+  leg.waiting = Bytes();
+  leg.sent = 0;
 }
 
 size_t Relay::send(Side to, ByteView bytes) {

@@ -40,7 +40,7 @@ class Relay {
   void bait_stands();
   void bait_failed(int error);
   void bait_was_reset();  // its error has been taken from the socket already
-  void end(EndReason reason) { obey(session_.end(reason)); }
+  void end(EndReason reason);
 
   // What was told of a side's socket stays true until the socket has said otherwise: edges, not levels.
   void told(Side side, const io::Event& event);
@@ -58,14 +58,15 @@ class Relay {
 
  private:
   struct Leg {
+    Bytes waiting;  // that it has not taken yet; outlives the socket, which may be sending it
     io::Stream socket;
     bool readable = false;
     bool writable = false;
     bool ended = false;     // its FIN or its reset is there: a short read was not the last
     bool failed = false;    // an error waits
-    Bytes waiting;          // that it has not taken yet
-    size_t sent = 0;        // of these
-    uint64_t recorded = 0;  // up to where the log must be on disk before they are sent
+    bool sending = false;   // what waits is on its way; it is told how much of it was taken
+    size_t sent = 0;        // of what waits
+    uint64_t recorded = 0;  // up to where the log must be on disk before it is sent
   };
   Leg& at(Side side) { return legs_[static_cast<size_t>(side)]; }
   bool receive(Side from);
@@ -77,6 +78,10 @@ class Relay {
   void end_at_bytes_max();
   bool send_waiting(Side to);
   size_t send(Side to, ByteView bytes);
+  bool send_soon(Side to);
+  void sent(Side to, int taken);
+  void settle();
+  void took(Side to, size_t bytes);
   void obey(const Commands& commands);
 
   archive::Writer& writer_;

@@ -194,6 +194,40 @@ TEST_P(RelayTest, AStalledSideIsReadForNoLongerThanOneRead) {
   EXPECT_TRUE(recorded(Direction::to_bait) == sent);
 }
 
+TEST_P(RelayTest, SmallPiecesThatNobodyTakesWaitAndComeInOrder) {
+  begin();
+  const int little = 4096;
+  ::setsockopt(relay_->socket(Side::bait), SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+  ::setsockopt(bait_.get(), SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+  std::string sent;
+  for (int i = 0; i < 1000 && relay_->session().waiting_for(Side::bait) == 0; ++i) {
+    const std::string piece(900, static_cast<char>('a' + i % 26));
+    put(attacker_, piece);
+    sent += piece;
+    run();
+  }
+  ASSERT_GT(relay_->session().waiting_for(Side::bait), 0u);
+  put(attacker_, "the last");
+  sent += "the last";
+  ::shutdown(attacker_.get(), SHUT_WR);
+  std::string taken;
+  for (int i = 0; i < 1000 && taken.size() < sent.size(); ++i) {
+    run();
+    taken += read_all(bait_.get());
+  }
+  EXPECT_TRUE(taken == sent);
+  EXPECT_TRUE(recorded(Direction::to_bait) == sent);
+}
+
+TEST_P(RelayTest, WhatIsOnItsWayGoesWithACut) {
+  begin();
+  put(attacker_, "evidence");
+  while (relay_->session().received_from(Side::client) == 0) turn(kQuietMs);
+  relay_->end(EndReason::cut);
+  EXPECT_EQ(relay_->session().forwarded_to(Side::bait), 8u);
+  EXPECT_EQ(read_all(bait_.get()), "evidence");
+}
+
 TEST_P(RelayTest, OfASideThatResetsWhileTheOtherStallsTheLastBytesAreRecorded) {
   begin({.buffer_bytes = 4096});
   const std::string block(65536, 'b');
@@ -221,6 +255,8 @@ TEST_P(RelayTest, EndsAtItsBytesWithAllOfThemRecorded) {
   EXPECT_TRUE(relay_->over());
   EXPECT_EQ(relay_->session().end_reason(), EndReason::limit);
   EXPECT_EQ(relay_->take_limit(), Limit::session_bytes_max);
+  EXPECT_EQ(read_all(bait_.get()).size(), 700u);
+  EXPECT_EQ(relay_->session().forwarded_to(Side::bait), 700u) << "what went counts, if it went with the end";
   EXPECT_EQ(recorded(Direction::to_bait), std::string(700, 'i'));
 }
 
