@@ -100,8 +100,14 @@ Result<DayIndex*> Index::day(int64_t day, bool make) {
 }
 
 Status Index::put(const std::vector<SessionSummary>& rows, uint32_t indexed_segment) {
+  std::vector<const SessionSummary*> all;
+  for (const SessionSummary& row : rows) all.push_back(&row);
+  return put(all, indexed_segment);
+}
+
+Status Index::put(const std::vector<const SessionSummary*>& rows, uint32_t indexed_segment) {
   std::map<int64_t, std::vector<const SessionSummary*>, std::greater<>> by_day;  // the newest first: it is waited for
-  for (const SessionSummary& row : rows) by_day[day_of(row.id)].push_back(&row);
+  for (const SessionSummary* row : rows) by_day[day_of(row->id)].push_back(row);
   Status all;
   for (const auto& [number, of_day] : by_day) {
     auto index = day(number, true);

@@ -28,6 +28,7 @@ class Index {
 
   // Each day's all, or none; after an error all may be put again. `indexed_segment`: all that lies before this segment
   // is in the index now; 0: as it was.
+  Status put(const std::vector<const SessionSummary*>& rows, uint32_t indexed_segment = 0);
   Status put(const std::vector<SessionSummary>& rows, uint32_t indexed_segment = 0);
   // In the order of their ids; the days that can match, until the limit is reached.
   Result<std::vector<SessionSummary>> select(const Filter& filter);

@@ -81,14 +81,14 @@ Status IndexFeed::store() {
     if (!opened) return tl::unexpected<Error>(opened.error());
     index_.emplace(std::move(*opened));
   }
-  std::vector<SessionSummary> rows;
+  std::vector<const SessionSummary*> rows;
   rows.reserve(waiting_.size());
-  for (const auto& [id, row] : waiting_) rows.push_back(row);
+  for (const auto& [id, row] : waiting_) rows.push_back(&row);
   if (auto put = index_->put(rows, segment); !put) return put;
   said_ = segment;
-  waiting_.clear();
+  const auto stored = std::exchange(waiting_, {});
   if (!options_.indexed) return {};
-  for (const SessionSummary& row : rows) options_.indexed(row);
+  for (const auto& [id, row] : stored) options_.indexed(row);
   return {};
 }
 

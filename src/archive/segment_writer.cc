@@ -108,6 +108,7 @@ void SegmentWriter::rotate(int64_t time_ns) {
 }
 
 bool SegmentWriter::make_room(uint64_t bytes) {
+  if (ring_->free_bytes() >= bytes) return true;
   const int64_t deadline = now_monotonic_ns() + kPatienceNs;
   while (ring_->free_bytes() < bytes) {
     if (storer_->failing() || now_monotonic_ns() > deadline) return false;

@@ -10,13 +10,47 @@ namespace {
 using formats::NoteKind;
 using formats::RecordType;
 
-void apply_alert(SessionSummary& summary, const Alert& alert) {
+template <typename Event>
+void apply_decoded(SessionSummary& summary, const formats::Record& record) {
+  if (const auto event = formats::decode<Event>(record.payload)) apply(summary, *event, record.time_ns);
+}
+
+}  // namespace
+
+void apply(SessionSummary& summary, const formats::OpenedEvent& event, int64_t time_ns) {
+  summary.start_ns = time_ns;
+  summary.service = event.service;
+  summary.protocol = event.protocol;
+  summary.client = event.client;
+  summary.entrance = event.proxy;
+}
+
+void apply(SessionSummary& summary, const formats::OriginEvent& event, int64_t) {
+  summary.parent = event.parent;
+  summary.balancer = event.balancer;
+}
+
+void apply(SessionSummary& summary, const formats::ConnectedEvent& event, int64_t) {
+  summary.leg = event.proxy;
+  summary.bait = event.bait;
+}
+
+void apply(SessionSummary& summary, const formats::ServedEvent& event, int64_t) {
+  summary.served_by_pid = event.pid;
+}
+
+void apply(SessionSummary& summary, const Alert& alert, int64_t) {
   ++summary.alerts_total;
   if (summary.alerts.size() < kAlertsMax) summary.alerts.push_back(alert);
   summary.session_class = std::max(summary.session_class, alert.raises_to());
 }
 
-void apply_closed(SessionSummary& summary, const formats::ClosedEvent& event, int64_t time_ns) {
+void apply(SessionSummary& summary, const formats::NoteEvent& event, int64_t) {
+  summary.unsupervised |= event.kind == NoteKind::unsupervised;
+  summary.incomplete |= event.kind == NoteKind::bytes_lost || event.kind == NoteKind::kernel_lost;
+}
+
+void apply(SessionSummary& summary, const formats::ClosedEvent& event, int64_t time_ns) {
   summary.end_ns = time_ns;
   summary.end_reason = event.reason;
   if (event.reason == EndReason::crash_recovered) return;  // nobody was there to count to the end
@@ -35,57 +69,32 @@ void apply_data(SessionSummary& summary, const formats::Record& record) {
     summary.head += byte >= ' ' && byte <= '~' ? static_cast<char>(byte) : '.';
 }
 
-}  // namespace
-
 void apply(SessionSummary& summary, const formats::Record& record, const formats::RecordPlace& place) {
   summary.id = record.session;
   summary.last = place;
   switch (record.type) {
     case RecordType::opened:
-      summary.start_ns = record.time_ns;
-      if (const auto event = formats::decode<formats::OpenedEvent>(record.payload)) {
-        summary.service = event->service;
-        summary.protocol = event->protocol;
-        summary.client = event->client;
-        summary.entrance = event->proxy;
-      }
-      break;
+      summary.start_ns = record.time_ns;  // also where the rest cannot be read
+      return apply_decoded<formats::OpenedEvent>(summary, record);
     case RecordType::origin:
-      if (const auto event = formats::decode<formats::OriginEvent>(record.payload)) {
-        summary.parent = event->parent;
-        summary.balancer = event->balancer;
-      }
-      break;
+      return apply_decoded<formats::OriginEvent>(summary, record);
     case RecordType::connected:
-      if (const auto event = formats::decode<formats::ConnectedEvent>(record.payload)) {
-        summary.leg = event->proxy;
-        summary.bait = event->bait;
-      }
-      break;
+      return apply_decoded<formats::ConnectedEvent>(summary, record);
     case RecordType::data:
-      apply_data(summary, record);
-      break;
+      return apply_data(summary, record);
     case RecordType::served:
-      if (const auto event = formats::decode<formats::ServedEvent>(record.payload)) summary.served_by_pid = event->pid;
-      break;
+      return apply_decoded<formats::ServedEvent>(summary, record);
     case RecordType::alert:
-      if (const auto alert = formats::decode<Alert>(record.payload)) apply_alert(summary, *alert);
-      break;
+      return apply_decoded<Alert>(summary, record);
     case RecordType::note:
-      if (const auto event = formats::decode<formats::NoteEvent>(record.payload)) {
-        summary.unsupervised |= event->kind == NoteKind::unsupervised;
-        summary.incomplete |= event->kind == NoteKind::bytes_lost || event->kind == NoteKind::kernel_lost;
-      }
-      break;
+      return apply_decoded<formats::NoteEvent>(summary, record);
     case RecordType::closed:
-      if (const auto event = formats::decode<formats::ClosedEvent>(record.payload))
-        apply_closed(summary, *event, record.time_ns);
-      break;
+      return apply_decoded<formats::ClosedEvent>(summary, record);
     case RecordType::half_closed:
     case RecordType::process:
     case RecordType::file:
     case RecordType::crash:
-      break;
+      return;
   }
 }
 

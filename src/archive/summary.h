@@ -45,5 +45,18 @@ constexpr size_t kHeadBytesMax = 256;
 // Takes one more record, which lies at `place`, into the summary. Classes only rise: a crash or an alert that names a
 // set makes it suspect, any other alert an attack.
 void apply(SessionSummary& summary, const formats::Record& record, const formats::RecordPlace& place);
+// Its parts, for whoever has written the record and need not take it apart again.
+void apply(SessionSummary& summary, const formats::OpenedEvent& event, int64_t time_ns);
+void apply(SessionSummary& summary, const formats::OriginEvent& event, int64_t time_ns);
+void apply(SessionSummary& summary, const formats::ConnectedEvent& event, int64_t time_ns);
+void apply(SessionSummary& summary, const formats::ServedEvent& event, int64_t time_ns);
+void apply(SessionSummary& summary, const Alert& alert, int64_t time_ns);
+void apply(SessionSummary& summary, const formats::NoteEvent& event, int64_t time_ns);
+void apply(SessionSummary& summary, const formats::ClosedEvent& event, int64_t time_ns);
+void apply_data(SessionSummary& summary, const formats::Record& record);
+// Of these it says nothing.
+inline void apply(SessionSummary&, const formats::ProcessEvent&, int64_t) {}
+inline void apply(SessionSummary&, const formats::FileEvent&, int64_t) {}
+inline void apply(SessionSummary&, const formats::CrashEvent&, int64_t) {}
 
 }  // namespace skep::archive

@@ -62,8 +62,9 @@ const Health& Writer::health() {
 // Records that are no stream bytes keep a reserve of the ring, for nobody can ask the world to hold them back.
 std::span<uint8_t> Writer::room(size_t wanted) {
   const bool there = log_->has_room(wanted);
+  const bool was_behind = health_.ring_behind;
   health_.ring_behind = !there && !log_->storer().failing();
-  if (!there) hurry();
+  if (!there && !was_behind) hurry();  // once: all who wait for the disk ask here again and again
   if (health_.ring_behind) return {};
   if (room_.size() < wanted) room_.resize(wanted);
   return std::span(room_).first(wanted);
@@ -73,10 +74,10 @@ SessionId Writer::opened(int64_t time_ns, const formats::OpenedEvent& event) {
   // Never the same twice, whatever the clock does.
   last_id_ = std::max(make_session_id(time_ns, number_).value, last_id_ + kWriterNumbers);
   const SessionId id{last_id_};
-  last_found_ = &known_[id.value];
-  last_found_->summary.id = id;
-  const Bytes payload = formats::encode(event);
-  append({id, RecordType::opened, Direction::to_bait, time_ns, 0, {}, payload});
+  Known& known = known_[id.value];
+  known.summary.id = id;
+  recent(id) = &known;
+  append_event(id, RecordType::opened, time_ns, event);
   return id;
 }
 
@@ -92,7 +93,10 @@ bool Writer::data(SessionId id, int64_t time_ns, Direction direction, ByteView b
   do {
     const ByteView piece = bytes.first(std::min(bytes.size(), formats::kPayloadBytesMax));
     uint64_t& offset = known->offsets[static_cast<size_t>(direction)];
-    stored &= append({id, RecordType::data, direction, time_ns, offset, {}, piece}, *known);
+    const Record record{id, RecordType::data, direction, time_ns, offset, {}, piece};
+    const bool kept = append(record, *known);
+    if (kept) apply_data(known->summary, record);
+    stored &= kept;
     offset += piece.size();
     bytes = bytes.subspan(piece.size());
   } while (!bytes.empty());
@@ -100,9 +104,16 @@ bool Writer::data(SessionId id, int64_t time_ns, Direction direction, ByteView b
 }
 
 template <typename Event>
-bool Writer::append_event(SessionId id, RecordType type, int64_t time_ns, const Event& event) {
+bool Writer::append_event(SessionId id, RecordType type, int64_t time_ns, const Event& event, uint64_t stream_offset) {
+  Known* const known = find(id);
+  if (known == nullptr) {
+    ++health_.records_lost;
+    return false;
+  }
   const Bytes payload = formats::encode(event);
-  return append({id, type, Direction::to_bait, time_ns, 0, {}, payload});
+  if (!append({id, type, Direction::to_bait, time_ns, stream_offset, {}, payload}, *known)) return false;
+  apply(known->summary, event, time_ns);
+  return true;
 }
 
 bool Writer::half_closed(SessionId id, int64_t time_ns, Direction direction) {
@@ -122,8 +133,7 @@ bool Writer::process(SessionId id, int64_t time_ns, const formats::ProcessEvent&
   return append_event(id, RecordType::process, time_ns, event);
 }
 bool Writer::alert(SessionId id, int64_t time_ns, const Alert& alert) {
-  const Bytes payload = formats::encode(alert);
-  return append({id, RecordType::alert, Direction::to_bait, time_ns, alert.stream_offset, {}, payload});
+  return append_event(id, RecordType::alert, time_ns, alert, alert.stream_offset);
 }
 bool Writer::note(SessionId id, int64_t time_ns, const formats::NoteEvent& event) {
   return append_event(id, RecordType::note, time_ns, event);
@@ -142,7 +152,8 @@ bool Writer::closed(SessionId id, int64_t time_ns, const formats::ClosedEvent& e
     const auto oldest = known_.find(closed_.front());
     if (oldest != known_.end() && oldest->second.dirty) break;  // the index has not seen it yet
     if (oldest != known_.end()) {
-      if (last_found_ == &oldest->second) last_found_ = nullptr;
+      Known*& recent_of = recent({oldest->first});
+      if (recent_of == &oldest->second) recent_of = nullptr;
       known_.erase(oldest);
     }
     closed_.pop_front();
@@ -158,11 +169,14 @@ bool Writer::append(const Record& record) {
 
 bool Writer::append(const Record& record, Known& known) {
   if (known.lost_bytes > 0 && record.type != RecordType::note && !log_->storer().failing()) {
-    const Bytes words = formats::encode(formats::NoteEvent{
+    const formats::NoteEvent event{
         formats::NoteKind::bytes_lost,
-        fmt::format("{} bytes of this session's log were lost: the disk was full", known.lost_bytes)});
-    if (write_record({record.session, RecordType::note, Direction::to_bait, record.time_ns, 0, {}, words}, known))
+        fmt::format("{} bytes of this session's log were lost: the disk was full", known.lost_bytes)};
+    const Bytes words = formats::encode(event);
+    if (write_record({record.session, RecordType::note, Direction::to_bait, record.time_ns, 0, {}, words}, known)) {
       known.lost_bytes = 0;
+      apply(known.summary, event, record.time_ns);
+    }
   }
   if (known.said != keeper_.stage() && record.type != RecordType::note) say_stage(record, known);
   return write_record(record, known);
@@ -193,7 +207,7 @@ bool Writer::write_record(Record record, Known& known) {
   }
   if (std::exchange(refusing_, false))
     log::info("archive: sessions are recorded again; {} bytes were lost in all", health_.bytes_lost);
-  apply(known.summary, record, *place);
+  known.summary.last = *place;
   health_.bytes += formats::kRecordHeaderBytes + record.payload.size();
   return true;
 }
@@ -225,10 +239,11 @@ void Writer::all_indexed() {
 }
 
 Writer::Known* Writer::find(SessionId id) {
-  if (last_found_ != nullptr && last_found_->summary.id == id) return last_found_;
+  Known*& there = recent(id);
+  if (there != nullptr && there->summary.id == id) return there;
   const auto found = known_.find(id.value);
   if (found == known_.end()) return nullptr;
-  return last_found_ = &found->second;
+  return there = &found->second;
 }
 
 void Writer::touch(Known& known) {

@@ -3,6 +3,7 @@
 // what is asked for a few times a second, or once a segment.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <memory>
 #include <span>
@@ -100,12 +101,14 @@ class Writer {
   bool append(const formats::Record& record);
   bool append(const formats::Record& record, Known& known);
   template <typename Event>
-  bool append_event(SessionId id, formats::RecordType type, int64_t time_ns, const Event& event);
+  bool append_event(SessionId id, formats::RecordType type, int64_t time_ns, const Event& event,
+                    uint64_t stream_offset = 0);
   bool write_record(formats::Record record, Known& known);
   void say_stage(const formats::Record& record, Known& known);
   void lost(Known& known, size_t bytes);
   void touch(Known& known);
   Known* find(SessionId id);
+  Known*& recent(SessionId id) { return recent_[id.value * 0x9e3779b97f4a7c15 >> 56]; }  // Fibonacci hashing
 
   const unsigned number_;
   std::unique_ptr<SegmentWriter> log_;
@@ -115,7 +118,9 @@ class Writer {
   uint32_t told_segment_ = 0;  // to the feed
   bool refusing_ = false;      // records cannot be kept
   std::unordered_map<uint64_t, Known> known_;
-  Known* last_found_ = nullptr;  // the next record is often of the same session
+  // The next record is mostly of a session that has had one lately: these are found without a look through the table,
+  // which is large and cold.
+  std::array<Known*, 256> recent_{};
   std::deque<uint64_t> closed_;
   std::vector<Known*> dirty_;  // none of these is forgotten before it has gone to the index
   Health health_;

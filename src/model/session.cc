@@ -90,7 +90,8 @@ std::string address_text(const Endpoint& endpoint) {
 }
 
 std::string to_string(const Endpoint& endpoint) {
-  std::string text = endpoint.is_v4() ? address_text(endpoint) : '[' + address_text(endpoint) + ']';
+  std::string text = address_text(endpoint);
+  if (!endpoint.is_v4()) text.insert(0, 1, '[').push_back(']');
   char port[8] = ":";
   text.append(port, std::to_chars(port + 1, std::end(port), endpoint.port).ptr);
   return text;
