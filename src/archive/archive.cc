@@ -100,9 +100,12 @@ Status Archive::recover_sessions(std::map<uint64_t, SessionSummary> rows, Index&
   const int64_t now = now_realtime_ns();
   std::vector<SessionSummary> all;
   for (auto& [id, row] : rows) {
-    const bool open = row.end_ns == 0;
-    all.push_back(open ? writer(writer_of({id})).recover(std::move(row), now) : std::move(row));
-    if (open) recovered_.push_back(all.back());
+    if (row.end_ns == 0) {
+      recovered_.push_back(writer(writer_of({id})).recover(std::move(row), now));
+      all.push_back(recovered_.back());
+    } else {
+      all.push_back(std::move(row));
+    }
   }
   if (!recovered_.empty())
     log::warning("archive: {} sessions had no end: closed as crash-recovered", recovered_.size());

@@ -48,7 +48,7 @@ class Archive {
   unsigned writer_of(SessionId id) const { return writer_number(id) % writers(); }
   // Sessions that a crash had left open: over, but alerts on them may still be on their way, to their writer_of.
   const std::vector<SessionSummary>& recovered() const { return recovered_; }
-  // Where the copies of files lie that alerts concern. One thread's at a time; it need not be a writer's.
+  // Where the copies of files lie that alerts concern. Any thread.
   EvidenceStore& evidence() { return evidence_; }
 
  private:
