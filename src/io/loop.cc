@@ -47,6 +47,10 @@ Status Loop::add(int fd, Token token) {
   return watch(epoll_.get(), fd, token, EPOLLIN);
 }
 
+Status Loop::add_edges(int fd, Token token) {
+  return watch(epoll_.get(), fd, token, EPOLLIN | uint32_t{EPOLLET});
+}
+
 Status Loop::add_connection(Stream& stream, Token token, bool connecting) {
   if (!uring_) return watch(epoll_.get(), stream.get(), token, EPOLLIN | EPOLLOUT | EPOLLRDHUP | uint32_t{EPOLLET});
   uring_->add(stream, token, connecting);

@@ -28,6 +28,8 @@ class Loop {
 
   // Told as long as there is something to read.
   Status add(int fd, Token token);
+  // Told once whenever more has come, or an error waits: of a socket that may be left unread for a while.
+  Status add_edges(int fd, Token token);
   // Of a connection: told once whenever it becomes readable or writable, finishes, or fails; until it is closed.
   // `connecting`: first of all, that it has become writable, or has failed.
   Status add_connection(Stream& stream, Token token, bool connecting);
