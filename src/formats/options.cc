@@ -33,6 +33,8 @@ constexpr NumberRow kProxyNumbers[] = {
     {"sticky_sources_max", &ProxyOptions::sticky_sources_max, 2, 16'000'000},
     {"bait_retry_ms", &ProxyOptions::bait_retry_ms, 0, 3'600'000},
     {"idle_timeout_ms", &ProxyOptions::idle_timeout_ms, 1, 86'400'000},
+    {"udp_timeout_ms", &ProxyOptions::udp_timeout_ms, 1, 86'400'000},
+    {"udp_sessions_max", &ProxyOptions::udp_sessions_max, 1, 1'000'000},
     {"life_ms", &ProxyOptions::life_ms, 0, UINT32_MAX},
     {"shutdown_grace_ms", &ProxyOptions::shutdown_grace_ms, 0, 600'000},
     {"buffer_bytes", &ProxyOptions::buffer_bytes, 4096, kPayloadBytesMax},

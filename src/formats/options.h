@@ -56,6 +56,8 @@ struct ProxyOptions {
   uint32_t sticky_sources_max = 65'536;  // … of each service; beyond it who was away longest is forgotten
   uint32_t bait_retry_ms = 10'000;       // a bait that refused is left out, where the service has others
   uint32_t idle_timeout_ms = 300'000;
+  uint32_t udp_timeout_ms = 30'000;  // without a datagram: the usual end of a session over UDP
+  uint32_t udp_sessions_max = 8000;  // … of sessions_max: whoever sends one datagram has one, whatever source it says
   uint32_t life_ms = 86'400'000;
   uint64_t session_bytes_max = uint64_t{16} << 30;  // both directions together
   uint64_t buffers_bytes_max = 64 << 20;            // that all sessions hold of what somebody has not taken

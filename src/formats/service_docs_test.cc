@@ -28,7 +28,7 @@ TEST(ServicesPageTest, EveryFileOnItLoads) {
 // An unknown key is an error that names the nearest known one: of a known key it says anything else, or nothing.
 TEST(ServicesPageTest, ItsKeysAreKnown) {
   const auto rows = table_rows(page());
-  ASSERT_EQ(rows.size(), 9u);
+  ASSERT_EQ(rows.size(), 10u);
   for (const auto& row : rows) {
     for (const std::string_view cell : split(row[0], ',')) {
       const std::string key(trim(cell).substr(1, trim(cell).size() - 2));
@@ -44,6 +44,8 @@ TEST(ServicesPageTest, ItsNumbersAreTheLimits) {
   EXPECT_THAT(page(), HasSubstr(fmt::format("sticky_ms: {} ", defaults.sticky_ms)));
   EXPECT_THAT(page(), HasSubstr(fmt::format("sticky_sources_max: {} ", defaults.sticky_sources_max)));
   EXPECT_THAT(page(), HasSubstr(fmt::format("bait_retry_ms: {} ", defaults.bait_retry_ms)));
+  EXPECT_THAT(page(), HasSubstr(fmt::format("udp_timeout_ms: {} ", defaults.udp_timeout_ms)));
+  EXPECT_THAT(page(), HasSubstr(fmt::format("udp_sessions_max: {} ", defaults.udp_sessions_max)));
   EXPECT_THAT(page(), HasSubstr(fmt::format("timeout_ms: {}}}", BalancerOptions{}.timeout_ms)));
   EXPECT_EQ(kRangePortsMax, 1024);
   EXPECT_EQ(kListenersMax, 4096u);

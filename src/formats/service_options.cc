@@ -90,6 +90,15 @@ void read_choice(YamlMap& map, std::string_view key, std::string_view first, std
   is_second = text == second;
 }
 
+// What a service over UDP cannot have.
+void check_protocol(YamlMap& map, const ServiceOptions& service) {
+  if (service.protocol != Protocol::udp) return;
+  if (!service.proxy_protocol.from.empty())
+    map.complain("proxy_protocol", "no header stands before datagrams: it is for `protocol: tcp`");
+  if (service.transparent)
+    map.complain("transparent", "is for `protocol: tcp`: an answer would not come from the port that was redirected");
+}
+
 std::string did_you_mean(const std::string& name, const std::vector<std::string_view>& names) {
   const std::string_view near = nearest(name, names);
   return near.empty() ? "" : fmt::format("; did you mean '{}'?", near);
@@ -143,6 +152,9 @@ ServiceOptions read_service(const YAML::Node& node, Complaints& complaints) {
   for (const char* key : {"name", "listen"}) map.require(key);
   map.text("name", service.name);
   read_listen(map, service);
+  bool udp = false;
+  read_choice(map, "protocol", "tcp", "udp", udp);
+  service.protocol = udp ? Protocol::udp : Protocol::tcp;
   read_baits(map, complaints, service);
   bool cut = false;
   read_choice(map, "on_alert", "tag", "cut", cut);
@@ -152,6 +164,7 @@ ServiceOptions read_service(const YAML::Node& node, Complaints& complaints) {
   read_choice(map, "source", "own", "transparent", service.source_kept);
   if (const YAML::Node balancers = map.node("proxy_protocol"); balancers.IsDefined())
     service.proxy_protocol = read_balancers(balancers, complaints);
+  check_protocol(map, service);
   map.finish();
   return service;
 }
@@ -160,6 +173,7 @@ void emit_service(YAML::Emitter& out, const ServiceOptions& service) {
   out << YAML::BeginMap << YAML::Key << "name" << YAML::Value << service.name;
   std::vector<std::string> listen;
   for (const EndpointRange& where : service.listen) listen.push_back(to_string(where));
+  out << YAML::Key << "protocol" << YAML::Value << std::string(to_string(service.protocol));
   out << YAML::Key << "listen" << YAML::Value << YAML::Flow << listen;
   if (service.baits.size() == 1) {
     emit_upstream(out, service.baits[0]);

@@ -46,6 +46,7 @@ struct BalancerOptions {
 
 struct ServiceOptions {
   std::string name;
+  Protocol protocol = Protocol::tcp;
   std::vector<EndpointRange> listen;
   std::vector<Upstream> baits;  // in turn, where there are several
   OnAlert on_alert = OnAlert::tag;

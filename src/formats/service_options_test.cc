@@ -54,6 +54,45 @@ TEST(ServiceOptionsTest, ReadsEveryKey) {
   EXPECT_TRUE(data.transparent && data.source_kept);
 }
 
+constexpr char kDns[] = R"(archive: /var/lib/skep
+services:
+  - name: dns
+    protocol: udp
+    listen: ["0.0.0.0:53", "[::]:53"]
+    address: 10.99.0.3:53
+    source: transparent
+  - name: dns-tcp
+    listen: ["0.0.0.0:53"]
+    address: 10.99.0.3:53
+udp_timeout_ms: 5000
+)";
+
+TEST(ServiceOptionsTest, AServiceMaySpeakUdp) {
+  const auto options = parse_proxy_options("proxy.yaml", kDns);
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->services[0].protocol, Protocol::udp);
+  EXPECT_EQ(options->services[1].protocol, Protocol::tcp);
+  EXPECT_EQ(options->udp_timeout_ms, 5000u);
+  EXPECT_THAT(effective_yaml(*options), HasSubstr("protocol: udp"));
+}
+
+TEST(ServiceOptionsTest, WhatDatagramsCannotHaveIsSaid) {
+  struct Mistake {
+    const char* to;
+    const char* words;
+  };
+  const Mistake mistakes[] = {
+      {"    protocol: sctp\n", "protocol: wants tcp or udp, found 'sctp'"},
+      {"    protocol: udp\n    transparent: true\n", "transparent: is for `protocol: tcp`"},
+      {"    protocol: udp\n    proxy_protocol: {from: [10.0.0.0/8]}\n", "no header stands before datagrams"},
+  };
+  for (const Mistake& mistake : mistakes) {
+    const auto options = parse_proxy_options("proxy.yaml", replaced(kDns, "    protocol: udp\n", mistake.to));
+    ASSERT_FALSE(options) << mistake.to;
+    EXPECT_THAT(options.error().message, HasSubstr(mistake.words));
+  }
+}
+
 TEST(ServiceOptionsTest, EffectiveOptionsReadBackAreTheSame) {
   const auto options = parse_proxy_options("proxy.yaml", kAll);
   ASSERT_TRUE(options);

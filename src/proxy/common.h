@@ -16,11 +16,12 @@ namespace skep::proxy {
 struct Common {
   // `descriptors`: that sessions may have. `seed`: Sources.
   Common(const formats::ProxyOptions& options, uint64_t descriptors, uint64_t seed)
-      : limits(options, descriptors, seed), buffers(options.buffers_bytes_max) {}
+      : limits(options, descriptors, seed), buffers(options.buffers_bytes_max), seed(seed) {}
 
   Guarded<Limits> limits;
   Guarded<Kin> kin;
   Buffers buffers;
+  const uint64_t seed;                        // of tables whose keys strangers choose
   std::atomic<size_t> waiting_for_header{0};  // connections of balancers
   std::atomic<int64_t> descriptors_lacked_ns{0};
   std::vector<std::unique_ptr<Bait>> baits;

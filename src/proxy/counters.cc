@@ -57,6 +57,9 @@ Counters& Counters::operator+=(const Counters& other) {
   for (const auto& [name, count] : other.alerts) alerts[name] += count;
   sessions_total += other.sessions_total;
   sessions_refused += other.sessions_refused;
+  datagrams_lost += other.datagrams_lost;
+  datagrams_after_cut += other.datagrams_after_cut;
+  datagrams_unrecorded += other.datagrams_unrecorded;
   return *this;
 }
 

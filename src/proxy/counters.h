@@ -33,6 +33,9 @@ struct Counters {
   std::map<std::string, uint64_t, std::less<>> alerts;  // by the rule
   uint64_t sessions_total = 0;
   uint64_t sessions_refused = 0;
+  uint64_t datagrams_lost = 0;        // that a socket for all of a port's could not hold: whose they were nobody knows
+  uint64_t datagrams_after_cut = 0;   // of a session that was cut: dropped
+  uint64_t datagrams_unrecorded = 0;  // turned away at a limit, too many to have a record each
 
   void opened(const std::string& service);
   void ended(const std::string& service, EndReason reason, uint64_t bytes_in, uint64_t bytes_out);

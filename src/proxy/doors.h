@@ -13,7 +13,9 @@ namespace skep::proxy {
 
 // One that is to be listened on, as a shard is told.
 struct Listening {
-  size_t door = 0;      // its number, for good
+  size_t door = 0;  // its number, for good
+  Endpoint where;
+  Protocol protocol = Protocol::tcp;
   size_t service = 0;   // whose it is
   uint16_t offset = 0;  // of its port in the range
 };
@@ -35,10 +37,11 @@ class Doors {
  private:
   struct Door {
     Endpoint where;
+    Protocol protocol = Protocol::tcp;
     bool transparent = false;
     bool open = false;
   };
-  Result<size_t> door_at(const Endpoint& where, bool transparent, Opened& opened);
+  Result<size_t> door_at(const Endpoint& where, const formats::ServiceOptions& service, Opened& opened);
   Status open_door(size_t number, Opened& opened) const;
 
   const unsigned shards_;

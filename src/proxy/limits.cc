@@ -11,9 +11,9 @@ constexpr int64_t kMillisecond = 1'000'000;
 constexpr int64_t kLogPauseNs = 1000 * kMillisecond;
 
 constexpr std::string_view kNames[kLimits] = {
-    "sessions_max",     "sessions_per_source_max", "accepts_per_second_max", "accepts_per_second_per_source_max",
-    "descriptors",      "session_bytes_max",       "idle_timeout_ms",        "life_ms",
-    "buffers_bytes_max"};
+    "sessions_max", "sessions_per_source_max", "accepts_per_second_max", "accepts_per_second_per_source_max",
+    "descriptors",  "udp_sessions_max",        "session_bytes_max",      "idle_timeout_ms",
+    "life_ms",      "buffers_bytes_max",       "datagram_buffers"};
 
 size_t sessions_for(uint64_t descriptors) {
   const uint64_t own = Limits::kOwnDescriptors;
@@ -48,29 +48,32 @@ void Limits::take_options(const formats::ProxyOptions& options) {
   source_rate_ = Rate(options_.accepts_per_second_per_source_max, options_.accept_burst_ms * kMillisecond);
 }
 
-Limits::Admission Limits::admit(const Endpoint& from, int64_t now_ns) {
+Limits::Admission Limits::admit(const Endpoint& from, int64_t now_ns, Protocol protocol) {
   const uint32_t number = sources_.find(source_key(from, options_.source_prefix_v6), now_ns);
-  if (const auto refused = refusal(sources_.at(number), now_ns)) {
+  if (const auto refused = refusal(sources_.at(number), now_ns, protocol)) {
     sources_.release(number, now_ns);
     return {refused, 0};
   }
   ++live_;
+  live_udp_ += protocol == Protocol::udp ? 1 : 0;
   return {std::nullopt, number};
 }
 
 // A source's own limits come first: what it is refused for takes nothing of what all have together.
-std::optional<Limit> Limits::refusal(Sources::Source& source, int64_t now_ns) {
+std::optional<Limit> Limits::refusal(Sources::Source& source, int64_t now_ns, Protocol protocol) {
   const uint32_t per_source = options_.sessions_per_source_max;
   if (per_source > 0 && source.live > per_source) return Limit::sessions_per_source_max;
   if (live_ >= sessions_max_) return short_of_descriptors() ? Limit::descriptors : Limit::sessions_max;
+  if (protocol == Protocol::udp && live_udp_ >= options_.udp_sessions_max) return Limit::udp_sessions_max;
   if (!source_rate_.take(source.fresh_at_ns, now_ns)) return Limit::accepts_per_second_per_source_max;
   if (!rate_.take(fresh_at_ns_, now_ns)) return Limit::accepts_per_second_max;
   return std::nullopt;
 }
 
-void Limits::ended(uint32_t source, int64_t now_ns) {
+void Limits::ended(uint32_t source, int64_t now_ns, Protocol protocol) {
   SKEP_CHECK(live_ > 0);
   --live_;
+  live_udp_ -= protocol == Protocol::udp ? 1 : 0;
   sources_.release(source, now_ns);
 }
 

@@ -18,15 +18,18 @@ enum class Limit : uint8_t {
   accepts_per_second_max,
   accepts_per_second_per_source_max,
   descriptors,  // no option: what the system lets us have
+  udp_sessions_max,
   // At these a session ends.
   session_bytes_max,
   idle_timeout_ms,
   life_ms,
   // At this one sessions go on in small steps.
   buffers_bytes_max,
+  // At this one datagrams of a session are dropped.
+  datagram_buffers,  // no option: what sockets hold, and buffer_bytes
 };
-constexpr size_t kLimits = static_cast<size_t>(Limit::buffers_bytes_max) + 1;
-std::string_view to_string(Limit limit);  // the option's name; "descriptors"
+constexpr size_t kLimits = static_cast<size_t>(Limit::datagram_buffers) + 1;
+std::string_view to_string(Limit limit);  // the option's name, where there is one
 
 // Of a limit's lines in the log: the first at once, then at most one a second, which says how many it stands for.
 class LogPace {
@@ -56,8 +59,8 @@ class Limits {
     std::optional<Limit> refused;
     uint32_t source = 0;
   };
-  Admission admit(const Endpoint& from, int64_t now_ns);
-  void ended(uint32_t source, int64_t now_ns);
+  Admission admit(const Endpoint& from, int64_t now_ns, Protocol protocol = Protocol::tcp);
+  void ended(uint32_t source, int64_t now_ns, Protocol protocol = Protocol::tcp);
 
   // A limit was met, by a session or a connection: for how many of them a line of the log stands, where one is due.
   std::optional<uint64_t> log_line(Limit limit, int64_t now_ns);
@@ -70,7 +73,7 @@ class Limits {
   const Sources& sources() const { return sources_; }
 
  private:
-  std::optional<Limit> refusal(Sources::Source& source, int64_t now_ns);
+  std::optional<Limit> refusal(Sources::Source& source, int64_t now_ns, Protocol protocol);
 
   formats::ProxyOptions options_;
   const uint64_t descriptors_;
@@ -80,6 +83,7 @@ class Limits {
   int64_t fresh_at_ns_ = 0;
   Sources sources_;
   size_t live_ = 0;
+  size_t live_udp_ = 0;  // of these
   LogPace paces_[kLimits];
 };
 

@@ -57,6 +57,12 @@ constexpr MetricFamily kFamilies[] = {
      }},
     {"skep_recorded_bytes_total", "counter", "", "Bytes of the log, records' heads included.",
      [](Samples& to, const Picture& of) { to.add(of.whole.health.bytes); }},
+    {"skep_datagrams_dropped_total", "counter", "why", "Datagrams that became no session's.",
+     [](Samples& to, const Picture& of) {
+       to.add({"why", "socket-full"}, of.counters.datagrams_lost);
+       to.add({"why", "after-cut"}, of.counters.datagrams_after_cut);
+       to.add({"why", "limit"}, of.counters.datagrams_unrecorded);
+     }},
     {"skep_lost_records_total", "counter", "", "Records that could not be kept.",
      [](Samples& to, const Picture& of) { to.add(of.whole.health.records_lost); }},
     {"skep_lost_bytes_total", "counter", "", "Bytes of sessions that could not be kept.",

@@ -42,6 +42,9 @@ void sessions(JsonWriter& json, const Picture& picture) {
       .field("sessions_total", counters.sessions_total)
       .field("sessions_refused", counters.sessions_refused)
       .field("waiting_for_port", picture.waiting_for_port);
+  json.field("datagrams_lost", counters.datagrams_lost)
+      .field("datagrams_after_cut", counters.datagrams_after_cut)
+      .field("datagrams_unrecorded", counters.datagrams_unrecorded);
   json.key("services").begin_array();
   for (const auto& [name, of] : counters.services) service(json, name, of);
   json.end_array();

@@ -140,6 +140,7 @@ void Proxy::recall() {
   for (const archive::SessionSummary& session : archive_->recovered()) {
     for (const auto& service : settings_->services) {
       if (service->options.name != session.service || session.leg.port == 0) continue;
+      if (session.protocol != Protocol::tcp) continue;  // the monitor had not been told of it
       for (size_t i = 0; i < service->baits.size(); ++i) {
         if (service->baits[i] != Service::kUnsupervised && service->options.baits[i].address.contains(session.bait))
           common_.baits[service->baits[i]]->leg_recovered(session.id, {session.leg, session.bait});

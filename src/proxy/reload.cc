@@ -20,6 +20,8 @@ constexpr std::string_view kMayChange[] = {
     "source_prefix_v6",
     "connect_timeout_ms",
     "idle_timeout_ms",
+    "udp_timeout_ms",
+    "udp_sessions_max",
     "life_ms",
     "session_bytes_max",
     "shutdown_grace_ms",

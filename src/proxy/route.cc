@@ -5,7 +5,8 @@
 
 namespace skep::proxy {
 
-// Whoever chooses addresses to collide here fills a table that is bounded, of entries that he has to come for by TCP.
+// Whoever chooses addresses to collide here fills a table that is bounded, of entries that he has to come for by TCP,
+// or that udp_sessions_max and udp_timeout_ms allow him.
 size_t Route::Hash::operator()(const Address& address) const {
   uint64_t halves[2];
   std::memcpy(halves, address.data(), sizeof halves);

@@ -35,6 +35,7 @@ Shard::Shard(Common& common, Mailbox& mailbox, std::shared_ptr<const Settings> s
       settings_(std::move(settings)),
       loop_(std::move(loop)),
       headers_(std::move(headers)),
+      four_tuples_(common.seed),
       reserve_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
 
 Shard::~Shard() {
@@ -76,14 +77,18 @@ void Shard::settle() {
 void Shard::run() {
   turn(0);  // from here on the loop is this thread's
   turned_ns_.notify_all();
-  while (!stopping_ || !live_.empty() || headers_->waiting() > 0)
-    turn(!next_.empty() ? 0 : !held_.empty() ? kHeldMs : kTickMs);
+  while (!stopping_ || !live_.empty() || headers_->waiting() > 0) {
+    const bool more = !next_.empty() || !doors_next_.empty();
+    const bool held = !held_.empty() || !doors_held_.empty();
+    turn(more ? 0 : held ? kHeldMs : kTickMs);
+  }
   over_ = true;
 }
 
 void Shard::turn(int wait_ms) {
   for (const io::Event& event : loop_.wait(wait_ms)) take_event(event);
   move_queued();
+  take_queued_datagrams();
   const int64_t now = now_monotonic_ns();
   tick(now);
   turned_ns_.store(now, std::memory_order_release);
@@ -96,7 +101,9 @@ void Shard::take_event(const io::Event& event) {
   switch (kind) {
     case kListener:
       // Else: told to stop, or of options that have changed, in this very turn.
-      if (index < listeners_.size() && listeners_[index].socket) accept_all(listeners_[index]);
+      if (index >= listeners_.size() || !listeners_[index].socket) return;
+      if (listeners_[index].door.protocol == Protocol::udp) return take_datagrams(index);
+      accept_all(listeners_[index]);
       return;
     case kMail:
       return take_mail();
@@ -109,8 +116,12 @@ void Shard::take_event(const io::Event& event) {
   Slot& slot = slots_[index];
   if (!slot.relay || slot.generation != generation) return;  // of a session that has ended meanwhile
   const Side side = kind == kClient ? Side::client : Side::bait;
-  if (side == Side::bait && slot.relay->connecting()) return leg_ready(index, event);
-  slot.relay->told(side, event);
+  if (Relay* const stream = slot.relay.stream(); stream != nullptr) {
+    if (side == Side::bait && stream->connecting()) return leg_ready(index, event);
+    stream->told(side, event);
+  } else {
+    slot.relay.datagrams()->told();
+  }
   move(index);
 }
 
@@ -173,7 +184,10 @@ bool Shard::cut_by_operator(SessionId session) {
 void Shard::stop(int64_t deadline_ns) {
   stop_deadline_ns_ = deadline_ns;
   if (std::exchange(stopping_, true)) return;
-  listeners_.clear();
+  for (Listener& listener : listeners_) {
+    listener.taking = false;
+    if (listener.door.protocol == Protocol::tcp) listener.socket.reset();
+  }
   headers_->end_all(EndReason::shutdown, [this](HeaderIntake::Outcome outcome) { header_taken(std::move(outcome)); });
   count_headers();
 }
@@ -187,19 +201,28 @@ Status Shard::take_settings(std::shared_ptr<const Settings> settings, const std:
 // Where each door leads to; those that lead nowhere any more are closed.
 Status Shard::point_listeners(const std::vector<Listening>& all, std::vector<std::pair<size_t, Fd>>& fresh) {
   for (auto& [door, socket] : fresh) {
-    if (auto added = loop_.add(socket.get(), token_of(kListener, static_cast<uint32_t>(door))); !added) return added;
     if (listeners_.size() <= door) listeners_.resize(door + 1);
     listeners_[door].socket = std::move(socket);
   }
   std::vector<bool> stays(listeners_.size(), false);
   for (const Listening& each : all) {
     stays[each.door] = true;
-    listeners_[each.door].service = each.service;
-    listeners_[each.door].offset = each.offset;
+    listeners_[each.door].door = each;
+  }
+  for (const auto& [door, moved] : fresh) {
+    const io::Token token = token_of(kListener, static_cast<uint32_t>(door));
+    const int socket = listeners_[door].socket.get();
+    const bool udp = listeners_[door].door.protocol == Protocol::udp;
+    if (auto added = udp ? loop_.add_edges(socket, token) : loop_.add(socket, token); !added) return added;
   }
   for (size_t i = 0; i < listeners_.size(); ++i) {
     Listener& listener = listeners_[i];
     if (stays[i] || !listener.socket) continue;
+    listener.taking = false;
+    if (listener.door.protocol == Protocol::udp) {
+      close_if_idle(listener);
+      continue;
+    }
     // Those who wait in its queue were let in by the kernel: they are sessions, not resets.
     for (int turn = 0; turn < kQueueTurns && accept_all(listener); ++turn) {
     }
@@ -212,14 +235,15 @@ bool Shard::accept_all(Listener& listener) {
   for (int i = 0; i < kAcceptsATurn; ++i) {
     io::Accepted accepted = io::accept_tcp(listener.socket.get());
     if (accepted.socket) {
-      came_in({std::move(accepted), listener.service, listener.offset, {}, {}});
+      came_in({std::move(accepted), listener.door.service, listener.door.offset, {}, {}});
       continue;
     }
     if (errno != EMFILE && errno != ENFILE) return false;
     // The system has none: the reserve lets this one in, to be turned away with a reset instead of being left to hang.
     reserve_.reset();
     accepted = io::accept_tcp(listener.socket.get());
-    if (accepted.socket) refuse({std::move(accepted), listener.service, listener.offset, {}, {}}, Limit::descriptors);
+    if (accepted.socket)
+      refuse({std::move(accepted), listener.door.service, listener.door.offset, {}, {}}, Limit::descriptors);
     reserve_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     return true;
   }
@@ -255,9 +279,32 @@ void Shard::met(Limit limit, const Slot& slot) {
 }
 
 void Shard::admit(Arrival arrival) {
+  const auto taken = take_slot(arrival);
+  if (!taken) return;
+  const uint32_t index = *taken;
+  Slot& slot = slots_[index];
+  slot.relay = AnyRelay(
+      std::make_unique<Relay>(*writer_, common_.buffers, slot.id, relay_options(), std::move(arrival.accepted.socket)));
+  enter(index);
+  // What is there already is read first: for whoever has only looked whether somebody listens, the bait is left alone.
+  move(index);
+  if (!slots_[index].relay) return;
+  if (watch(index, Side::client)) connect(index);
+}
+
+RelayOptions Shard::relay_options() const {
+  return {options().buffer_bytes, options().durability, options().session_bytes_max};
+}
+
+// With the session's first records; nullopt: a limit was met, which is said.
+std::optional<uint32_t> Shard::take_slot(Arrival& arrival) {
   const int64_t now = now_monotonic_ns();
-  const Limits::Admission admission = common_.limits->admit(arrival.accepted.peer, now);
-  if (admission.refused) return refuse(arrival, *admission.refused);
+  const Protocol protocol = service(arrival.service).options.protocol;
+  const Limits::Admission admission = common_.limits->admit(arrival.accepted.peer, now, protocol);
+  if (admission.refused) {
+    protocol == Protocol::udp ? refuse_datagram(arrival, *admission.refused) : refuse(arrival, *admission.refused);
+    return std::nullopt;
+  }
   const uint32_t index = free_slot();
   Slot& slot = slots_[index];
   slot.service = arrival.service;
@@ -267,17 +314,21 @@ void Shard::admit(Arrival arrival) {
   slot.source = admission.source;
   slot.opened_ns = now;
   slot.times = {options().connect_timeout_ms, options().idle_timeout_ms, options().life_ms};
-  const RelayOptions relay{options().buffer_bytes, options().durability, options().session_bytes_max};
-  slot.relay = std::make_unique<Relay>(*writer_, common_.buffers, slot.id, relay, std::move(arrival.accepted.socket));
+  if (protocol == Protocol::udp && options().udp_timeout_ms <= options().idle_timeout_ms) {
+    slot.times.idle_ms = options().udp_timeout_ms;
+    slot.times.quiet_end = true;
+  }
+  return index;
+}
+
+// It has its relay: from here on it lives.
+void Shard::enter(uint32_t index) {
+  Slot& slot = slots_[index];
   choose_bait(index);
   deadlines_.set(index, deadline_of(slot));
   live_[slot.id.value] = index;
   counters_.opened(service_name(slot.service));
   if (service(slot.service).is_parent) common_.kin->opened(slot.service, slot.peer, slot.id);
-  // What is there already is read first: for whoever has only looked whether somebody listens, the bait is left alone.
-  move(index);
-  if (!slots_[index].relay) return;
-  if (watch(index, Side::client)) connect(index);
 }
 
 // False: it could not be, and the session is over.
@@ -285,7 +336,16 @@ bool Shard::watch(uint32_t index, Side side) {
   const Slot& slot = slots_[index];
   const bool bait = side == Side::bait;
   const io::Token token = token_of(bait ? kBait : kClient, index, slot.generation);
-  const auto added = loop_.add_connection(slot.relay->stream(side), token, bait);
+  const auto added = loop_.add_connection(slot.relay.stream()->stream(side), token, bait);
+  if (added) return true;
+  log::error("{}", added.error().message);
+  end(index, EndReason::limit);
+  return false;
+}
+
+bool Shard::watch_datagrams(uint32_t index) {
+  const Slot& slot = slots_[index];
+  const auto added = loop_.add_edges(slot.relay.datagrams()->bait(), token_of(kBait, index, slot.generation));
   if (added) return true;
   log::error("{}", added.error().message);
   end(index, EndReason::limit);
@@ -322,7 +382,8 @@ void Shard::connect(uint32_t index) {
 void Shard::leg_chosen(uint32_t index, Fd socket) {
   Slot& slot = slots_[index];
   const int leg = socket.get();
-  slot.relay->bait_chosen(std::move(socket));
+  slot.relay.bait_chosen(std::move(socket));
+  if (slot.relay.datagrams() != nullptr) return datagrams_stand(index);
   if (Bait* bait = bait_of(slot); bait != nullptr) {
     slot.leg_announced = true;
     const auto note = bait->leg_opened(slot.id, {{io::local_end(leg), slot.to}, service_name(slot.service)});
@@ -333,14 +394,15 @@ void Shard::leg_chosen(uint32_t index, Fd socket) {
 
 void Shard::leg_failed(uint32_t index, int error) {
   if (try_another(index, error)) return;
-  slots_[index].relay->bait_failed(error);
+  slots_[index].relay.bait_failed(error);
   close(index);
 }
 
 // The connection to the bait stands, or will not.
 void Shard::leg_ready(uint32_t index, const io::Event& event) {
   Slot& slot = slots_[index];
-  const int leg = slot.relay->socket(Side::bait);
+  Relay& relay = *slot.relay.stream();
+  const int leg = relay.socket(Side::bait);
   const int error = event.failed ? io::pending_error(leg) : 0;
   // One that was reset has stood, if nobody has looked meanwhile: who refuses does it with ECONNREFUSED.
   if (error != 0 && error != ECONNRESET) return leg_failed(index, error);
@@ -348,17 +410,18 @@ void Shard::leg_ready(uint32_t index, const io::Event& event) {
   slot.leg_stands = true;
   writer_->connected(slot.id, now_realtime_ns(), {io::local_end(leg), slot.to});
   bait_answered(slot);
-  slot.relay->bait_stands();
-  if (error == ECONNRESET) slot.relay->bait_was_reset();
-  slot.relay->told(Side::bait, event);
+  relay.bait_stands();
+  if (error == ECONNRESET) relay.bait_was_reset();
+  relay.told(Side::bait, event);
   move(index);
 }
 
 void Shard::move(uint32_t index) {
   Slot& slot = slots_[index];
-  const Relay::Progress progress = slot.relay->move();
-  if (const auto limit = slot.relay->take_limit()) met(*limit, slot);
-  if (slot.relay->over()) return close(index);
+  const Relay::Progress progress = slot.relay.move();
+  if (slot.relay.datagrams() != nullptr) follow_bait(slot);
+  if (const auto limit = slot.relay.take_limit()) met(*limit, slot);
+  if (slot.relay.over()) return close(index);
   if (progress == Relay::Progress::done || std::exchange(slot.queued, true)) return;
   (progress == Relay::Progress::more ? next_ : held_).push_back(index);
 }
@@ -375,29 +438,28 @@ void Shard::move_queued() {
 
 void Shard::close(uint32_t index) {
   Slot& slot = slots_[index];
-  const Session& session = slot.relay->session();
-  formats::ClosedEvent event;
-  event.reason = session.end_reason();
-  event.bytes_in = session.received_from(Side::client);
-  event.bytes_out = session.received_from(Side::bait);
-  event.forwarded_in = session.forwarded_to(Side::bait);
-  event.forwarded_out = session.forwarded_to(Side::client);
-  event.client_leg = io::tcp_figures(slot.relay->socket(Side::client));
-  if (slot.leg_stands) event.bait_leg = io::tcp_figures(slot.relay->socket(Side::bait));
+  formats::ClosedEvent event = slot.relay.figures();
+  if (const Relay* const stream = slot.relay.stream(); stream != nullptr) {
+    event.client_leg = io::tcp_figures(stream->socket(Side::client));
+    if (slot.leg_stands) event.bait_leg = io::tcp_figures(stream->socket(Side::bait));
+  } else {
+    datagrams_closed(slot);
+  }
+  const Protocol protocol = slot.relay.protocol();
   writer_->closed(slot.id, now_realtime_ns(), event);
   counters_.ended(service_name(slot.service), event.reason, event.bytes_in, event.bytes_out);
   slot.relay.reset();
   if (Bait* bait = bait_of(slot); bait != nullptr && slot.leg_announced) bait->leg_closed(slot.id, slot.leg_stands);
   if (service(slot.service).is_parent) common_.kin->ended(slot.service, slot.peer, slot.id, now_monotonic_ns());
   live_.erase(slot.id.value);
-  common_.limits->ended(slot.source, now_monotonic_ns());
+  common_.limits->ended(slot.source, now_monotonic_ns(), protocol);
   deadlines_.clear(index);
   std::erase(waiting_for_port_, index);
   free_slots_.push_back(index);
 }
 
 void Shard::end(uint32_t index, EndReason reason) {
-  slots_[index].relay->end(reason);
+  slots_[index].relay.end(reason);
   close(index);
 }
 
@@ -416,9 +478,9 @@ void Shard::tick(int64_t now) {
 }
 
 int64_t Shard::deadline_of(const Slot& slot) const {
-  int64_t at = slot.relay->active_ns() + slot.times.idle_ms * kMillisecond;
+  int64_t at = slot.relay.active_ns() + slot.times.idle_ms * kMillisecond;
   if (slot.times.life_ms > 0) at = std::min(at, slot.opened_ns + slot.times.life_ms * kMillisecond);
-  if (slot.relay->connecting()) at = std::min(at, slot.connecting_ns + slot.times.connect_ms * kMillisecond);
+  if (slot.relay.connecting()) at = std::min(at, slot.connecting_ns + slot.times.connect_ms * kMillisecond);
   return at;
 }
 
@@ -433,10 +495,10 @@ void Shard::end_overdue(int64_t now) {
 
 void Shard::end_at_deadline(uint32_t index, int64_t now) {
   const Slot& slot = slots_[index];
-  if (slot.relay->connecting() && now >= slot.connecting_ns + slot.times.connect_ms * kMillisecond)
+  if (slot.relay.connecting() && now >= slot.connecting_ns + slot.times.connect_ms * kMillisecond)
     return leg_failed(index, ETIMEDOUT);
-  const bool idle = now >= slot.relay->active_ns() + slot.times.idle_ms * kMillisecond;
-  met(idle ? Limit::idle_timeout_ms : Limit::life_ms, slot);
+  const bool idle = now >= slot.relay.active_ns() + slot.times.idle_ms * kMillisecond;
+  if (!idle || !slot.times.quiet_end) met(idle ? Limit::idle_timeout_ms : Limit::life_ms, slot);
   end(index, EndReason::timeout);
 }
 
@@ -451,9 +513,10 @@ void Shard::add_to(Picture& picture) {
   for (const auto& [id, index] : live_) {
     const Slot& slot = slots_[index];
     ServiceCounters& of = picture.counters.services[service_name(slot.service)];
-    of.bytes_in += slot.relay->session().received_from(Side::client);
-    of.bytes_out += slot.relay->session().received_from(Side::bait);
-    picture.descriptors_of_sessions += slot.relay->socket(Side::bait) >= 0 ? 2 : 1;
+    const formats::ClosedEvent so_far = slot.relay.figures();
+    of.bytes_in += so_far.bytes_in;
+    of.bytes_out += so_far.bytes_out;
+    picture.descriptors_of_sessions += slot.relay.descriptors();
   }
   picture.ring_bytes += writer_->ring_bytes();
   picture.ring_bytes_used += writer_->ring_bytes_used();

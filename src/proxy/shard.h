@@ -14,14 +14,15 @@
 #include "base/guarded.h"
 #include "io/loop.h"
 #include "io/sockets.h"
+#include "proxy/any_relay.h"
 #include "proxy/common.h"
 #include "proxy/counters.h"
 #include "proxy/deadlines.h"
 #include "proxy/doors.h"
+#include "proxy/four_tuples.h"
 #include "proxy/header_intake.h"
 #include "proxy/picture.h"
 #include "proxy/post.h"
-#include "proxy/relay.h"
 #include "proxy/service.h"
 
 namespace skep::proxy {
@@ -67,21 +68,26 @@ class Shard {
  private:
   struct Listener {
     Fd socket;  // none: it was closed when the options changed
-    size_t service;
-    uint16_t offset;  // of its port in the range
+    Listening door;
+    bool taking = true;  // new sessions
+    // Of datagrams: the socket stays for the sessions that came by it.
+    size_t sessions = 0;
+    uint32_t lost = 0;    // as it was last told
+    bool queued = false;  // in doors_next_ or doors_held_
   };
   // As the options were when the session began.
   struct Times {
     uint32_t connect_ms = 0;
     uint32_t idle_ms = 0;
-    uint32_t life_ms = 0;  // 0: no end
+    uint32_t life_ms = 0;    // 0: no end
+    bool quiet_end = false;  // to be idle for idle_ms is its usual end
   };
   // A session. Slots are used again; the generation tells whose event it is.
   struct Slot {
     uint32_t generation = 0;
     SessionId id;
     size_t service = 0;
-    std::unique_ptr<Relay> relay;  // none: the slot is free
+    AnyRelay relay;  // none: the slot is free
     bool leg_stands = false;
     bool leg_announced = false;
     bool queued = false;  // in next_ or held_
@@ -94,6 +100,8 @@ class Shard {
     size_t upstream = 0;        // which of the service's baits
     size_t tried = 0;           // … so many of them in vain
     Endpoint to;                // there
+    size_t door = 0;            // of datagrams: that which they came to
+    bool answered = false;      // … by the bait
   };
 
   Shard(Common& common, Mailbox& mailbox, std::shared_ptr<const Settings> settings, io::Loop loop,
@@ -115,11 +123,15 @@ class Shard {
   // True: there may be more.
   bool accept_all(Listener& listener);
   void admit(Arrival arrival);
+  std::optional<uint32_t> take_slot(Arrival& arrival);
+  RelayOptions relay_options() const;
+  void enter(uint32_t index);
   void refuse(const Arrival& arrival, Limit limit);
   void say(Limit limit, SessionId session, const Endpoint& source);
   void met(Limit limit, const Slot& slot);
   uint32_t free_slot();
   bool watch(uint32_t index, Side side);
+  bool watch_datagrams(uint32_t index);
   void connect(uint32_t index);
   void leg_chosen(uint32_t index, Fd socket);
   void leg_failed(uint32_t index, int error);
@@ -146,6 +158,18 @@ class Shard {
   Result<Fd> connect_from(const Slot& slot, uint16_t port);
   bool try_another(uint32_t index, int error);
   void bait_answered(const Slot& slot);
+  void bait_failed(const Slot& slot, int error);
+  // How datagrams come in, and whose they are (shard_datagrams.cc).
+  void take_datagrams(size_t door);
+  void datagrams_lost(Listener& listener, uint32_t lost);
+  void take_queued_datagrams();
+  void datagram_came(size_t door, const io::Received& received, ByteView bytes);
+  void open_datagrams(size_t door, const io::Received& received, ByteView bytes);
+  void refuse_datagram(Arrival& arrival, Limit limit);
+  void datagrams_stand(uint32_t index);
+  void follow_bait(Slot& slot);
+  void datagrams_closed(const Slot& slot);
+  void close_if_idle(Listener& listener);
 
   Common& common_;
   Mailbox& mailbox_;
@@ -162,7 +186,12 @@ class Shard {
   std::vector<uint32_t> waiting_for_port_;
   std::vector<uint32_t> next_;  // have more to move
   std::vector<uint32_t> held_;  // wait for the disk
-  Fd reserve_;                  // closed to let one more connection in, when descriptors have run out
+  FourTuples four_tuples_;
+  std::vector<size_t> doors_next_;  // have more datagrams
+  std::vector<size_t> doors_held_;  // wait for the disk
+  int64_t refused_fresh_ns_ = 0;
+  uint64_t refused_unsaid_ = 0;  // datagrams, since the last record of one
+  Fd reserve_;                   // closed to let one more connection in, when descriptors have run out
   Counters counters_;
   bool stopping_ = false;
   int64_t stop_deadline_ns_ = 0;

@@ -64,7 +64,7 @@ SessionId Shard::begin(const Arrival& arrival) {
   const Service& of = service(arrival.service);
   const io::Accepted& from = arrival.accepted;
   const int64_t now = now_realtime_ns();
-  const SessionId id = writer_->opened(now, {of.options.name, from.peer, from.local, from.syn});
+  const SessionId id = writer_->opened(now, {of.options.name, from.peer, from.local, from.syn, of.options.protocol});
   std::optional<SessionId> parent;
   if (of.linked_to) parent = common_.kin->parent(*of.linked_to, from.peer, now_monotonic_ns());
   if (parent || arrival.balancer.port != 0) writer_->origin(id, now, {parent.value_or(SessionId{}), arrival.balancer});
@@ -95,17 +95,20 @@ Bait* Shard::bait_of(const Slot& slot) {
 }
 
 Result<Fd> Shard::connect_from(const Slot& slot, uint16_t port) {
+  const bool udp = service(slot.service).options.protocol == Protocol::udp;
   if (!service(slot.service).options.source_kept || slot.peer.is_v4() != slot.to.is_v4())
-    return io::connect_tcp(slot.to, port);
+    return udp ? io::connect_udp(slot.to, port) : io::connect_tcp(slot.to, port);
   Endpoint source = slot.peer;
   source.port = port;
-  return io::connect_tcp_as(source, slot.to);
+  return udp ? io::connect_udp_as(source, slot.to) : io::connect_tcp_as(source, slot.to);
 }
 
 // A leg from a port that no former session could still be taken for. EAGAIN: none is free now.
 Result<Fd> Shard::connect_from_free_port(Slot& slot) {
   Bait* bait = bait_of(slot);
-  if (bait == nullptr) return connect_from(slot, 0);
+  // The monitor is told of no datagrams: what its ports may still mean is nothing to them.
+  const bool udp = service(slot.service).options.protocol == Protocol::udp;
+  if (bait == nullptr || (udp && !bait->chooses_ports())) return connect_from(slot, 0);
   for (int i = 0; i < kPortTries; ++i) {
     std::optional<uint16_t> port;
     if (bait->chooses_ports()) {
@@ -128,9 +131,7 @@ bool Shard::try_another(uint32_t index, int error) {
   if (of.baits.size() == 1) return false;
   const int64_t now = now_monotonic_ns();
   const Endpoint failed = slot.to;
-  if ((*of.route)->failed(slot.upstream, now))
-    log::warning("service {}: {} is left out: {}; it is asked again every {} ms", of.options.name, to_string(failed),
-                 std::strerror(error), options().bait_retry_ms);
+  bait_failed(slot, error);
   const auto another = (*of.route)->another(slot.peer, slot.upstream, now);
   if (!another || ++slot.tried >= of.baits.size()) return false;
   if (Bait* bait = bait_of(slot); bait != nullptr && slot.leg_announced) bait->leg_closed(slot.id, false);
@@ -142,6 +143,14 @@ bool Shard::try_another(uint32_t index, int error) {
   deadlines_.set(index, deadline_of(slot));
   connect(index);
   return true;
+}
+
+// Its service refused, or could not be reached: where there is another it is left out for a while.
+void Shard::bait_failed(const Slot& slot, int error) {
+  const Service& of = service(slot.service);
+  if (of.baits.size() > 1 && (*of.route)->failed(slot.upstream, now_monotonic_ns()))
+    log::warning("service {}: {} is left out: {}; it is asked again every {} ms", of.options.name, to_string(slot.to),
+                 std::strerror(error), options().bait_retry_ms);
 }
 
 void Shard::bait_answered(const Slot& slot) {

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "harness/hosts.h"
 #include "harness/rig.h"
+#include "model/socket_address.h"
 
 namespace skep::harness {
 namespace {
@@ -20,7 +21,8 @@ using archive::SessionSummary;
 constexpr char kServices[] =
     "  - {name: any, listen: [\"0.0.0.0:90\", \"[::]:90\"], address: 10.99.0.3:9000}\n"
     "  - {name: redirected, listen: [\"0.0.0.0:91\", \"[::]:91\"], address: 10.99.0.3:9000, transparent: true}\n"
-    "  - {name: as-client, listen: [\"0.0.0.0:92\"], address: 10.99.0.3:9000, source: transparent}\n";
+    "  - {name: as-client, listen: [\"0.0.0.0:92\"], address: 10.99.0.3:9000, source: transparent}\n"
+    "  - {name: datagrams, protocol: udp, listen: [\"0.0.0.0:92\"], address: 10.99.0.3:9000, source: transparent}\n";
 constexpr size_t kAddresses = 300;
 
 class TransparentTest : public testing::Test {
@@ -154,10 +156,32 @@ TEST_F(TransparentTest, WhatTproxyBringsComesInWithTheAddressAndPortThatWereSpok
 constexpr char kAnswers[] = R"(table inet skep {
   chain answers {
     type filter hook prerouting priority mangle; policy accept;
-    iifname "skia" meta l4proto tcp socket transparent 1 meta mark set 1 accept
+    iifname "skia" meta l4proto { tcp, udp } socket transparent 1 meta mark set 1 accept
   }
 }
 )";
+
+TEST_F(TransparentTest, OfDatagramsTheBaitSeesTheAttackersAddressToo) {
+  std::string why;
+  if (!set_rules(kAnswers, why)) GTEST_SKIP() << why;
+  take_marked();
+  run(rig_->network().honeypot(), {"ip", "route", "add", "10.99.1.0/24", "via", "10.99.0.2"});
+  auto bait = socket_in(rig_->network().honeypot(), AF_INET, SOCK_DGRAM, 0);
+  auto client = socket_in(rig_->network().attacker(), AF_INET, SOCK_DGRAM, 0);
+  ASSERT_TRUE(bait && client);
+  const SocketAddress at = to_socket_address(*parse_endpoint("10.99.0.3:9000"));
+  const SocketAddress entrance = to_socket_address(*parse_endpoint("10.99.1.2:92"));
+  ASSERT_EQ(::bind(bait->get(), at.get(), at.bytes), 0);
+  ASSERT_EQ(::connect(client->get(), entrance.get(), entrance.bytes), 0);
+  send_text(*client, "question");
+  char room[16];
+  sockaddr_storage from{};
+  socklen_t bytes = sizeof from;
+  ASSERT_EQ(::recvfrom(bait->get(), room, sizeof room, 0, reinterpret_cast<sockaddr*>(&from), &bytes), 8);
+  EXPECT_EQ(address_text(to_endpoint(from)), "10.99.1.1");
+  ASSERT_EQ(::sendto(bait->get(), "answer", 6, 0, reinterpret_cast<sockaddr*>(&from), bytes), 6);
+  EXPECT_EQ(receive_all(*client, 6).text, "answer");
+}
 
 TEST_F(TransparentTest, TheBaitSeesTheAttackersAddressAndTheProxyKeepsOneCapability) {
   std::string why;
