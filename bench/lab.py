@@ -101,6 +101,15 @@ def listens(port):
     return any(wanted in line for line in pathlib.Path("/proc/self/net/tcp").read_text().splitlines())
 
 
+def busiest_thread_s(pid, name):
+    """CPU time of that one of a process's threads so named that has taken most of it."""
+    spent = [int((thread / "schedstat").read_text().split()[0]) / 1e9
+             for thread in pathlib.Path(f"/proc/{pid}/task").iterdir() if (thread / "comm").read_text().startswith(name)]
+    if not spent:
+        raise Failed(f"process {pid} has no thread named {name}")
+    return max(spent)
+
+
 def cpu_s(pid):
     """CPU time of all threads of a process, as the scheduler counts it."""
     threads = pathlib.Path(f"/proc/{pid}/task").iterdir()

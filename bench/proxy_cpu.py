@@ -14,7 +14,7 @@ import shutil
 import time
 
 import observers
-from lab import Failed, Goal, await_that, cpu_s, listens, run
+from lab import Failed, Goal, await_that, busiest_thread_s, cpu_s, listens, run
 
 BACKEND, FRONT = 8001, 8002
 REST_S = 0.25
@@ -115,9 +115,9 @@ def dumpcap(lab):
 
 
 @contextlib.contextmanager
-def skep(lab):
+def skep(lab, shards=1):
     archive = lab.path / "archive"
-    config = lab.write("proxy.yaml", f"archive: {archive}\nkeys: {lab.path}\nsessions_max: 20000\n{SKEP}")
+    config = lab.write("proxy.yaml", f"archive: {archive}\nkeys: {lab.path}\nsessions_max: 20000\nshards: {shards}\n{SKEP}")
     try:
         with lab.started(["skep-proxy", "--config", config], lambda said: "\nready\n" in "\n" + said) as process:
             yield [process]
@@ -181,6 +181,29 @@ class Short(Load):
     PROXIES = tuple(PROXIES)
     GOALS = [cpu_goal("proxy-short", 0.85, "us of CPU a connection"),
              cpu_goal("proxy-short-tcpflow", 0.55, "us of CPU a connection", "haproxy-tcpflow")]
+
+
+class Shards(Load):
+    """How many sessions a second two shards would carry, each on a CPU of its own: as many as the busier one has CPU time for. Here
+    the clients and the backend take the same two CPUs, so that the rate itself says nothing; what a lock or the kernel's share-out
+    costs is in the busier one's CPU time all the same."""
+    WORDS = Short.WORDS
+    PASSED_ON = Short.PASSED_ON
+    PROXIES = {"one shard": 1, "two shards": 2}
+    GOALS = [Goal("proxy-shards", 0.588, "cpu", "us of CPU of the busiest shard a connection", "two shards", "one shard")]
+
+    @classmethod
+    def cases(cls, lab):
+        return {name: lambda shards=shards: cls.measure(lab, lambda lab: skep(lab, shards)) for name, shards in cls.PROXIES.items()}
+
+    @classmethod
+    def results(cls, lab, processes):
+        pid = processes[0].pid
+        before = busiest_thread_s(pid, "shard")
+        load(*cls.WORDS)
+        cpu_at_rest(processes)
+        check_recorded(lab, cls.PASSED_ON)
+        return {"cpu": (busiest_thread_s(pid, "shard") - before) * 1e6 / cls.WORDS[1]}
 
 
 class Reset(Load):

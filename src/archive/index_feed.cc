@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/threads.h"
 
 namespace skep::archive {
 namespace {
@@ -38,6 +39,7 @@ IndexFeed::~IndexFeed() {
 
 void IndexFeed::start() {
   thread_ = std::thread([this] { run(); });
+  name_thread(thread_, "index");
 }
 
 bool IndexFeed::any_early() const {

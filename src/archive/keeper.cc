@@ -8,6 +8,7 @@
 #include "archive/sealing.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/threads.h"
 
 namespace skep::archive {
 namespace {
@@ -30,6 +31,7 @@ Keeper::Keeper(std::string folder, KeeperOptions options)
 
 void Keeper::start() {
   thread_ = std::thread([this] { run(); });
+  name_thread(thread_, "keeper");
 }
 
 Keeper::~Keeper() {

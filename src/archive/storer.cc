@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/threads.h"
 
 namespace skep::archive {
 namespace {
@@ -49,6 +50,7 @@ Storer::Storer(Ring& ring, StorerOptions options)
       tail_block_(static_cast<uint8_t*>(std::aligned_alloc(kBlock, kBlock))) {
   SKEP_CHECK(wake_ && moved_ && tail_block_ != nullptr);
   thread_ = std::thread([this] { run(); });
+  name_thread(thread_, "storer");
 }
 
 Storer::~Storer() {

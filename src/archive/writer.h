@@ -36,6 +36,7 @@ class Writer {
  public:
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
+  unsigned number() const { return number_; }
 
   // Where at most `wanted` bytes may be received before they are given to `data`: always the same memory, which the
   // CPU's cache keeps, and from which they can be sent on; they lie there until the next call. Empty: the disk is

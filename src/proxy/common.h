@@ -14,14 +14,14 @@
 namespace skep::proxy {
 
 struct Common {
-  // `descriptors`: that sessions may have. `seed`: Sources.
-  Common(const formats::ProxyOptions& options, uint64_t descriptors, uint64_t seed)
-      : limits(options, descriptors, seed), buffers(options.buffers_bytes_max), seed(seed) {}
+  // `descriptors`: that sessions may have.
+  Common(const formats::ProxyOptions& options, uint64_t descriptors, uint64_t random)
+      : seed(random), limits(options, descriptors, seed), buffers(options.buffers_bytes_max) {}
 
+  const uint64_t seed;  // of tables whose keys strangers choose
   Guarded<Limits> limits;
   Guarded<Kin> kin;
   Buffers buffers;
-  const uint64_t seed;                        // of tables whose keys strangers choose
   std::atomic<size_t> waiting_for_header{0};  // connections of balancers
   std::atomic<int64_t> descriptors_lacked_ns{0};
   std::vector<std::unique_ptr<Bait>> baits;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "base/threads.h"
 
 namespace skep::proxy {
 namespace {
@@ -19,6 +20,7 @@ ControlLink::ControlLink(const Endpoint& monitor, wire::TlsContext tls, int64_t 
 void ControlLink::start(Turn turn) {
   turn_ = std::move(turn);
   thread_ = std::thread([this] { run(); });
+  name_thread(thread_, "link");
 }
 
 void ControlLink::stop() {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/threads.h"
 
 namespace skep::proxy {
 namespace {
@@ -63,6 +64,7 @@ Status Shard::listen(const std::vector<Listening>& all, std::vector<std::pair<si
 void Shard::start(archive::Writer& writer) {
   writer_ = &writer;
   thread_ = std::thread([this] { run(); });
+  name_thread(thread_, fmt::format("shard {}", writer.number()));
   turned_ns_.wait(0);
 }
 

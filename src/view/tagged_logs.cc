@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/threads.h"
 #include "view/output_file.h"
 #include "view/session_pcapng.h"
 
@@ -60,6 +61,7 @@ TaggedLogs::~TaggedLogs() {
 Status TaggedLogs::start() {
   if (auto made = make_directories(folder_of(folder_), 0750); !made) return made;
   thread_ = std::thread([this] { run(); });
+  name_thread(thread_, "tagged");
   return {};
 }
 
