@@ -56,7 +56,7 @@ class Shard {
   // Once it is over: what it is told since is dealt with here.
   void settle();
 
-  // Errands, on its thread.
+  // Errands, on its thread (shard_mail.cc).
   using Fresh = std::shared_ptr<std::vector<std::pair<size_t, Fd>>>;
   Status take_settings(std::shared_ptr<const Settings> settings, const std::vector<Listening>& all, const Fresh& fresh);
   // No new session; those that live end by themselves, or then.
