@@ -4,19 +4,24 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <random>
 #include <thread>
 
+#include "base/file.h"
 #include "harness/hosts.h"
 #include "harness/rig.h"
 
 namespace skep::harness {
 namespace {
 
+using namespace std::string_literals;
+
 constexpr char kListen[] = "10.99.1.2:90";
 constexpr char kBait[] = "10.99.0.3:9000";
+constexpr char kShards[] = "shards: ";
 constexpr int kClients = 6;
 constexpr int kBaitThreads = 24;
 constexpr size_t kTagBytes = 10;
@@ -53,6 +58,7 @@ class CrashTest : public testing::Test {
     if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
     RigOptions options;
     options.services_proxy = fmt::format("  - {{name: bare, listen: [\"{}\"], address: {}}}\n", kListen, kBait);
+    options.proxy_more = kShards + "1"s;
     options.with_bait = false;
     rig_.emplace(options);
     ASSERT_TRUE(rig_->set_up());
@@ -72,6 +78,13 @@ class CrashTest : public testing::Test {
     ::shutdown(listener_.get(), SHUT_RDWR);
     for (std::thread& each : baits_) each.join();
     baits_.clear();
+  }
+  // Of the next life: rings are taken in whether they were more or fewer.
+  void set_shards(size_t shards) {
+    std::string options = *read_file(rig_->file("proxy.yaml"));
+    const size_t at = options.find(kShards) + std::strlen(kShards);
+    options[at] = static_cast<char>('0' + shards);
+    ASSERT_TRUE(write_file(rig_->file("proxy.yaml"), options));
   }
   // Sends back what comes.
   void serve() {
@@ -151,6 +164,7 @@ TEST_F(CrashTest, WhateverAnybodyReceivedOfAKilledProxyIsInTheArchive) {
     const size_t until = received_bytes_ + random() % kKillWithinBytes;
     ASSERT_TRUE(eventually([&] { return received_bytes_ >= until; }, 60'000)) << "the traffic goes on";
     ASSERT_TRUE(rig_->kill_proxy());
+    set_shards(1 + random() % 4);
     const auto restarted = rig_->start_proxy();
     ASSERT_TRUE(restarted) << restarted.error().message;
   }
