@@ -14,6 +14,8 @@
 namespace skep::archive {
 namespace {
 
+constexpr size_t kEndedMax = 65'536;  // sessions that are remembered after their end, by all writers
+
 Result<Fd> take_lock(const std::string& folder) {
   const std::string path = folder + "/lock";
   Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
@@ -89,7 +91,8 @@ Status Archive::make_writers(uint64_t last_id) {
   for (unsigned number = 0; number < options_.writers; ++number) {
     auto log = SegmentWriter::make(ring_path(folder_, number), each, growing_);
     if (!log) return tl::unexpected<Error>(log.error());
-    writers_.emplace_back(new Writer(number, last_id, std::move(*log), {*feed_, *keeper_}));
+    writers_.emplace_back(
+        new Writer(number, last_id, std::move(*log), {*feed_, *keeper_, kEndedMax / options_.writers}));
   }
   // The first writer's segment at once: where none can begin, that is found here.
   return writers_.front()->log_->begin_segment(now_realtime_ns());

@@ -36,6 +36,7 @@ Writer::Writer(unsigned number, uint64_t last_id, std::unique_ptr<SegmentWriter>
       log_(std::move(log)),
       feed_(shared.feed),
       keeper_(shared.keeper),
+      ended_max_(shared.ended_max),
       last_id_(id_before(last_id, number)) {}
 
 const SessionSummary& Writer::recover(SessionSummary row, int64_t time_ns) {
@@ -148,7 +149,7 @@ bool Writer::crash(SessionId id, int64_t time_ns, const formats::CrashEvent& eve
 bool Writer::closed(SessionId id, int64_t time_ns, const formats::ClosedEvent& event) {
   const bool stored = append_event(id, RecordType::closed, time_ns, event);
   closed_.push_back(id.value);
-  while (closed_.size() > kClosedMax) {
+  while (closed_.size() > ended_max_) {
     const auto oldest = known_.find(closed_.front());
     if (oldest != known_.end() && oldest->second.dirty) break;  // the index has not seen it yet
     if (oldest != known_.end()) {

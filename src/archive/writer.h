@@ -85,12 +85,12 @@ class Writer {
     bool dirty = false;                 // its summary is to go to the index
     DiskStage said = DiskStage::roomy;  // in its log
   };
-  static constexpr size_t kClosedMax = 65536;  // remembered for alerts that come after the end
 
   // What it shares.
   struct Shared {
     IndexFeed& feed;
     const Keeper& keeper;
+    size_t ended_max;  // that each remembers, for alerts that come after a session's end
   };
   // Its ids begin above `last_id`.
   Writer(unsigned number, uint64_t last_id, std::unique_ptr<SegmentWriter> log, const Shared& shared);
@@ -115,6 +115,7 @@ class Writer {
   std::unique_ptr<SegmentWriter> log_;
   IndexFeed& feed_;
   const Keeper& keeper_;
+  const size_t ended_max_;
   uint64_t last_id_;
   uint32_t told_segment_ = 0;  // to the feed
   bool refusing_ = false;      // records cannot be kept
