@@ -37,9 +37,7 @@ ssize_t Stream::send(ByteView bytes) {
 }
 
 bool Stream::send_soon(ByteView bytes) {
-  if (uring_ == nullptr) return false;
-  uring_->send_soon(index_, bytes);
-  return true;
+  return uring_ != nullptr && uring_->send_soon(index_, bytes);
 }
 
 int Stream::send_now() {

@@ -181,10 +181,11 @@ void Uring::watch_room(uint32_t index) {
 }
 
 // With MSG_DONTWAIT it is done or refused as it is submitted: the kernel holds on to nothing.
-void Uring::send_soon(uint32_t index, ByteView bytes) {
+bool Uring::send_soon(uint32_t index, ByteView bytes) {
+  if (!several_) return false;  // one alone gains nothing, and would be told of in a turn of its own
   io_uring_sqe* const sqe = request(Request::send, index);
   ::io_uring_prep_send(sqe, connections_[index].fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  connections_[index].sending = true;
+  return connections_[index].sending = true;
 }
 
 // Its completion is there then, wherever it stands among the others.
@@ -264,6 +265,7 @@ bool Uring::wait(int timeout_ms, std::vector<Event>& events) {
     ++count;
   }
   ::io_uring_cq_advance(&ring_, count);
+  several_ = events.size() > 1;
   return other;
 }
 

@@ -1,7 +1,7 @@
 // Uring: the connections of one loop, read by io_uring. The kernel receives into buffers that all connections share, as
 // soon as something comes and without a call for each; what comes so fast that it fills whole buffers, or is not taken
 // at once, is read by calls from then on, with as much room as its reader has. What is little goes out when the ring is
-// next entered, that of all connections at once. One thread.
+// next entered, that of all connections at once, where several have something in a turn. One thread.
 //
 // What a connection may have lying here is bounded by what the kernel hands over in one turn: kBuffers buffers, of all
 // connections together.
@@ -42,7 +42,7 @@ class Uring {
   bool read_by_calls(uint32_t index) const;
   ssize_t take(uint32_t index, std::span<uint8_t> room);
   void want_writable(uint32_t index);
-  void send_soon(uint32_t index, ByteView bytes);
+  bool send_soon(uint32_t index, ByteView bytes);
   int send_now(uint32_t index);
   void forget(uint32_t index);
 
@@ -102,6 +102,7 @@ class Uring {
 
   io_uring ring_{};
   bool stands_ = false;
+  bool several_ = false;  // connections have something in this turn
   bool enabled_ = false;
   io_uring_buf_ring* offered_ = nullptr;  // to the kernel
   size_t offered_bytes_ = 0;

@@ -203,6 +203,7 @@ TEST_P(RelayTest, SmallPiecesThatNobodyTakesWaitAndComeInOrder) {
   for (int i = 0; i < 1000 && relay_->session().waiting_for(Side::bait) == 0; ++i) {
     const std::string piece(900, static_cast<char>('a' + i % 26));
     put(attacker_, piece);
+    put(bait_, ".");  // so that both sides have something in a turn
     sent += piece;
     run();
   }
@@ -222,6 +223,7 @@ TEST_P(RelayTest, SmallPiecesThatNobodyTakesWaitAndComeInOrder) {
 TEST_P(RelayTest, WhatIsOnItsWayGoesWithACut) {
   begin();
   put(attacker_, "evidence");
+  put(bait_, "greeting");  // so that both sides have something in a turn
   while (relay_->session().received_from(Side::client) == 0) turn(kQuietMs);
   relay_->end(EndReason::cut);
   EXPECT_EQ(relay_->session().forwarded_to(Side::bait), 8u);
