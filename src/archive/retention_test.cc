@@ -155,7 +155,8 @@ TEST_F(RetentionTest, WhatAnotherWriterBeganLongAgoMakesASegmentNoOlder) {
   const std::vector<uint32_t> numbers = *list_segments(folder_);
   const timespec old[2] = {{0, UTIME_OMIT}, {now_realtime_ns() / 1'000'000'000 - 48 * 3600, 0}};
   for (const uint32_t number : numbers) {
-    if (number > numbers.front()) ASSERT_EQ(::utimensat(AT_FDCWD, segment_path(folder_, number).c_str(), old, 0), 0);
+    if (number == numbers.front()) continue;
+    ASSERT_EQ(::utimensat(AT_FDCWD, segment_path(folder_, number).c_str(), old, 0), 0);
   }
   auto soon = pass();
   soon.now_ns += 23 * kHourNs + kHourNs / 2;

@@ -84,7 +84,12 @@ void Shard::run() {
     const bool held = !held_.empty() || !doors_held_.empty();
     turn(more ? 0 : held ? kHeldMs : kTickMs);
   }
+  say_standing();
   over_ = true;
+}
+
+void Shard::say_standing() {
+  *standing_.hold() = {writer_->health(), live_.size(), counters_.sessions_total};
 }
 
 void Shard::turn(int wait_ms) {
@@ -403,7 +408,7 @@ void Shard::tick(int64_t now) {
   }
   take_headers(now);
   end_overdue(now);
-  *standing_.hold() = {writer_->health(), live_.size(), counters_.sessions_total};
+  say_standing();
 }
 
 int64_t Shard::deadline_of(const Slot& slot) const {

@@ -112,6 +112,7 @@ class Shard {
 
   void run();
   void turn(int wait_ms);
+  void say_standing();
   void take_event(const io::Event& event);
   void take_mail();
   void take_word(SessionId session, const formats::NoteEvent& event);
