@@ -202,8 +202,11 @@ int Uring::send_now(uint32_t index) {
 }
 
 void Uring::submit() {
-  for (int i = 0; i<kSubmitTries&& ::io_uring_sq_ready(&ring_)> 0; ++i) ::io_uring_submit(&ring_);
-  SKEP_CHECK(::io_uring_sq_ready(&ring_) == 0);
+  int tries = 0;
+  while (::io_uring_sq_ready(&ring_) > 0) {
+    SKEP_CHECK(++tries <= kSubmitTries);
+    ::io_uring_submit(&ring_);
+  }
 }
 
 void Uring::await_readable(int fd) {

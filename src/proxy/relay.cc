@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "io/sockets.h"
 
 namespace skep::proxy {
@@ -187,6 +188,7 @@ void Relay::pass_on(Side to, ByteView bytes) {
 
 void Relay::keep(Leg& leg, ByteView bytes) {
   if (bytes.empty()) return;
+  SKEP_CHECK(!leg.sending);  // what is on its way must not move: a side is not read while bytes wait for the other
   const size_t before = leg.waiting.capacity();
   const size_t wanted = leg.waiting.size() + bytes.size();
   // No doubling: what is counted is what is there.
