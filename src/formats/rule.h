@@ -299,7 +299,8 @@ struct Rule {
   PortSet source_ports;
   AddressSet destination;
   PortSet destination_ports;
-  bool both_ways = false;  // <>
+  bool both_ways = false;             // <>
+  std::vector<std::string> services;  // Snort 3: or what the application speaks; none: the ports alone
 
   RuleFlow flow;
   std::vector<RuleOption> options;  // in their order: each relative one means the one before it

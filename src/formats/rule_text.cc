@@ -9,7 +9,7 @@
 namespace skep::formats {
 namespace {
 
-constexpr std::string_view kSpaces = " \t\r\n\v\f";
+constexpr std::string_view kSpaces = " \t\r\n";
 
 bool letter_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -196,7 +196,9 @@ std::vector<LogicalLine> logical_lines(std::string_view text) {
 }
 
 Result<RuleText> split_rule(std::string_view text) {
-  if (text.find('\0') != std::string_view::npos) return fail("a zero byte");
+  const auto control = [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; };
+  if (const auto* const found = std::find_if(text.begin(), text.end(), control); found != text.end())
+    return fail("a control byte, {}", printable(std::string_view(found, 1)));
   const size_t open = text.find('(');
   if (open == std::string_view::npos) return fail("a '(' is missing");
   if (!text.ends_with(')')) return fail("a ')' is missing at its end");

@@ -50,58 +50,58 @@ TEST(RuleTextTest, HeadAndOptions) {
 }
 
 TEST(RuleTextTest, SaysWhatIsDamaged) {
-    struct Row {
-      std::string text;
-      const char* words;
-    };
-    for (const Row& row :
-         {Row{"alert tcp any any", "a '(' is missing"}, Row{"alert tcp (sid:1;", "a ')' is missing"},
-          Row{"alert tcp [1,2 (sid:1;)", "a ']' is missing"}, Row{"alert tcp 1] (sid:1;)", "a ']' without its '['"},
-          Row{"alert tcp (msg:\"a; sid:1;)", "a quote is left open"},
-          Row{"alert tcp (msg:\"a\"; sid:1)", "a ';' is missing behind the last option: sid:1"},
-          Row{"alert tcp (ms g:\"a\";)", "'ms g:\"a\"' is no option"}, Row{"alert tcp (:1;)", "':1' is no option"},
-          Row{std::string("alert tcp (a\0b;)", 16), "a zero byte"}}) {
-      const auto rule = split_rule(row.text);
-      ASSERT_FALSE(rule) << row.text;
-      EXPECT_THAT(rule.error().message, HasSubstr(row.words)) << row.text;
-    }
-    std::string many = "alert tcp (";
-    for (size_t i = 0; i <= kRuleOptionsMax; ++i) many += "a;";
-    EXPECT_FALSE(split_rule(many + ")"));
+  struct Row {
+    std::string text;
+    const char* words;
+  };
+  for (const Row& row :
+       {Row{"alert tcp any any", "a '(' is missing"}, Row{"alert tcp (sid:1;", "a ')' is missing"},
+        Row{"alert tcp [1,2 (sid:1;)", "a ']' is missing"}, Row{"alert tcp 1] (sid:1;)", "a ']' without its '['"},
+        Row{"alert tcp (msg:\"a; sid:1;)", "a quote is left open"},
+        Row{"alert tcp (msg:\"a\"; sid:1)", "a ';' is missing behind the last option: sid:1"},
+        Row{"alert tcp (ms g:\"a\";)", "'ms g:\"a\"' is no option"}, Row{"alert tcp (:1;)", "':1' is no option"},
+        Row{std::string("alert tcp (a\0b;)", 16), "a control byte"}}) {
+    const auto rule = split_rule(row.text);
+    ASSERT_FALSE(rule) << row.text;
+    EXPECT_THAT(rule.error().message, HasSubstr(row.words)) << row.text;
+  }
+  std::string many = "alert tcp (";
+  for (size_t i = 0; i <= kRuleOptionsMax; ++i) many += "a;";
+  EXPECT_FALSE(split_rule(many + ")"));
 }
 
 TEST(RuleTextTest, PatternBytes) {
-    struct Row {
-      const char* text;
-      std::string bytes;
-    };
-    for (const Row& row : {Row{"abc", "abc"}, Row{"a|41 4a4B|b", "aAJKb"}, Row{R"(\"\;\\\:\|)", "\";\\:|"},
-                           Row{"|00|", std::string(1, '\0')}, Row{"a:b", "a:b"}}) {
-      const auto bytes = pattern_bytes(row.text);
-      ASSERT_TRUE(bytes) << row.text << bytes.error().message;
-      EXPECT_EQ(*bytes, row.bytes) << row.text;
-      EXPECT_EQ(*pattern_bytes(pattern_text(*bytes)), *bytes);
-    }
-    for (const char* text : {"", "||", "a|41", "|4|", "|4 1|", "|4g|", "a\\", "\\n", "\\x41"})
-      EXPECT_FALSE(pattern_bytes(text)) << text;
-    EXPECT_FALSE(pattern_bytes(std::string(kPatternBytesMax + 1, 'a')));
+  struct Row {
+    const char* text;
+    std::string bytes;
+  };
+  for (const Row& row : {Row{"abc", "abc"}, Row{"a|41 4a4B|b", "aAJKb"}, Row{R"(\"\;\\\:\|)", "\";\\:|"},
+                         Row{"|00|", std::string(1, '\0')}, Row{"a:b", "a:b"}}) {
+    const auto bytes = pattern_bytes(row.text);
+    ASSERT_TRUE(bytes) << row.text << bytes.error().message;
+    EXPECT_EQ(*bytes, row.bytes) << row.text;
+    EXPECT_EQ(*pattern_bytes(pattern_text(*bytes)), *bytes);
+  }
+  for (const char* text : {"", "||", "a|41", "|4|", "|4 1|", "|4g|", "a\\", "\\n", "\\x41"})
+    EXPECT_FALSE(pattern_bytes(text)) << text;
+  EXPECT_FALSE(pattern_bytes(std::string(kPatternBytesMax + 1, 'a')));
 }
 
 TEST(RuleTextTest, QuotedTexts) {
-    const auto quoted = split_quoted(R"( ! "a\"b" , nocase, depth 5)");
-    ASSERT_TRUE(quoted);
-    EXPECT_TRUE(quoted->negated);
-    EXPECT_EQ(quoted->inside, R"(a\"b)");
-    EXPECT_EQ(unescaped(quoted->inside), "a\"b");
-    EXPECT_THAT(split_value(quoted->behind), ElementsAre("", "nocase", "depth 5"));
-    for (const char* text : {"", "a", "\"a", "\"a\\\""}) EXPECT_FALSE(split_quoted(text)) << text;
+  const auto quoted = split_quoted(R"( ! "a\"b" , nocase, depth 5)");
+  ASSERT_TRUE(quoted);
+  EXPECT_TRUE(quoted->negated);
+  EXPECT_EQ(quoted->inside, R"(a\"b)");
+  EXPECT_EQ(unescaped(quoted->inside), "a\"b");
+  EXPECT_THAT(split_value(quoted->behind), ElementsAre("", "nocase", "depth 5"));
+  for (const char* text : {"", "a", "\"a", "\"a\\\""}) EXPECT_FALSE(split_quoted(text)) << text;
 }
 
 TEST(RuleTextTest, Numbers) {
-    EXPECT_EQ(*rule_number("0x10", 0, 100), 16);
-    EXPECT_EQ(*rule_number("-3", -5, 5), -3);
-    for (const char* text : {"", "-", "1a", "0x", "-1", "101", "99999999999999999999", "--1"})
-      EXPECT_FALSE(rule_number(text, 0, 100)) << text;
+  EXPECT_EQ(*rule_number("0x10", 0, 100), 16);
+  EXPECT_EQ(*rule_number("-3", -5, 5), -3);
+  for (const char* text : {"", "-", "1a", "0x", "-1", "101", "99999999999999999999", "--1"})
+    EXPECT_FALSE(rule_number(text, 0, 100)) << text;
 }
 
 }  // namespace
