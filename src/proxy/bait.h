@@ -29,7 +29,7 @@ struct LiveLeg {
   bool joined = true;  // false: its port may still mean an earlier session, so that nothing may be said of it
 };
 
-// The way from the proxy to all baits.
+// What holds for all baits.
 struct BaitSettings {
   uint16_t first_port = 0;  // 0-0: the kernel chooses
   uint16_t last_port = 0;
