@@ -239,7 +239,7 @@ void Bait::gone(const std::string& why) {
 void Bait::heartbeat(int64_t now_ns) {
   last_heartbeat_ns_ = now_ns;
   if (!connected_) return;
-  if (post_.passed(mark_)) {
+  if (post_.passed(mark_) && join_.waiting() == 0) {
     alerts_recorded_ = std::exchange(alerts_marked_, alerts_taken_);
     mark_ = post_.mark();
   }

@@ -74,6 +74,8 @@ class Join {
   };
   const Counters& counters() const { return counters_; }
   size_t bindings() const { return bound_.size(); }
+  // Alerts whose session is not known yet.
+  size_t waiting() const { return waiting_.size(); }
 
  private:
   struct Stranger {

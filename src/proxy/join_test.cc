@@ -45,8 +45,10 @@ TEST(JoinTest, FlowFirstThenAnnouncement) {
 TEST(JoinTest, AnAlertThatIsFirstOfAllWaitsForItsSession) {
   Join join;
   EXPECT_TRUE(join.alert(claim_of(7, 40000), 0).empty());
+  EXPECT_EQ(join.waiting(), 1u);
   EXPECT_EQ(join.session_opened(kA, tuple_of(40000), 0), 7u) << "its tuple stands in for the flow's announcement";
   const auto ready = join.take_ready(1);
+  EXPECT_EQ(join.waiting(), 0u);
   ASSERT_EQ(ready.size(), 1u);
   EXPECT_EQ(ready[0].session, kA);
 }
