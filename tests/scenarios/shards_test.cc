@@ -148,7 +148,8 @@ TEST_F(ShardsTest, OptionsAreReadByAllOfThem) {
   std::string text = *read_file(rig_->file("proxy.yaml"));
   const size_t at = text.find("  - {name: child");
   ASSERT_NE(at, std::string::npos);
-  text.replace(at, text.find('\n', at) - at, "  - {name: other, listen: [\"10.99.1.2:1092\"], address: 10.99.0.3:9001}");
+  text.replace(at, text.find('\n', at) - at,
+               "  - {name: other, listen: [\"10.99.1.2:1092\"], address: 10.99.0.3:9001}");
   std::ofstream(rig_->file("proxy.yaml")) << text;
   const auto said = skep({"reload"});
   ASSERT_EQ(said.code, 0) << said.text << *read_file(rig_->file("skep.err"));
