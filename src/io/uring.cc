@@ -125,12 +125,14 @@ uint64_t Uring::user_data_of(Request kind, uint32_t index) {
 io_uring_sqe* Uring::request(Request kind, uint32_t index) {
   io_uring_sqe* sqe = ::io_uring_get_sqe(&ring_);
   if (sqe == nullptr) {
-    ::io_uring_submit(&ring_);
+    submit();
     sqe = ::io_uring_get_sqe(&ring_);
   }
   SKEP_CHECK(sqe != nullptr);
   sqe->user_data = user_data_of(kind, index);
-  if (kind != Request::other && kind != Request::cancel) ++connections_[index].pending;
+  if (kind == Request::other || kind == Request::cancel) return sqe;
+  ++connections_[index].pending;
+  connections_[index].asked = turn_;
   return sqe;
 }
 
@@ -201,12 +203,20 @@ int Uring::send_now(uint32_t index) {
   return -EAGAIN;  // among those that found no place, and is told later
 }
 
+// By whoever submits first: from then on the ring is that thread's alone.
+void Uring::enable() {
+  if (std::exchange(enabled_, true)) return;
+  ::io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+}
+
 void Uring::submit() {
+  enable();
   int tries = 0;
   while (::io_uring_sq_ready(&ring_) > 0) {
     SKEP_CHECK(++tries <= kSubmitTries);
     ::io_uring_submit(&ring_);
   }
+  ++turn_;
 }
 
 void Uring::await_readable(int fd) {
@@ -229,7 +239,9 @@ void Uring::read_by_calls_soon(uint32_t index) {
 // The kernel holds the socket open as long as a request on it stands.
 void Uring::forget(uint32_t index) {
   Connection& connection = connections_[index];
-  if (connection.sending) submit();  // before the socket and the bytes go
+  // What was asked in this turn names the socket by its number, which is another's as soon as this one is closed: it
+  // would be done to that one. Nor may the bytes go before they are sent.
+  if (connection.asked == turn_) submit();
   for (const Piece& piece : connection.pieces) give_back(piece.buffer);
   connection.pieces.clear();
   connection.kept.reset();
@@ -255,10 +267,9 @@ bool Uring::wait(int timeout_ms, std::vector<Event>& events) {
   if (!events.empty()) timeout_ms = 0;
   __kernel_timespec timeout{timeout_ms / 1000, timeout_ms % 1000 * 1'000'000LL};
   io_uring_cqe* first = nullptr;
-  // By whoever waits first: from then on the ring is that thread's alone.
-  if (!std::exchange(enabled_, true))
-    ::io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+  enable();
   ::io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr);
+  if (::io_uring_sq_ready(&ring_) == 0) ++turn_;
   unsigned head = 0;
   unsigned count = 0;
   bool other = false;

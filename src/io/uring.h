@@ -64,6 +64,7 @@ class Uring {
     Token token = 0;
     int fd = -1;
     int error = 0;         // of Reading::over
+    uint64_t asked = 0;    // the turn in which something was asked for it last
     uint16_t pending = 0;  // requests of the kernel's that have not ended
     Reading reading = Reading::not_yet;
     bool free = true;
@@ -86,6 +87,7 @@ class Uring {
   void watch(uint32_t index);
   void watch_room(uint32_t index);
   void cancel(Request kind, uint32_t index);
+  void enable();
   void submit();
   void read_by_calls_soon(uint32_t index);
   void give_back(uint16_t buffer);
@@ -104,6 +106,7 @@ class Uring {
   bool stands_ = false;
   bool several_ = false;  // connections have something in this turn
   bool enabled_ = false;
+  uint64_t turn_ = 1;                     // what is asked in it has not been submitted yet
   io_uring_buf_ring* offered_ = nullptr;  // to the kernel
   size_t offered_bytes_ = 0;
   std::unique_ptr<uint8_t[]> buffers_;
