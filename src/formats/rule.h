@@ -48,6 +48,11 @@ struct RuleSet {
   bool contains(const Value& value) const {
     return inside(value) != negated;
   }
+  size_t size() const {
+    size_t all = 1;
+    for (const RuleSet& member : members) all += member.size();
+    return all;
+  }
   bool any() const { return !negated && !range && members.empty(); }
   bool operator==(const RuleSet&) const = default;
 
@@ -150,9 +155,9 @@ struct Content {
   bool nocase = false;
   bool starts_with = false;
   bool ends_with = false;
-  bool fast_pattern = false;         // the one to look for first; no part of the meaning
-  std::optional<RuleNumber> offset;  // from the buffer's start
-  std::optional<RuleNumber> depth;
+  bool fast_pattern = false;           // the one to look for first; no part of the meaning
+  std::optional<RuleNumber> offset;    // from the buffer's start
+  std::optional<RuleNumber> depth;     // bytes from the offset on
   std::optional<RuleNumber> distance;  // from the end of the match before
   std::optional<RuleNumber> within;
   bool operator==(const Content&) const = default;

@@ -7,7 +7,6 @@
 namespace skep::formats {
 namespace {
 
-constexpr int64_t kOffsetMax = 65535;
 constexpr int64_t kNumberBytesMax = 8;    // binary
 constexpr int64_t kNumberDigitsMax = 23;  // in digits: the longest octal of 64 bits
 
@@ -50,42 +49,37 @@ Status read_words(const std::vector<std::string_view>& parts, size_t from, ByteN
     auto known = number_word(key, rest, number);
     if (known && !*known) known = other(key, rest);
     if (!known) return tl::unexpected<Error>(known.error());
-    if (!*known) return fail("'{}' is not understood", printable(parts[i].substr(0, 40)));
+    if (!*known) return not_understood(parts[i]);
   }
   return check_number(number, string_said);
 }
 
-Status read_place(const RuleReader& reader, std::string_view bytes, std::string_view offset, ByteNumber& number) {
-  const auto count = rule_number(bytes, 0, kNumberDigitsMax);
-  if (!count) return tl::unexpected<Error>(count.error());
-  const auto from = reader.number(offset, -kOffsetMax, kOffsetMax);
-  if (!from) return tl::unexpected<Error>(from.error());
-  number.bytes = *count;
-  number.offset = *from;
+// A word that is known, and what came of reading it.
+Result<bool> known(const Status& read) {
+  if (!read) return tl::unexpected<Error>(read.error());
+  return true;
+}
+
+Result<bool> no_other(std::string_view, std::string_view) {
+  return false;
+}
+
+Status take_operand(const RuleReader& reader, std::string_view text, int64_t least, int64_t most, RuleNumber& out) {
+  auto value = reader.number(text, least, most);
+  if (!value) return tl::unexpected<Error>(value.error());
+  out = std::move(*value);
   return {};
 }
 
-template <typename T>
-Result<bool> take_number(std::string_view rest, int64_t least, int64_t most, T& out) {
-  const auto value = rule_number(rest, least, most);
-  if (!value) return tl::unexpected<Error>(value.error());
-  out = static_cast<T>(*value);
-  return true;
-}
-
-Result<bool> take_operand(const RuleReader& reader, std::string_view rest, int64_t least, RuleNumber& out) {
-  auto value = reader.number(rest, least, UINT32_MAX);
-  if (!value) return tl::unexpected<Error>(value.error());
-  out = std::move(*value);
-  return true;
+Status read_place(const RuleReader& reader, std::string_view bytes, std::string_view offset, ByteNumber& number) {
+  if (Status count = take_number(bytes, 0, kNumberDigitsMax, number.bytes); !count) return count;
+  return take_operand(reader, offset, -kRuleOffsetMax, kRuleOffsetMax, number.offset);
 }
 
 Status at_least_one_byte(const ByteNumber& number) {
   if (number.bytes == 0) return fail("a number of no bytes");
   return {};
 }
-
-}  // namespace
 
 Status read_byte_test(RuleReader& reader, const std::string& value) {
   const auto parts = split_value(value);
@@ -102,10 +96,8 @@ Status read_byte_test(RuleReader& reader, const std::string& value) {
   if (std::find(kComparisons.begin(), kComparisons.end(), comparison) == kComparisons.end())
     return fail("'{}' is no comparison (< > = <= >= & ^)", printable(parts[1].substr(0, 40)));
   test.comparison = comparison;
-  if (const auto taken = take_operand(reader, parts[2], 0, test.value); !taken)
-    return tl::unexpected<Error>(taken.error());
-  const Status words =
-      read_words(parts, 4, test.number, [](std::string_view, std::string_view) { return Result<bool>(false); });
+  if (const Status taken = take_operand(reader, parts[2], 0, UINT32_MAX, test.value); !taken) return taken;
+  const Status words = read_words(parts, 4, test.number, no_other);
   if (!words) return words;
   if (const Status some = at_least_one_byte(test.number); !some) return some;
   test.where = reader.where(test.number.relative);
@@ -120,13 +112,9 @@ Status read_byte_jump(RuleReader& reader, const std::string& value) {
   if (const Status place = read_place(reader, parts[0], parts[1], jump.number); !place) return place;
   const Status words =
       read_words(parts, 2, jump.number, [&](std::string_view key, std::string_view rest) -> Result<bool> {
-        if (key == "multiplier") return take_number(rest, 1, 65535, jump.multiplier);
-        if (key == "post_offset") {
-          auto post = reader.number(rest, -kOffsetMax, kOffsetMax);
-          if (!post) return tl::unexpected<Error>(post.error());
-          jump.post_offset = std::move(*post);
-          return true;
-        }
+        if (key == "multiplier") return known(take_number(rest, 1, 65535, jump.multiplier));
+        if (key == "post_offset")
+          return known(take_operand(reader, rest, -kRuleOffsetMax, kRuleOffsetMax, jump.post_offset));
         if (!rest.empty()) return false;
         if (key == "align") return jump.align = true;
         if (key == "from_beginning") return jump.from = ByteJump::From::beginning, true;
@@ -147,10 +135,10 @@ Status read_byte_extract(RuleReader& reader, const std::string& value) {
   extract.name = parts[2];
   const Status words =
       read_words(parts, 3, extract.number, [&](std::string_view key, std::string_view rest) -> Result<bool> {
-        if (key == "multiplier") return take_number(rest, 1, 65535, extract.multiplier);
+        if (key == "multiplier") return known(take_number(rest, 1, 65535, extract.multiplier));
         if (key != "align") return false;
         if (rest != "2" && rest != "4") return fail("align {}: wants 2 or 4", printable(rest.substr(0, 40)));
-        return take_number(rest, 2, 4, extract.align);
+        return known(take_number(rest, 2, 4, extract.align));
       });
   if (!words) return words;
   if (const Status some = at_least_one_byte(extract.number); !some) return some;
@@ -160,53 +148,40 @@ Status read_byte_extract(RuleReader& reader, const std::string& value) {
   return {};
 }
 
+// What byte_math has as "key value", and the others by place or not at all.
+Result<bool> math_word(const RuleReader& reader, std::string_view key, std::string_view rest, ByteMath& math) {
+  if (key == "bytes") return known(take_number(rest, 1, kNumberDigitsMax, math.number.bytes));
+  if (key == "offset") return known(take_operand(reader, rest, -kRuleOffsetMax, kRuleOffsetMax, math.number.offset));
+  if (key == "rvalue") return known(take_operand(reader, rest, 0, UINT32_MAX, math.value));
+  if (key == "oper") return math.operation = rest, true;
+  if (key == "result") return math.name = rest, true;
+  if (key == "endian" && (rest == "big" || rest == "little")) return math.number.little_endian = rest == "little", true;
+  if (key == "string" && (rest == "hex" || rest == "dec" || rest == "oct"))
+    return math.number.text_base = rest == "hex" ? 16 : rest == "dec" ? 10 : 8, true;
+  return false;
+}
+
 // "bytes 4, offset 0, oper +, rvalue 3, result name": each with its key, in any order.
 Status read_byte_math(RuleReader& reader, const std::string& value) {
   ByteMath math;
-  bool base_said = false;
-  bool value_said = false;
-  const auto parts = split_value(value);
-  std::vector<std::string_view> shared;  // what all four options have
-  for (const std::string_view part : parts) {
+  math.value.value = -1;  // no operand can be that
+  bool string_said = false;
+  for (const std::string_view part : split_value(value)) {
     const auto [key, rest] = key_and_rest(part);
-    Result<bool> taken = true;
-    if (key == "bytes")
-      taken = take_number(rest, 1, kNumberDigitsMax, math.number.bytes);
-    else if (key == "offset") {
-      auto offset = reader.number(rest, -kOffsetMax, kOffsetMax);
-      if (!offset) return tl::unexpected<Error>(offset.error());
-      math.number.offset = std::move(*offset);
-    } else if (key == "oper")
-      math.operation = rest;
-    else if (key == "rvalue") {
-      value_said = true;
-      taken = take_operand(reader, rest, 0, math.value);
-    } else if (key == "result")
-      math.name = rest;
-    else if (key == "endian") {
-      if (rest != "big" && rest != "little")
-        return fail("'endian {}' is not understood", printable(rest.substr(0, 40)));
-      math.number.little_endian = rest == "little";
-    } else if (key == "string" && !rest.empty()) {
-      if (rest != "hex" && rest != "dec" && rest != "oct")
-        return fail("'string {}' is not understood", printable(rest.substr(0, 40)));
-      math.number.text_base = rest == "hex" ? 16 : rest == "dec" ? 10 : 8;
-      base_said = true;
-    } else
-      shared.push_back(part);
-    if (!taken) return tl::unexpected<Error>(taken.error());
+    string_said = string_said || key == "string";
+    auto read = math_word(reader, key, rest, math);
+    if (read && !*read) read = number_word(key, rest, math.number);
+    if (!read) return tl::unexpected<Error>(read.error());
+    if (!*read) return not_understood(part);
   }
-  if (base_said) shared.emplace_back("string");
-  const Status words =
-      read_words(shared, 0, math.number, [](std::string_view, std::string_view) { return Result<bool>(false); });
-  if (!words) return words;
   static constexpr std::array<std::string_view, 6> kOperations = {"+", "-", "*", "/", "<<", ">>"};
   if (std::find(kOperations.begin(), kOperations.end(), math.operation) == kOperations.end())
     return fail("'oper {}' is not understood (+ - * / << >>)", printable(math.operation.substr(0, 40)));
-  if (!value_said) return fail("an rvalue is missing");
-  if (math.operation == "/" && math.value.variable.empty() && math.value.value == 0) return fail("divided by zero");
-  if (const Status some = at_least_one_byte(math.number); !some) return some;
-  if (const Status defined = reader.define(math.name); !defined) return defined;
+  if (math.value.value < 0) return fail("an rvalue is missing");
+  if (math.operation == "/" && math.value == RuleNumber{}) return fail("divided by zero");
+  if (Status number = check_number(math.number, string_said); !number) return number;
+  if (Status some = at_least_one_byte(math.number); !some) return some;
+  if (Status defined = reader.define(math.name); !defined) return defined;
   math.where = reader.where(math.number.relative);
   reader.rule.options.emplace_back(std::move(math));
   return {};
@@ -221,14 +196,12 @@ Status read_isdataat(RuleReader& reader, const std::string& value) {
     data.negated = true;
     at = trim(at.substr(1));
   }
-  auto place = reader.number(at, 0, kOffsetMax);
-  if (!place) return tl::unexpected<Error>(place.error());
-  data.at = std::move(*place);
+  if (Status place = take_operand(reader, at, 0, kRuleOffsetMax, data.at); !place) return place;
   for (size_t i = 1; i < parts.size(); ++i) {
     if (parts[i] == "relative") {
       data.relative = true;
     } else if (parts[i] != "rawbytes") {  // undone is only what telnet's decoder did, and we have none
-      return fail("'{}' is not understood", printable(parts[i].substr(0, 40)));
+      return not_understood(parts[i]);
     }
   }
   data.where = reader.where(data.relative);
@@ -240,22 +213,33 @@ Status read_base64_decode(RuleReader& reader, const std::string& value) {
   Base64Decode decode;
   for (const std::string_view part : split_value(value)) {
     const auto [key, rest] = key_and_rest(part);
-    Result<bool> taken = true;
+    Status taken;
     if (key == "bytes") {
-      taken = take_number(rest, 1, kOffsetMax, decode.bytes);
+      taken = take_number(rest, 1, kRuleOffsetMax, decode.bytes);
     } else if (key == "offset") {
-      taken = take_number(rest, 0, kOffsetMax, decode.offset);
+      taken = take_number(rest, 0, kRuleOffsetMax, decode.offset);
     } else if (key == "relative" && rest.empty()) {
       decode.relative = true;
     } else {
-      return fail("'{}' is not understood", printable(part.substr(0, 40)));
+      return not_understood(part);
     }
-    if (!taken) return tl::unexpected<Error>(taken.error());
+    if (!taken) return taken;
   }
   decode.where = reader.where(decode.relative);
   reader.decoded = true;
   reader.rule.options.emplace_back(std::move(decode));
   return {};
+}
+
+constexpr OptionRow kOptions[] = {
+    {"byte_test", read_byte_test}, {"byte_jump", read_byte_jump}, {"byte_extract", read_byte_extract},
+    {"byte_math", read_byte_math}, {"isdataat", read_isdataat},   {"base64_decode", read_base64_decode},
+};
+
+}  // namespace
+
+std::span<const OptionRow> byte_options() {
+  return kOptions;
 }
 
 }  // namespace skep::formats

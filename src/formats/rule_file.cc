@@ -10,22 +10,27 @@
 namespace skep::formats {
 namespace {
 
-// A line of the file that is a rule by its form.
-struct Candidate {
-  int line = 0;
-  RuleText text;
-  RuleDialect dialect = RuleDialect::unclear;
-};
+// A rule that could be of either dialect is read as most others of its file.
+RuleDialect usual_dialect(const std::vector<LogicalLine>& lines) {
+  long before = 0;
+  for (const LogicalLine& line : lines) {
+    const auto split = split_rule(line.text);
+    if (!split) continue;
+    const RuleDialect dialect = dialect_of(*split);
+    if (dialect == RuleDialect::before) ++before;
+    if (dialect == RuleDialect::behind) --before;
+  }
+  return before > 0 ? RuleDialect::before : RuleDialect::behind;
+}
 
 class FileReader {
  public:
   FileReader(RuleFile& file, RuleVariables& variables) : file_(file), variables_(variables) {}
 
   void read(std::string_view text) {
-    for (const LogicalLine& line : logical_lines(text)) read_line(line);
-    const RuleDialect usual = usual_dialect();
-    for (const Candidate& each : candidates_)
-      read_rule(each, each.dialect == RuleDialect::unclear ? usual : each.dialect);
+    const std::vector<LogicalLine> lines = logical_lines(text);
+    usual_ = usual_dialect(lines);
+    for (const LogicalLine& line : lines) read_line(line);
   }
 
  private:
@@ -36,14 +41,11 @@ class FileReader {
     const std::string_view text = line.text;
     const size_t space = text.find_first_of(" \t");
     const std::string_view first = text.substr(0, space);
-    if (first == "var" || first == "ipvar" || first == "portvar") {
+    if (first == "var" || first == "ipvar" || first == "portvar")
       return define(line.line, trim(space == std::string_view::npos ? "" : text.substr(space)));
-    }
-    auto split = split_rule(text);
+    const auto split = split_rule(text);
     if (!split) return refuse(line.line, 0, split.error().message);
-    if (candidates_.size() >= kRulesMax) return refuse(line.line, 0, fmt::format("more than {} rules", kRulesMax));
-    const RuleDialect dialect = dialect_of(*split);
-    candidates_.push_back({line.line, std::move(*split), dialect});
+    read_rule(line.line, *split);
   }
 
   void define(int line, std::string_view text) {
@@ -55,29 +57,24 @@ class FileReader {
     variables_[std::string(text.substr(0, space))] = value;
   }
 
-  // A rule that could be either is read as most others of its file.
-  RuleDialect usual_dialect() const {
-    long before = 0;
-    for (const Candidate& each : candidates_) {
-      if (each.dialect == RuleDialect::before) ++before;
-      if (each.dialect == RuleDialect::behind) --before;
-    }
-    return before > 0 ? RuleDialect::before : RuleDialect::behind;
-  }
-
-  void read_rule(const Candidate& each, RuleDialect dialect) {
-    const uint32_t sid = sid_of(each.text);
-    if (const std::string_view why = not_applicable(each.text); !why.empty()) {
-      file_.not_applicable.push_back({each.line, sid, std::string(why)});
+  void read_rule(int line, const RuleText& text) {
+    const uint32_t sid = sid_of(text);
+    if (const std::string_view why = not_applicable(text); !why.empty()) {
+      file_.not_applicable.push_back({line, sid, std::string(why)});
       return;
     }
+    const RuleDialect dialect = dialect_of(text);
     Rule rule;
-    if (const Status head = read_head(each.text.head, variables_, rule); !head)
-      return refuse(each.line, sid, head.error().message);
-    if (const Status options = read_options(each.text, dialect, rule); !options)
-      return refuse(each.line, sid, options.error().message);
-    if (!sids_.insert({rule.gid, rule.sid}).second) return refuse(each.line, sid, "sid: a rule before it has the same");
-    file_.rules.push_back({std::move(rule), each.line});
+    if (const Status head = read_head(text.head, variables_, rule); !head)
+      return refuse(line, sid, head.error().message);
+    set_items_ +=
+        rule.source.size() + rule.source_ports.size() + rule.destination.size() + rule.destination_ports.size();
+    if (set_items_ > kFileSetItemsMax)
+      return refuse(line, sid, fmt::format("more than {} addresses and ports in all rules", kFileSetItemsMax));
+    if (const Status options = read_options(text, dialect == RuleDialect::unclear ? usual_ : dialect, rule); !options)
+      return refuse(line, sid, options.error().message);
+    if (!sids_.insert({rule.gid, rule.sid}).second) return refuse(line, sid, "sid: a rule before it has the same");
+    file_.rules.push_back({std::move(rule), line});
   }
 
   static std::string_view not_applicable(const RuleText& text) {
@@ -90,7 +87,8 @@ class FileReader {
 
   RuleFile& file_;
   RuleVariables& variables_;
-  std::vector<Candidate> candidates_;
+  size_t set_items_ = 0;
+  RuleDialect usual_ = RuleDialect::behind;
   std::set<std::pair<uint32_t, uint32_t>> sids_;
 };
 

@@ -14,7 +14,7 @@
 namespace skep::formats {
 
 constexpr size_t kRuleFileBytesMax = 64 << 20;
-constexpr size_t kRulesMax = 200'000;  // of one file
+constexpr size_t kFileSetItemsMax = 1'000'000;  // addresses and ports of all rules of a file, variables resolved
 
 struct LoadedRule {
   Rule rule;

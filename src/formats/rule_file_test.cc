@@ -98,6 +98,8 @@ TEST(RuleOptionsTest, Numbers) {
   EXPECT_EQ(math.name, "r");
   const DataAt data = only<DataAt>("content:\"a\"; isdataat:!10,relative;");
   EXPECT_TRUE(data.negated && data.relative);
+  EXPECT_EQ(only<DataAt>("uricontent:\"a\"; urilen:>5; isdataat:10,relative;").where.buffer, RuleBuffer::http_uri)
+      << "a size is no match";
 }
 
 TEST(RuleOptionsTest, Sizes) {
@@ -167,6 +169,11 @@ TEST(RuleOptionsTest, SaysWhatItDoesNotUnderstand) {
                          Row{"byte_test:9,>,1,0;", "a number of 9 bytes"},
                          Row{"byte_test:4,>,1,0,dce;", "'dce' is not understood"},
                          Row{"byte_test:4,>,1,0,hex;", "no `string`"},
+                         Row{"byte_math:bytes 4,offset 0,oper +,result r; content:\"a\";", "an rvalue is missing"},
+                         Row{"byte_math:bytes 4,offset 0,oper /,rvalue 0,result r;", "divided by zero"},
+                         Row{"byte_math:bytes 4,offset 0,oper ?,rvalue 1,result r;", "'oper ?' is not understood"},
+                         Row{"byte_extract:4,0,4;", "'4' is no name of a number"},
+                         Row{"content:\"a\"; byte_extract:4,0,n; distance:n;", "its number is made behind the content"},
                          Row{"isdataat:5,elsewhere;", "'elsewhere' is not understood"},
                          Row{"content:\"a\"; flow:sideways;", "flow: 'sideways' is not understood"},
                          Row{"content:\"a\"; flowbits:set,a&b;", "'a&b' is no name of a bit"},
@@ -198,6 +205,15 @@ TEST(RuleFileTest, VariablesAreResolved) {
   EXPECT_FALSE(rule.source_ports.contains(uint16_t{1024}));
   EXPECT_TRUE(rule.destination_ports.contains(uint16_t{84}));
   EXPECT_FALSE(rule.destination_ports.contains(uint16_t{85}));
+}
+
+TEST(RuleFileTest, AVariableHoldsForWhatComesAfterIt) {
+  const RuleFile file = parse(
+      "var P 1\nalert tcp any any -> any $P (content:\"a\"; sid:1;)\n"
+      "var P 2\nalert tcp any any -> any $P (content:\"a\"; sid:2;)\n");
+  ASSERT_EQ(file.rules.size(), 2u);
+  EXPECT_TRUE(file.rules[0].rule.destination_ports.contains(uint16_t{1}));
+  EXPECT_TRUE(file.rules[1].rule.destination_ports.contains(uint16_t{2}));
 }
 
 TEST(RuleFileTest, SaysWhichHeadIsDamaged) {
@@ -250,7 +266,7 @@ TEST(RuleFileTest, WhatIsDamagedTakesNothingElseAlong) {
     return out;
   };
   EXPECT_THAT(all(file.refused),
-              ElementsAre("t.rules:3: a '(' is missing", "t.rules:2: sid 2: content: a '|' is left open",
+              ElementsAre("t.rules:2: sid 2: content: a '|' is left open", "t.rules:3: a '(' is missing",
                           "t.rules:4: sid 1: sid: a rule before it has the same", "t.rules:5: it has no sid"));
   EXPECT_THAT(
       all(file.not_applicable),

@@ -20,12 +20,6 @@ std::string_view trimmed(std::string_view text) {
   return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  return out;
-}
-
 // A quote opens a text only where a value, or a part of it, begins; anywhere else it is a byte like any other.
 class QuoteState {
  public:
@@ -54,20 +48,35 @@ bool begins_a_rule(std::string_view line) {
   static constexpr std::array<std::string_view, 8> kActions = {"alert", "log",    "pass",       "drop",
                                                                "block", "reject", "rejectboth", "sdrop"};
   const size_t end = line.find_first_of(kSpaces);
-  return end != std::string_view::npos && std::count(kActions.begin(), kActions.end(), lower(line.substr(0, end))) > 0;
+  return end != std::string_view::npos &&
+         std::count(kActions.begin(), kActions.end(), lower_case(line.substr(0, end))) > 0;
 }
 
-// Whether the rule's parenthesis is open at the end of the text.
-bool unfinished(std::string_view text) {
-  const size_t open = text.find('(');
-  if (open == std::string_view::npos) return true;  // Snort 3 may put it on the next line
-  if (text.ends_with(";)")) return false;
-  QuoteState quotes;
-  for (const char c : text.substr(open + 1)) {
-    if (!quotes.text(c) && c == ';') quotes = {};
-  }
-  return quotes.open() || !text.ends_with(')');
+bool defines_a_variable(std::string_view line) {
+  return line.starts_with("var ") || line.starts_with("ipvar ") || line.starts_with("portvar ");
 }
+
+// Looks for a rule's end in a text that grows, and looks at each byte once.
+class RuleEnd {
+ public:
+  bool reached(std::string_view text) {
+    if (!opened_) {
+      const size_t open = text.find('(', at_);
+      opened_ = open != std::string_view::npos;
+      at_ = opened_ ? open + 1 : text.size();
+      if (!opened_) return false;  // Snort 3 may put it on the next line
+    }
+    for (; at_ < text.size(); ++at_) {
+      if (!quotes_.text(text[at_]) && text[at_] == ';') quotes_ = {};
+    }
+    return text.ends_with(";)") || (text.ends_with(')') && !quotes_.open());
+  }
+
+ private:
+  size_t at_ = 0;
+  bool opened_ = false;
+  QuoteState quotes_;
+};
 
 class LineJoiner {
  public:
@@ -77,6 +86,10 @@ class LineJoiner {
     while (more()) {
       const std::string_view first = trimmed(next());
       if (first.empty() || first[0] == '#') continue;
+      if (lines_.size() >= kRulesMax) {
+        lines_.push_back({number_, {}, fmt::format("more than {} rules: the rest is not read", kRulesMax)});
+        break;
+      }
       LogicalLine line{number_, {}, {}};
       append(line, first);
       if (line.damage.empty() && begins_a_rule(line.text)) join_open(line);
@@ -102,7 +115,7 @@ class LineJoiner {
       if (goes_on) part = trimmed(part.substr(0, part.size() - 1));
       if (line.text.size() + part.size() > kRuleBytesMax) {
         line.damage = fmt::format("a rule of more than {} bytes", kRuleBytesMax);
-      } else {
+      } else if (!part.empty()) {
         if (!line.text.empty()) line.text += ' ';
         line.text += part;
       }
@@ -112,9 +125,10 @@ class LineJoiner {
   }
 
   void join_open(LogicalLine& line) {
-    while (line.damage.empty() && unfinished(line.text)) {
+    RuleEnd end;
+    while (line.damage.empty() && !end.reached(line.text)) {
       const std::string_view following = more() ? trimmed(peek()) : "";
-      if (!more() || begins_a_rule(following)) {
+      if (!more() || begins_a_rule(following) || defines_a_variable(following)) {
         line.damage = "a ')' is missing at its end";
       } else if (next(); !following.empty() && following[0] != '#') {
         append(line, following);
@@ -157,7 +171,7 @@ Status add_option(std::string_view text, std::vector<OptionText>& options) {
     return fail("'{}' is no option", printable(text.substr(0, 40)));
   if (options.size() >= kRuleOptionsMax) return fail("more than {} options", kRuleOptionsMax);
   const std::string_view value = colon == std::string_view::npos ? "" : trimmed(text.substr(colon + 1));
-  options.push_back({lower(name), std::string(value)});
+  options.push_back({lower_case(name), std::string(value)});
   return {};
 }
 
@@ -253,6 +267,12 @@ Result<QuotedText> split_quoted(std::string_view value) {
     }
   }
   return fail("a quote is left open");
+}
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return out;
 }
 
 std::string unescaped(std::string_view inside) {

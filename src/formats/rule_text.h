@@ -12,17 +12,18 @@
 
 namespace skep::formats {
 
+constexpr size_t kRulesMax = 200'000;       // of one text
 constexpr size_t kRuleBytesMax = 64 << 10;  // of one rule, its lines joined
 constexpr size_t kRuleOptionsMax = 512;     // of one rule; the longest seen in public sets has 94
 constexpr size_t kPatternBytesMax = 8192;   // of one content
 constexpr size_t kHeadWordsMax = 16;
 
 // Lines that belong together: by a backslash at the end, or by a rule's parenthesis that is still open (Snort 3).
-// Comments and empty lines are left out.
+// Comments and empty lines are left out. Behind kRulesMax of them stands one that says so.
 struct LogicalLine {
   int line = 0;        // where it begins, from 1
   std::string text;    // cut short where `damage` speaks of its length
-  std::string damage;  // "" or why it is not to be read
+  std::string damage;  // "", or why it is not to be read
 };
 std::vector<LogicalLine> logical_lines(std::string_view text);
 
@@ -59,6 +60,8 @@ std::string unescaped(std::string_view inside);
 Result<std::string> pattern_bytes(std::string_view inside);
 // The other way: what pattern_bytes reads as `bytes`.
 std::string pattern_text(std::string_view bytes);
+
+std::string lower_case(std::string_view text);  // of ASCII
 
 // A whole decimal or 0x number, with a sign where `least` is negative.
 Result<int64_t> rule_number(std::string_view text, int64_t least, int64_t most);

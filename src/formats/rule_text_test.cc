@@ -32,12 +32,26 @@ TEST(RuleLinesTest, ARuleWithoutItsEndSwallowsNoOther) {
                           "3:alert udp !a ')' is missing at its end"));
 }
 
+TEST(RuleLinesTest, NorAVariable) {
+  EXPECT_THAT(
+      texts("alert tcp any (msg:\"a\nvar A 1\nalert tcp a (sid:1;)\\\n\n"),
+      ElementsAre("1:alert tcp any (msg:\"a !a ')' is missing at its end", "2:var A 1", "3:alert tcp a (sid:1;)"));
+}
+
 TEST(RuleLinesTest, ALongRuleIsCutShort) {
   const auto lines =
       logical_lines("alert tcp (content:\"" + std::string(kRuleBytesMax, 'x') + "\";)\nalert udp (sid:1;)");
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_THAT(lines[0].damage, HasSubstr("more than 65536 bytes"));
   EXPECT_EQ(lines[1].text, "alert udp (sid:1;)");
+}
+
+TEST(RuleLinesTest, ThereIsAnEndToThem) {
+  std::string file;
+  for (size_t i = 0; i < kRulesMax + 2; ++i) file += "x\n";
+  const auto lines = logical_lines(file);
+  ASSERT_EQ(lines.size(), kRulesMax + 1);
+  EXPECT_THAT(lines.back().damage, HasSubstr("the rest is not read"));
 }
 
 TEST(RuleTextTest, HeadAndOptions) {

@@ -5,8 +5,7 @@
 #include <limits>
 
 #include "formats/rule_file.h"
-#include "formats/rule_options.h"
-#include "formats/rule_text.h"
+#include "formats/rule_reader.h"
 
 namespace skep::formats {
 namespace {
@@ -95,11 +94,8 @@ void write(const Content& content, std::string& out) {
 
 void write(const Pcre& pcre, std::string& out) {
   out += fmt::format("pcre:{}\"/{}/", pcre.negated ? "!" : "", pcre.pattern);
-  const std::pair<bool, char> flags[] = {{pcre.nocase, 'i'},   {pcre.dot_all, 's'},  {pcre.multi_line, 'm'},
-                                         {pcre.extended, 'x'}, {pcre.anchored, 'A'}, {pcre.dollar_end, 'E'},
-                                         {pcre.ungreedy, 'G'}, {pcre.relative, 'R'}};
-  for (const auto& [set, flag] : flags) {
-    if (set) out += flag;
+  for (const auto& [letter, member] : kPcreFlags) {
+    if (pcre.*member) out += letter;
   }
   out += "\";";
 }
