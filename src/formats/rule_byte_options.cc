@@ -85,7 +85,7 @@ Status read_byte_test(RuleReader& reader, const std::string& value) {
   const auto parts = split_value(value);
   if (parts.size() < 4) return fail("wants bytes, comparison, value and offset");
   ByteTest test;
-  if (const Status place = read_place(reader, parts[0], parts[3], test.number); !place) return place;
+  if (Status place = read_place(reader, parts[0], parts[3], test.number); !place) return place;
   std::string_view comparison = parts[1];
   if (comparison.starts_with('!')) {
     test.negated = true;
@@ -96,10 +96,10 @@ Status read_byte_test(RuleReader& reader, const std::string& value) {
   if (std::find(kComparisons.begin(), kComparisons.end(), comparison) == kComparisons.end())
     return fail("'{}' is no comparison (< > = <= >= & ^)", printable(parts[1].substr(0, 40)));
   test.comparison = comparison;
-  if (const Status taken = take_operand(reader, parts[2], 0, UINT32_MAX, test.value); !taken) return taken;
-  const Status words = read_words(parts, 4, test.number, no_other);
+  if (Status taken = take_operand(reader, parts[2], 0, UINT32_MAX, test.value); !taken) return taken;
+  Status words = read_words(parts, 4, test.number, no_other);
   if (!words) return words;
-  if (const Status some = at_least_one_byte(test.number); !some) return some;
+  if (Status some = at_least_one_byte(test.number); !some) return some;
   test.where = reader.where(test.number.relative);
   reader.rule.options.emplace_back(std::move(test));
   return {};
@@ -109,18 +109,17 @@ Status read_byte_jump(RuleReader& reader, const std::string& value) {
   const auto parts = split_value(value);
   if (parts.size() < 2) return fail("wants bytes and offset");
   ByteJump jump;
-  if (const Status place = read_place(reader, parts[0], parts[1], jump.number); !place) return place;
-  const Status words =
-      read_words(parts, 2, jump.number, [&](std::string_view key, std::string_view rest) -> Result<bool> {
-        if (key == "multiplier") return known(take_number(rest, 1, 65535, jump.multiplier));
-        if (key == "post_offset")
-          return known(take_operand(reader, rest, -kRuleOffsetMax, kRuleOffsetMax, jump.post_offset));
-        if (!rest.empty()) return false;
-        if (key == "align") return jump.align = true;
-        if (key == "from_beginning") return jump.from = ByteJump::From::beginning, true;
-        if (key == "from_end") return jump.from = ByteJump::From::end, true;
-        return false;
-      });
+  if (Status place = read_place(reader, parts[0], parts[1], jump.number); !place) return place;
+  Status words = read_words(parts, 2, jump.number, [&](std::string_view key, std::string_view rest) -> Result<bool> {
+    if (key == "multiplier") return known(take_number(rest, 1, 65535, jump.multiplier));
+    if (key == "post_offset")
+      return known(take_operand(reader, rest, -kRuleOffsetMax, kRuleOffsetMax, jump.post_offset));
+    if (!rest.empty()) return false;
+    if (key == "align") return jump.align = true;
+    if (key == "from_beginning") return jump.from = ByteJump::From::beginning, true;
+    if (key == "from_end") return jump.from = ByteJump::From::end, true;
+    return false;
+  });
   if (!words) return words;
   jump.where = reader.where(jump.number.relative);
   reader.rule.options.emplace_back(std::move(jump));
@@ -131,18 +130,17 @@ Status read_byte_extract(RuleReader& reader, const std::string& value) {
   const auto parts = split_value(value);
   if (parts.size() < 3) return fail("wants bytes, offset and a name");
   ByteExtract extract;
-  if (const Status place = read_place(reader, parts[0], parts[1], extract.number); !place) return place;
+  if (Status place = read_place(reader, parts[0], parts[1], extract.number); !place) return place;
   extract.name = parts[2];
-  const Status words =
-      read_words(parts, 3, extract.number, [&](std::string_view key, std::string_view rest) -> Result<bool> {
-        if (key == "multiplier") return known(take_number(rest, 1, 65535, extract.multiplier));
-        if (key != "align") return false;
-        if (rest != "2" && rest != "4") return fail("align {}: wants 2 or 4", printable(rest.substr(0, 40)));
-        return known(take_number(rest, 2, 4, extract.align));
-      });
+  Status words = read_words(parts, 3, extract.number, [&](std::string_view key, std::string_view rest) -> Result<bool> {
+    if (key == "multiplier") return known(take_number(rest, 1, 65535, extract.multiplier));
+    if (key != "align") return false;
+    if (rest != "2" && rest != "4") return fail("align {}: wants 2 or 4", printable(rest.substr(0, 40)));
+    return known(take_number(rest, 2, 4, extract.align));
+  });
   if (!words) return words;
-  if (const Status some = at_least_one_byte(extract.number); !some) return some;
-  if (const Status defined = reader.define(extract.name); !defined) return defined;
+  if (Status some = at_least_one_byte(extract.number); !some) return some;
+  if (Status defined = reader.define(extract.name); !defined) return defined;
   extract.where = reader.where(extract.number.relative);
   reader.rule.options.emplace_back(std::move(extract));
   return {};

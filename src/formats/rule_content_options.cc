@@ -53,7 +53,7 @@ Status add_content(RuleReader& reader, const std::string& value, const BufferUse
     if (part.empty()) continue;  // what stands before the first comma
     const auto [key, rest] = key_and_rest(part);
     bool known = false;
-    if (const Status modified = modify(reader, content, key, rest, known); !modified)
+    if (Status modified = modify(reader, content, key, rest, known); !modified)
       return fail("{}: {}", key, modified.error().message);
     if (!known) return not_understood(part);
   }
@@ -69,7 +69,7 @@ Status read_content(RuleReader& reader, const std::string& value) {
 }
 
 Status read_uricontent(RuleReader& reader, const std::string& value) {
-  const Status added = add_content(reader, value, {RuleBuffer::http_uri, {}});
+  Status added = add_content(reader, value, {RuleBuffer::http_uri, {}});
   reader.behind_said = true;
   return added;
 }
@@ -115,7 +115,7 @@ Status read_pcre(RuleReader& reader, const std::string& value) {
   if (pcre.pattern.empty()) return fail("an empty expression");
   std::optional<RuleBuffer> named;
   for (const char flag : text.substr(end + 1)) {
-    if (const Status read = pcre_flag(flag, pcre, named); !read) return read;
+    if (Status read = pcre_flag(flag, pcre, named); !read) return read;
   }
   pcre.where = reader.sticky;
   if (named && reader.sticky_said && reader.sticky.buffer != *named)

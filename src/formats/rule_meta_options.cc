@@ -44,8 +44,7 @@ Status read_reference(RuleReader& reader, const std::string& value) {
   const size_t comma = value.find(',');
   if (comma == std::string::npos) return fail("wants system and id");
   std::string id;
-  if (const Status text = read_text(std::string(trim(std::string_view(value).substr(comma + 1))), id); !text)
-    return text;
+  if (Status text = read_text(std::string(trim(std::string_view(value).substr(comma + 1))), id); !text) return text;
   std::string system = lower_case(trim(std::string_view(value).substr(0, comma)));
   if (!a_word(system)) return not_understood(system);
   reader.rule.references.push_back({std::move(system), std::move(id)});
@@ -76,7 +75,7 @@ Status set_direction(RuleFlow& flow, RuleFlow::Direction direction) {
 
 Status read_flow(RuleReader& reader, const std::string& value) {
   for (const std::string_view word : split_value(value)) {
-    if (const Status read = read_flow_word(reader.rule.flow, lower_case(word)); !read) return read;
+    if (Status read = read_flow_word(reader.rule.flow, lower_case(word)); !read) return read;
   }
   return {};
 }
@@ -109,7 +108,7 @@ Status read_flowbits(RuleReader& reader, const std::string& value) {
   if (!deed) return tl::unexpected<Error>(deed.error());
   RuleBit bit;
   bit.deed = *deed;
-  if (const Status names = bit_names(parts[1], bit.names); !names) return names;
+  if (Status names = bit_names(parts[1], bit.names); !names) return names;
   reader.rule.bits.push_back(std::move(bit));
   return {};
 }
@@ -121,7 +120,7 @@ Status read_xbits(RuleReader& reader, const std::string& value) {
   if (!deed) return tl::unexpected<Error>(deed.error());
   RuleBit bit;
   bit.deed = *deed;
-  if (const Status names = bit_names(parts[1], bit.names); !names) return names;
+  if (Status names = bit_names(parts[1], bit.names); !names) return names;
   for (size_t i = 2; i < parts.size(); ++i) {
     const auto [key, rest] = key_and_rest(parts[i]);
     if (key == "track" && rest == "ip_src") {
@@ -131,7 +130,7 @@ Status read_xbits(RuleReader& reader, const std::string& value) {
     } else if (key == "track" && rest == "ip_pair") {
       bit.scope = RuleBit::Scope::pair;
     } else if (key == "expire") {
-      if (const Status expire = take_number(rest, 1, INT32_MAX, bit.expire_s); !expire) return expire;
+      if (Status expire = take_number(rest, 1, INT32_MAX, bit.expire_s); !expire) return expire;
     } else {
       return not_understood(parts[i]);
     }
@@ -172,7 +171,7 @@ Status read_threshold_as(RuleReader& reader, const std::string& value, RuleThres
   out.kind = kind;
   const std::string words = lower_case(value);
   for (const std::string_view part : split_value(words)) {
-    if (const Status read = threshold_part(part, out); !read) return read;
+    if (Status read = threshold_part(part, out); !read) return read;
   }
   reader.rule.threshold = out;
   return {};

@@ -262,7 +262,7 @@ RuleDialect dialect_of(const RuleText& text) {
 Status read_options(const RuleText& text, RuleDialect dialect, Rule& rule) {
   RuleReader reader{.rule = rule, .dialect = dialect};
   for (const OptionText& option : text.options) {
-    if (const Status read = read_option(reader, option); !read)
+    if (Status read = read_option(reader, option); !read)
       return fail("{}: {}", printable(std::string_view(option.name).substr(0, 40)), read.error().message);
   }
   return check_rule(rule);

@@ -224,7 +224,7 @@ Result<RuleText> split_rule(std::string_view text) {
   size_t begin = 0;
   for (size_t i = 0; i < body.size(); ++i) {
     if (quotes.text(body[i]) || body[i] != ';') continue;
-    if (const Status added = add_option(body.substr(begin, i - begin), out.options); !added)
+    if (Status added = add_option(body.substr(begin, i - begin), out.options); !added)
       return tl::unexpected<Error>(added.error());
     begin = i + 1;
     quotes = {};
@@ -290,7 +290,7 @@ Result<std::string> pattern_bytes(std::string_view inside) {
     if (inside[i] == '|') {
       const size_t end = inside.find('|', i + 1);
       if (end == std::string_view::npos) return fail("a '|' is left open");
-      if (const Status hex = append_hex(inside.substr(i + 1, end - i - 1), out); !hex)
+      if (Status hex = append_hex(inside.substr(i + 1, end - i - 1), out); !hex)
         return tl::unexpected<Error>(hex.error());
       i = end;
     } else if (inside[i] == '\\') {
