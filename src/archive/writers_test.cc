@@ -312,9 +312,16 @@ TEST_F(WritersTest, RetentionWaitsForNoIdleWriter) {
   const uint32_t newest = list_segments(folder_)->back();
   free = 3 << 19;  // low are 2 MiB
   ASSERT_TRUE(await(*archive, [&] { return dropped_up_to(folder_) == newest - 1; })) << dropped_up_to(folder_);
-  auto reader = Reader::open(folder_);
-  ASSERT_TRUE(reader);
-  EXPECT_TRUE(await(*archive, [&] { return !*reader->find(oldest.id); })) << "it was harmless";
+  // Its row may stay, where the disk has become tighter meanwhile; its bytes do not.
+  const auto gone = [&] {
+    auto reader = Reader::open(folder_);
+    const auto row = reader->find(oldest.id);
+    if (!row || !*row) return row.has_value();
+    size_t records = 0;
+    const auto read = reader->for_each(**row, {}, [&](const auto&) { ++records; });
+    return read.has_value() && records == 0;
+  };
+  EXPECT_TRUE(await(*archive, gone)) << "it was harmless";
   free = uint64_t{1} << 40;
 }
 
