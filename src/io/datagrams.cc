@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/socket_options.h"
 #include "model/socket_address.h"
 
 namespace skep::io {
@@ -14,10 +15,6 @@ namespace {
 // Asked for; the system's own bounds (net.core.rmem_max, wmem_max) decide.
 constexpr int kBufferBytes = 4 << 20;
 constexpr size_t kControlBytes = 128;
-
-void set_flag(int socket, int level, int name, int value = 1) {
-  ::setsockopt(socket, level, name, &value, sizeof value);
-}
 
 Result<Fd> make(int family) {
   Fd socket(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -95,51 +92,33 @@ size_t put_control(const Path& path, bool v4, cmsghdr* head) {
 }  // namespace
 
 Result<Fd> listen_udp(const Endpoint& where, bool shared) {
-  const SocketAddress address = to_socket_address(where);
-  auto socket = make(address.family());
+  const bool v4 = where.is_v4();
+  auto socket = make(v4 ? AF_INET : AF_INET6);
   if (!socket) return socket;
   const int fd = socket->get();
   if (shared) set_flag(fd, SOL_SOCKET, SO_REUSEPORT);
-  if (address.family() == AF_INET6) {
+  if (v4) {
+    set_flag(fd, IPPROTO_IP, IP_PKTINFO);
+  } else {
     set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
     set_flag(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
-  } else {
-    set_flag(fd, IPPROTO_IP, IP_PKTINFO);
   }
-  if (::bind(fd, address.get(), address.bytes) != 0) {
-    const bool privileged = errno == EACCES && where.port < 1024;
-    auto error = fail_errno("listen on " + to_string(where) + " by UDP");
-    if (privileged) error.value().message += " (ports below 1024 want CAP_NET_BIND_SERVICE)";
-    return error;
-  }
+  if (auto bound = bind_listener(*socket, where, " by UDP"); !bound) return tl::unexpected<Error>(bound.error());
   return socket;
 }
 
 Result<Fd> connect_udp(const Endpoint& to, uint16_t source_port) {
   auto socket = make(to.is_v4() ? AF_INET : AF_INET6);
   if (!socket) return socket;
-  if (source_port != 0) {
-    Endpoint own = to;
-    own.address = {};
-    if (to.is_v4()) own.address[10] = own.address[11] = 0xff;
-    own.port = source_port;
-    const SocketAddress from = to_socket_address(own);
-    if (::bind(socket->get(), from.get(), from.bytes) != 0) return fail_errno("bind the source port");
-  }
+  if (auto bound = bind_source_port(*socket, to, source_port); !bound) return tl::unexpected<Error>(bound.error());
   if (auto connected = connect_to(*socket, to); !connected) return tl::unexpected<Error>(connected.error());
   return socket;
 }
 
 Result<Fd> connect_udp_as(const Endpoint& source, const Endpoint& to) {
-  const SocketAddress from = to_socket_address(source);
-  auto socket = make(from.family());
+  auto socket = make(source.is_v4() ? AF_INET : AF_INET6);
   if (!socket) return socket;
-  const int on = 1;
-  const bool transparent = from.family() == AF_INET6
-                               ? ::setsockopt(socket->get(), SOL_IPV6, IPV6_TRANSPARENT, &on, sizeof on) == 0
-                               : ::setsockopt(socket->get(), SOL_IP, IP_TRANSPARENT, &on, sizeof on) == 0;
-  if (!transparent) return fail_errno("a source that is another's address");
-  if (::bind(socket->get(), from.get(), from.bytes) != 0) return fail_errno("bind " + to_string(source));
+  if (auto bound = bind_as(*socket, source); !bound) return tl::unexpected<Error>(bound.error());
   if (auto connected = connect_to(*socket, to); !connected) return tl::unexpected<Error>(connected.error());
   return socket;
 }

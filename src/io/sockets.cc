@@ -11,22 +11,13 @@
 #include <cstddef>
 
 #include "base/bytes.h"
+#include "io/socket_options.h"
 #include "model/socket_address.h"
 
 namespace skep::io {
 namespace {
 
 constexpr int kBacklog = 4096;
-
-void set_flag(int socket, int level, int name, int value = 1) {
-  ::setsockopt(socket, level, name, &value, sizeof value);
-}
-
-bool set_transparent(int socket, int family) {
-  const int on = 1;
-  return family == AF_INET6 ? ::setsockopt(socket, SOL_IPV6, IPV6_TRANSPARENT, &on, sizeof on) == 0
-                            : ::setsockopt(socket, SOL_IP, IP_TRANSPARENT, &on, sizeof on) == 0;
-}
 
 void set_stream_flags(int socket) {
   set_flag(socket, IPPROTO_TCP, TCP_NODELAY);
@@ -74,12 +65,7 @@ Result<Fd> listen_tcp(const Endpoint& where, const ListenOptions& options) {
   if (address.family() == AF_INET6) set_flag(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY);
   if (options.transparent && !set_transparent(socket.get(), address.family()))
     return fail_errno("listen transparently on " + to_string(where) + " (CAP_NET_ADMIN or CAP_NET_RAW is wanted)");
-  if (::bind(socket.get(), address.get(), address.bytes) != 0) {
-    const bool privileged = errno == EACCES && where.port < 1024;
-    auto error = fail_errno("listen on " + to_string(where));
-    if (privileged) error.value().message += " (ports below 1024 want CAP_NET_BIND_SERVICE)";
-    return error;
-  }
+  if (auto bound = bind_listener(socket, where); !bound) return tl::unexpected<Error>(bound.error());
   set_stream_flags(socket.get());  // every accepted socket inherits them
   set_flag(socket.get(), IPPROTO_TCP, TCP_SAVE_SYN);
   if (::listen(socket.get(), kBacklog) != 0) return fail_errno("listen on " + to_string(where));
@@ -105,15 +91,8 @@ Result<Fd> connect_tcp(const Endpoint& to, uint16_t source_port) {
   Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail_errno("socket");
   set_stream_flags(socket.get());
-  if (source_port != 0) {
-    Endpoint own = to;
-    own.address = {};
-    if (to.is_v4()) own.address[10] = own.address[11] = 0xff;
-    own.port = source_port;
-    const SocketAddress from = to_socket_address(own);
-    set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR);
-    if (::bind(socket.get(), from.get(), from.bytes) != 0) return fail_errno("bind the source port");
-  }
+  if (source_port != 0) set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR);
+  if (auto bound = bind_source_port(socket, to, source_port); !bound) return tl::unexpected<Error>(bound.error());
   if (::connect(socket.get(), address.get(), address.bytes) != 0 && errno != EINPROGRESS)
     return fail_errno("connect to " + to_string(to));
   return socket;
@@ -121,15 +100,13 @@ Result<Fd> connect_tcp(const Endpoint& to, uint16_t source_port) {
 
 Result<Fd> connect_tcp_as(const Endpoint& source, const Endpoint& to) {
   const SocketAddress address = to_socket_address(to);
-  const SocketAddress from = to_socket_address(source);
   Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail_errno("socket");
   set_stream_flags(socket.get());
   set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR);
   // The port is chosen by the 4-tuple, as connect does, not by the address alone.
   if (source.port == 0) set_flag(socket.get(), SOL_IP, IP_BIND_ADDRESS_NO_PORT);
-  if (!set_transparent(socket.get(), address.family())) return fail_errno("a source that is another's address");
-  if (::bind(socket.get(), from.get(), from.bytes) != 0) return fail_errno("bind " + to_string(source));
+  if (auto bound = bind_as(socket, source); !bound) return tl::unexpected<Error>(bound.error());
   if (::connect(socket.get(), address.get(), address.bytes) != 0 && errno != EINPROGRESS)
     return fail_errno("connect to " + to_string(to));
   return socket;
