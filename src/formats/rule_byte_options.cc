@@ -100,8 +100,7 @@ Status read_byte_test(RuleReader& reader, const std::string& value) {
   Status words = read_words(parts, 4, test.number, no_other);
   if (!words) return words;
   if (Status some = at_least_one_byte(test.number); !some) return some;
-  test.where = reader.where(test.number.relative);
-  reader.rule.options.emplace_back(std::move(test));
+  reader.add(test, test.number.relative);
   return {};
 }
 
@@ -121,8 +120,7 @@ Status read_byte_jump(RuleReader& reader, const std::string& value) {
     return false;
   });
   if (!words) return words;
-  jump.where = reader.where(jump.number.relative);
-  reader.rule.options.emplace_back(std::move(jump));
+  reader.add(jump, jump.number.relative);
   return {};
 }
 
@@ -141,8 +139,7 @@ Status read_byte_extract(RuleReader& reader, const std::string& value) {
   if (!words) return words;
   if (Status some = at_least_one_byte(extract.number); !some) return some;
   if (Status defined = reader.define(extract.name); !defined) return defined;
-  extract.where = reader.where(extract.number.relative);
-  reader.rule.options.emplace_back(std::move(extract));
+  reader.add(extract, extract.number.relative);
   return {};
 }
 
@@ -180,8 +177,7 @@ Status read_byte_math(RuleReader& reader, const std::string& value) {
   if (Status number = check_number(math.number, string_said); !number) return number;
   if (Status some = at_least_one_byte(math.number); !some) return some;
   if (Status defined = reader.define(math.name); !defined) return defined;
-  math.where = reader.where(math.number.relative);
-  reader.rule.options.emplace_back(std::move(math));
+  reader.add(math, math.number.relative);
   return {};
 }
 
@@ -202,8 +198,7 @@ Status read_isdataat(RuleReader& reader, const std::string& value) {
       return not_understood(parts[i]);
     }
   }
-  data.where = reader.where(data.relative);
-  reader.rule.options.emplace_back(std::move(data));
+  reader.add(data, data.relative);
   return {};
 }
 
@@ -223,9 +218,8 @@ Status read_base64_decode(RuleReader& reader, const std::string& value) {
     }
     if (!taken) return taken;
   }
-  decode.where = reader.where(decode.relative);
+  reader.add(decode, decode.relative);
   reader.decoded = true;
-  reader.rule.options.emplace_back(std::move(decode));
   return {};
 }
 

@@ -27,6 +27,12 @@ struct RuleReader {
   // A number, or a variable that is known by now.
   Result<RuleNumber> number(std::string_view text, int64_t least, int64_t most) const;
   Status define(const std::string& name);
+  // One more option of the rule. `relative`: it is counted from the match before.
+  template <typename Option>
+  void add(Option option, bool relative) {
+    option.where = where(relative);
+    rule.options.emplace_back(std::move(option));
+  }
 };
 
 struct OptionRow {

@@ -15,11 +15,6 @@ bool letter_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(kSpaces);
-  return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
-}
-
 // A quote opens a text only where a value, or a part of it, begins; anywhere else it is a byte like any other.
 class QuoteState {
  public:
@@ -84,7 +79,7 @@ class LineJoiner {
 
   std::vector<LogicalLine> all() {
     while (more()) {
-      const std::string_view first = trimmed(next());
+      const std::string_view first = trim(next());
       if (first.empty() || first[0] == '#') continue;
       if (lines_.size() >= kRulesMax) {
         lines_.push_back({number_, {}, fmt::format("more than {} rules: the rest is not read", kRulesMax)});
@@ -112,7 +107,7 @@ class LineJoiner {
   void append(LogicalLine& line, std::string_view part) {
     for (;;) {
       const bool goes_on = part.ends_with('\\') && !part.ends_with("\\\\");
-      if (goes_on) part = trimmed(part.substr(0, part.size() - 1));
+      if (goes_on) part = trim(part.substr(0, part.size() - 1));
       if (line.text.size() + part.size() > kRuleBytesMax) {
         line.damage = fmt::format("a rule of more than {} bytes", kRuleBytesMax);
       } else if (!part.empty()) {
@@ -120,14 +115,14 @@ class LineJoiner {
         line.text += part;
       }
       if (!goes_on || !more()) return;
-      part = trimmed(next());
+      part = trim(next());
     }
   }
 
   void join_open(LogicalLine& line) {
     RuleEnd end;
     while (line.damage.empty() && !end.reached(line.text)) {
-      const std::string_view following = more() ? trimmed(peek()) : "";
+      const std::string_view following = more() ? trim(peek()) : "";
       if (!more() || begins_a_rule(following) || defines_a_variable(following)) {
         line.damage = "a ')' is missing at its end";
       } else if (next(); !following.empty() && following[0] != '#') {
@@ -162,15 +157,15 @@ Result<std::vector<std::string>> head_words(std::string_view text) {
 }
 
 Status add_option(std::string_view text, std::vector<OptionText>& options) {
-  text = trimmed(text);
+  text = trim(text);
   if (text.empty()) return {};  // ";;": seen in public sets, and means nothing
   const size_t colon = text.find(':');
-  const std::string_view name = trimmed(text.substr(0, colon));
+  const std::string_view name = trim(text.substr(0, colon));
   const auto of_a_name = [](char c) { return letter_or_digit(c) || c == '_' || c == '.' || c == '-'; };
   if (name.empty() || !std::all_of(name.begin(), name.end(), of_a_name))
     return fail("'{}' is no option", printable(text.substr(0, 40)));
   if (options.size() >= kRuleOptionsMax) return fail("more than {} options", kRuleOptionsMax);
-  const std::string_view value = colon == std::string_view::npos ? "" : trimmed(text.substr(colon + 1));
+  const std::string_view value = colon == std::string_view::npos ? "" : trim(text.substr(colon + 1));
   options.push_back({lower_case(name), std::string(value)});
   return {};
 }
@@ -229,32 +224,32 @@ Result<RuleText> split_rule(std::string_view text) {
     begin = i + 1;
     quotes = {};
   }
-  if (quotes.open()) return fail("a quote is left open: {}", printable(trimmed(body.substr(begin)).substr(0, 40)));
-  if (!trimmed(body.substr(begin)).empty())
-    return fail("a ';' is missing behind the last option: {}", printable(trimmed(body.substr(begin)).substr(0, 40)));
+  if (quotes.open()) return fail("a quote is left open: {}", printable(trim(body.substr(begin)).substr(0, 40)));
+  if (!trim(body.substr(begin)).empty())
+    return fail("a ';' is missing behind the last option: {}", printable(trim(body.substr(begin)).substr(0, 40)));
   return out;
 }
 
 std::vector<std::string_view> split_value(std::string_view value) {
   std::vector<std::string_view> parts;
-  if (trimmed(value).empty()) return parts;
+  if (trim(value).empty()) return parts;
   QuoteState quotes;
   size_t begin = 0;
   for (size_t i = 0; i < value.size(); ++i) {
     if (quotes.text(value[i]) || value[i] != ',') continue;
-    parts.push_back(trimmed(value.substr(begin, i - begin)));
+    parts.push_back(trim(value.substr(begin, i - begin)));
     begin = i + 1;
   }
-  parts.push_back(trimmed(value.substr(begin)));
+  parts.push_back(trim(value.substr(begin)));
   return parts;
 }
 
 Result<QuotedText> split_quoted(std::string_view value) {
   QuotedText out;
-  value = trimmed(value);
+  value = trim(value);
   if (value.starts_with('!')) {
     out.negated = true;
-    value = trimmed(value.substr(1));
+    value = trim(value.substr(1));
   }
   if (!value.starts_with('"')) return fail("wants a text in quotes");
   for (size_t i = 1; i < value.size(); ++i) {
@@ -262,7 +257,7 @@ Result<QuotedText> split_quoted(std::string_view value) {
       ++i;
     } else if (value[i] == '"') {
       out.inside = value.substr(1, i - 1);
-      out.behind = trimmed(value.substr(i + 1));
+      out.behind = trim(value.substr(i + 1));
       return out;
     }
   }
@@ -326,7 +321,7 @@ std::string pattern_text(std::string_view bytes) {
 }
 
 Result<int64_t> rule_number(std::string_view text, int64_t least, int64_t most) {
-  text = trimmed(text);
+  text = trim(text);
   const bool minus = text.starts_with('-');
   std::string_view digits = text.substr(minus || text.starts_with('+') ? 1 : 0);
   int base = 10;
