@@ -45,7 +45,7 @@ class Archive {
   // Each is one thread's.
   Writer& writer(unsigned number) { return *writers_[number]; }
   // Which writer knows the session: the one that opened it; of a former life's sessions, that took its place.
-  unsigned writer_of(SessionId id) const { return writer_number(id) % writers(); }
+  unsigned writer_of(SessionId id) const { return skep::writer_of(id, writers()); }
   // Sessions that a crash had left open: over, but alerts on them may still be on their way, to their writer_of.
   const std::vector<SessionSummary>& recovered() const { return recovered_; }
   // Where the copies of files lie that alerts concern. Any thread.

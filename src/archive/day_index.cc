@@ -156,11 +156,14 @@ Status DayIndex::put_row(sqlite3_stmt* row, sqlite3_stmt* rule, const SessionSum
 
 Result<std::vector<SessionSummary>> DayIndex::query(const std::string& where, const std::vector<std::string>& texts,
                                                     const std::string& order) const {
-  // Asked each time: its writer may have added it meanwhile.
-  const auto has_protocol = number_of(db_.get(), kHasProtocol);
-  if (!has_protocol) return tl::unexpected<Error>(has_protocol.error());
+  // Asked until it is there: its writer may have added it meanwhile, and does not take it away.
+  if (!has_protocol_) {
+    const auto there = number_of(db_.get(), kHasProtocol);
+    if (!there) return tl::unexpected<Error>(there.error());
+    has_protocol_ = *there > 0;
+  }
   std::string columns = kRowColumns;
-  if (*has_protocol == 0) columns.replace(columns.find("protocol"), std::string_view("protocol").size(), "6");
+  if (!has_protocol_) columns.replace(columns.find("protocol"), std::string_view("protocol").size(), "6");
   auto statement =
       prepare(db_.get(), fmt::format("SELECT {} FROM sessions WHERE {} ORDER BY {}", columns, where, order));
   if (!statement) return tl::unexpected<Error>(statement.error());

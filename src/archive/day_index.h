@@ -66,7 +66,8 @@ class DayIndex {
   Result<std::vector<SessionSummary>> query(const std::string& where, const std::vector<std::string>& texts,
                                             const std::string& order) const;
   Database db_;
-  Statement standing_;  // kept: it is asked for each session of a segment
+  mutable bool has_protocol_ = false;  // as far as it is known
+  Statement standing_;                 // kept: it is asked for each session of a segment
   bool sealed_ = false;
 };
 

@@ -21,6 +21,10 @@ constexpr unsigned kWriterNumbers = 64;
 constexpr unsigned writer_number(SessionId id) {
   return static_cast<unsigned>(id.value % kWriterNumbers);
 }
+// Which of so many writers knows the session: the one that gave the id, or took the place of that one.
+constexpr unsigned writer_of(SessionId id, unsigned writers) {
+  return writer_number(id) % writers;
+}
 // "20261124T110512123456-0a7": of [0-9A-Za-z-], sortable by time.
 std::string to_string(SessionId id);
 std::optional<SessionId> parse_session_id(std::string_view text);

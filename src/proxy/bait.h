@@ -50,7 +50,7 @@ class Bait {
   bool supervised() const;
 
   // Source ports for legs. One that has been taken is the session's until its leg is closed, or it is given back.
-  bool chooses_ports() const { return settings_.first_port != 0; }
+  bool chooses_ports() const { return ports_.chosen_here(); }
   std::optional<uint16_t> take_free_port();
   bool take_port(uint16_t port);  // that the kernel has chosen; false: it may still mean a former session
   void give_port_back(uint16_t port);

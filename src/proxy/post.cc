@@ -17,7 +17,7 @@ Post::Post(unsigned shards) {
 }
 
 bool Post::tell(Word word) {
-  Mailbox& to = *mailboxes_[writer_number(word.session) % mailboxes_.size()];
+  Mailbox& to = *mailboxes_[writer_of(word.session, static_cast<unsigned>(mailboxes_.size()))];
   return to.put(std::move(word));
 }
 
