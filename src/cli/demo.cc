@@ -72,7 +72,7 @@ std::string nginx_options(const std::string& folder) {
 }  // namespace
 
 Status Demo::set_up() {
-  auto folder = testbed::Folder::make(options_.keep);
+  auto folder = Folder::make(options_.keep);
   if (!folder) return tl::unexpected<Error>(folder.error());
   folder_.emplace(std::move(*folder));
   if (::access((folder_->path() + "/keys").c_str(), F_OK) == 0)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "archive/summary.h"
+#include "base/folder.h"
 #include "base/result.h"
 #include "testbed/network.h"
 #include "testbed/process.h"
@@ -51,7 +52,7 @@ class Demo {
 
   const DemoOptions options_;
   const std::string programs_;  // folder of the built programs
-  std::optional<testbed::Folder> folder_;
+  std::optional<Folder> folder_;
   std::optional<testbed::Network> network_;
   std::optional<testbed::Process> monitor_;
   std::optional<testbed::Process> proxy_;

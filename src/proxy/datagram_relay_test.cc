@@ -3,9 +3,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "archive/one_writer.h"
 #include "archive/reader.h"
 #include "base/clock.h"
@@ -18,10 +15,7 @@ namespace {
 class DatagramRelayTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/skep-datagrams-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    folder_ = name;
-    auto opened = archive::OneWriter::open(folder_, {});
+    auto opened = archive::OneWriter::scratch();
     ASSERT_TRUE(opened);
     writer_ = std::move(*opened);
     for (Fd* socket : {&door_, &bait_}) {
@@ -36,7 +30,6 @@ class DatagramRelayTest : public testing::Test {
   void TearDown() override {
     relay_.reset();
     writer_.reset();
-    std::filesystem::remove_all(folder_);
   }
   void begin(const RelayOptions& options = {}) {
     formats::OpenedEvent event{"dns", io::local_end(client_.get()), io::local_end(door_.get())};
@@ -90,7 +83,7 @@ class DatagramRelayTest : public testing::Test {
     writer_->closed(id_, now_realtime_ns(), closed);
     relay_.reset();
     writer_.reset();
-    auto reader = archive::Reader::open(folder_);
+    auto reader = archive::Reader::open(writer_.scratch_folder());
     std::vector<std::string> all;
     const auto read = reader->for_each(**reader->find(id_), {}, [&](const formats::Record& record) {
       if (record.type == formats::RecordType::data)
@@ -102,7 +95,6 @@ class DatagramRelayTest : public testing::Test {
     return all;
   }
 
-  std::string folder_;
   archive::OneWriter writer_;
   Buffers buffers_{64 << 20};
   Fd door_, bait_, client_;

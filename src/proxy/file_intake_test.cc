@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "archive/one_writer.h"
 #include "archive/reader.h"
 #include "base/clock.h"
@@ -18,10 +16,7 @@ using formats::FileState;
 class FileIntakeTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/skep-intake-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    folder_ = name;
-    auto opened = archive::OneWriter::open(folder_, {});
+    auto opened = archive::OneWriter::scratch();
     ASSERT_TRUE(opened);
     writer_ = std::move(*opened);
     intake_.emplace(
@@ -69,7 +64,7 @@ class FileIntakeTest : public testing::Test {
   std::vector<formats::FileEvent> recorded() {
     std::vector<formats::FileEvent> events;
     EXPECT_TRUE(writer_->flush());
-    archive::SegmentReader reader(folder_);
+    archive::SegmentReader reader(writer_.scratch_folder());
     const auto end = reader.scan(1, [&](const formats::Record& record, const auto&) {
       if (record.type == formats::RecordType::file)
         events.push_back(*formats::decode<formats::FileEvent>(record.payload));
@@ -78,10 +73,10 @@ class FileIntakeTest : public testing::Test {
     return events;
   }
   std::string kept(const std::string& bytes) {
-    return read_file(archive::evidence_path(folder_, hex(as_bytes(sha256_of(bytes))))).value_or("(not there)");
+    return read_file(archive::evidence_path(writer_.scratch_folder(), hex(as_bytes(sha256_of(bytes)))))
+        .value_or("(not there)");
   }
 
-  std::string folder_;
   archive::OneWriter writer_;
   std::vector<wire::Frame> said_;
   std::optional<FileIntake> intake_;

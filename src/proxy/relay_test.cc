@@ -4,8 +4,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <cstdlib>
-
 #include "archive/one_writer.h"
 #include "archive/reader.h"
 #include "base/clock.h"
@@ -28,10 +26,7 @@ struct Pair {
 class RelayTest : public testing::TestWithParam<Engine> {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/skep-relay-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    folder_ = name;
-    auto opened = archive::OneWriter::open(folder_, {});
+    auto opened = archive::OneWriter::scratch();
     ASSERT_TRUE(opened);
     writer_ = std::move(*opened);
     auto listening = io::listen_tcp(*parse_endpoint("127.0.0.1:0"));
@@ -99,7 +94,7 @@ class RelayTest : public testing::TestWithParam<Engine> {
     event.reason = relay_->session().end_reason();
     writer_->closed(id_, now_realtime_ns(), event);
     writer_.reset();
-    auto reader = archive::Reader::open(folder_);
+    auto reader = archive::Reader::open(writer_.scratch_folder());
     EXPECT_TRUE(reader);
     auto summary = reader->find(id_);
     EXPECT_TRUE(summary && *summary);
@@ -111,7 +106,6 @@ class RelayTest : public testing::TestWithParam<Engine> {
     return all;
   }
 
-  std::string folder_;
   archive::OneWriter writer_;
   Buffers buffers_{64 << 20};
   Fd listener_;

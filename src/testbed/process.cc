@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
-#include <filesystem>
 #include <utility>
 
 #include "base/clock.h"
@@ -141,31 +140,6 @@ Status run_to_end(const std::vector<std::string>& command, const StartOptions& o
   std::string words;
   for (const std::string& word : command) words += word + " ";
   return fail("{}: wait status {:#x} {}", words, *status, last_words(options.output));
-}
-
-Result<Folder> Folder::make(const std::string& keep_as) {
-  if (!keep_as.empty()) {
-    if (auto made = make_directories(keep_as); !made) return tl::unexpected<Error>(made.error());
-    return Folder(keep_as, true);
-  }
-  return make_temporary("/tmp/skep-XXXXXX");
-}
-
-Result<Folder> Folder::make_for_programs() {
-  return make_temporary("/var/lib/skep-XXXXXX");
-}
-
-Result<Folder> Folder::make_temporary(std::string name) {
-  if (::mkdtemp(name.data()) == nullptr) return fail_errno("make a temporary folder as " + name);
-  std::filesystem::permissions(name, std::filesystem::perms(0755));
-  return Folder(std::move(name), false);
-}
-
-Folder::Folder(Folder&& other) noexcept : path_(std::exchange(other.path_, {})), keep_(other.keep_) {}
-
-Folder::~Folder() {
-  std::error_code ignored;
-  if (!keep_ && !path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 
 }  // namespace skep::testbed

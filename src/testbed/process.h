@@ -46,21 +46,4 @@ class Process {
 // Runs it and waits; an error where it does not exit with 0, with what it said.
 Status run_to_end(const std::vector<std::string>& command, const StartOptions& options = {}, int timeout_ms = 60'000);
 
-// A temporary folder; removed with all that is in it unless it is to be kept.
-class Folder {
- public:
-  static Result<Folder> make(const std::string& keep_as = "");
-  // Where nobody but root writes: for programs, which are refused for that alone where everybody may write.
-  static Result<Folder> make_for_programs();
-  Folder(Folder&& other) noexcept;
-  ~Folder();
-  const std::string& path() const { return path_; }
-
- private:
-  static Result<Folder> make_temporary(std::string name);
-  Folder(std::string path, bool keep) : path_(std::move(path)), keep_(keep) {}
-  std::string path_;
-  bool keep_;
-};
-
 }  // namespace skep::testbed

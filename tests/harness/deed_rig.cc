@@ -8,7 +8,7 @@ namespace skep::harness {
 
 void DeedTest::SetUp() {
   if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
-  auto folder = testbed::Folder::make_for_programs();
+  auto folder = Folder::make_for_programs();
   ASSERT_TRUE(folder) << folder.error().message;
   programs_.emplace(std::move(*folder));
   std::filesystem::copy_file(Rig({}).program("deed_server"), server());

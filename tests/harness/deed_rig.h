@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/folder.h"
 #include "harness/rig.h"
 
 namespace skep::harness {
@@ -38,7 +39,7 @@ class DeedTest : public testing::Test {
   // A counter of `skep hids status`.
   unsigned counted(std::string_view key) const { return number_in(rig_->skep({"hids", "status"}).text, key); }
 
-  std::optional<testbed::Folder> programs_;
+  std::optional<Folder> programs_;
   std::optional<Rig> rig_;
   size_t sessions_ = 0;
 };

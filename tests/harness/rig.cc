@@ -31,7 +31,7 @@ std::string Rig::missing() {
 Rig::Rig(RigOptions options) : options_(std::move(options)) {}
 
 Status Rig::set_up() {
-  auto folder = testbed::Folder::make();
+  auto folder = Folder::make();
   if (!folder) return tl::unexpected<Error>(folder.error());
   folder_.emplace(std::move(*folder));
   auto network = testbed::Network::make();

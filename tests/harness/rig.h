@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "archive/reader.h"
+#include "base/folder.h"
 #include "testbed/network.h"
 #include "testbed/process.h"
 
@@ -61,7 +62,7 @@ class Rig {
 
  private:
   RigOptions options_;
-  std::optional<testbed::Folder> folder_;
+  std::optional<Folder> folder_;
   std::optional<testbed::Network> network_;
   std::optional<testbed::Process> monitor_;
   std::optional<testbed::Process> proxy_;

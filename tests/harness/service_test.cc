@@ -76,7 +76,7 @@ Result<formats::MonitoredService> put_together(const Setting& setting, size_t in
 
 void ServiceTest::SetUp() {
   if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
-  auto folder = testbed::Folder::make_for_programs();
+  auto folder = Folder::make_for_programs();
   ASSERT_TRUE(folder) << folder.error().message;
   folder_.emplace(std::move(*folder));
 }

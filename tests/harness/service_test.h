@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/folder.h"
 #include "harness/profile.h"
 #include "harness/rig.h"
 
@@ -74,7 +75,7 @@ class ServiceTest : public testing::Test {
   std::string visit(const std::vector<std::string>& command, const std::string& netns);
   void expect_silence(size_t sessions_least);
 
-  std::optional<testbed::Folder> folder_;  // for programs too
+  std::optional<Folder> folder_;  // for programs too
   std::optional<Rig> rig_;
 
  private:

@@ -19,7 +19,7 @@ class BehavioursTest : public DeedTest {
   void SetUp() override {
     DeedTest::SetUp();
     if (IsSkipped()) return;
-    auto folder = testbed::Folder::make();
+    auto folder = Folder::make();
     ASSERT_TRUE(folder) << folder.error().message;
     folder_.emplace(std::move(*folder));
   }
@@ -34,7 +34,7 @@ class BehavioursTest : public DeedTest {
     for (const Alert& alert : session.alerts) rules.push_back(alert.rule);
     return rules;
   }
-  std::optional<testbed::Folder> folder_;
+  std::optional<Folder> folder_;
 };
 
 TEST_F(BehavioursTest, ProgramsAreCalledWhatTheyAreFor) {

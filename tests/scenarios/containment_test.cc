@@ -219,7 +219,7 @@ TEST_F(ContainmentTest, AServiceWithoutPrivilegesCannotChangeRoutes) {
 }
 
 TEST_F(ContainmentTest, AServerThatWakesItselfIsLeftAlone) {
-  auto folder = testbed::Folder::make();
+  auto folder = Folder::make();
   ASSERT_TRUE(folder);
   const std::string output = folder->path() + "/output";
   ASSERT_NO_FATAL_FAILURE(start("", ", output: " + output, ", --wake"));

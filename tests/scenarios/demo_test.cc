@@ -21,7 +21,7 @@ TEST(DemoTest, EveryVariantTagsExactlyTheRightSessions) {
   for (const Variant& variant : variants) {
     std::vector<std::string> command = {rig.program("skep"), "demo"};
     command.insert(command.end(), variant.words.begin(), variant.words.end());
-    auto folder = testbed::Folder::make();
+    auto folder = Folder::make();
     ASSERT_TRUE(folder);
     const auto run = testbed::run_to_end(command, {{}, folder->path() + "/out", {}}, 120'000);
     EXPECT_TRUE(run) << variant.description << ": " << (run ? "" : run.error().message);

@@ -27,7 +27,7 @@ class EvidenceTest : public testing::Test {
  protected:
   void SetUp() override {
     if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
-    auto folder = testbed::Folder::make();
+    auto folder = Folder::make();
     ASSERT_TRUE(folder);
     drops_.emplace(std::move(*folder));
     RigOptions options;
@@ -112,7 +112,7 @@ class EvidenceTest : public testing::Test {
   }
 
   const std::string program_ = read_file("/bin/true").value();
-  std::optional<testbed::Folder> drops_;
+  std::optional<Folder> drops_;
   std::optional<Rig> rig_;
   std::string mounted_;
   size_t sessions_ = 0;

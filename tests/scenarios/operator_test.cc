@@ -24,7 +24,7 @@ constexpr int kEndMs = 20'000;
 class OperatorTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto folder = testbed::Folder::make();
+    auto folder = Folder::make();
     ASSERT_TRUE(folder) << folder.error().message;
     folder_.emplace(std::move(*folder));
     auto writer = archive::OneWriter::open(archive(), {});
@@ -100,7 +100,7 @@ class OperatorTest : public testing::Test {
     EXPECT_EQ(status, 0) << words[0];
     return used.ru_maxrss;
   }
-  std::optional<testbed::Folder> folder_;
+  std::optional<Folder> folder_;
   archive::OneWriter writer_;
 };
 

@@ -18,7 +18,7 @@ class ProfileTest : public testing::Test {
  protected:
   void SetUp() override {
     if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
-    auto folder = testbed::Folder::make();
+    auto folder = Folder::make();
     ASSERT_TRUE(folder);
     site_.emplace(std::move(*folder));
     for (const char* name : {"pages", "pages/help", "uploads", "uploads/other", "vault"})
@@ -103,7 +103,7 @@ class ProfileTest : public testing::Test {
     ASSERT_NE(text_.find("\"profile\":\"held\""), std::string::npos) << text_;
   }
 
-  std::optional<testbed::Folder> site_;
+  std::optional<Folder> site_;
   std::optional<Rig> rig_;
   size_t sessions_ = 0;
   std::string text_;

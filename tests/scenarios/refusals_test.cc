@@ -88,7 +88,7 @@ TEST_F(RefusalsTest, AnAdoptedServiceLivesOnAndItsDeedsEndTheirProcesses) {
 
 // Apache's prefork wakes its children so. The same connection on behalf of a session is in the table above.
 TEST_F(RefusalsTest, AServerThatWakesItselfIsLeftAlone) {
-  auto folder = testbed::Folder::make();
+  auto folder = Folder::make();
   ASSERT_TRUE(folder);
   const std::string output = folder->path() + "/output";
   ASSERT_NO_FATAL_FAILURE(start("", ", output: " + output, ", --wake"));

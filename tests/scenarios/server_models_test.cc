@@ -132,7 +132,7 @@ class ServerModelsTest : public testing::TestWithParam<Model> {
     EXPECT_EQ(found.size(), kBad * GetParam().alerts);
   }
 
-  testbed::Folder signatures_ = std::move(*testbed::Folder::make());
+  Folder signatures_ = std::move(*Folder::make());
   std::optional<Rig> rig_;
   std::set<uint64_t> seen_;
 };

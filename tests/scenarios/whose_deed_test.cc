@@ -62,7 +62,7 @@ class WhoseDeedTest : public testing::TestWithParam<const char*> {
     return all;
   }
 
-  testbed::Folder signatures_ = std::move(*testbed::Folder::make());
+  Folder signatures_ = std::move(*Folder::make());
   std::optional<Rig> rig_;
 };
 
