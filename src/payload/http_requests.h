@@ -1,0 +1,62 @@
+// HTTP requests in what a client sends: several on a connection, whole or in pieces. One request's parts are given in
+// the forms in which rules look for them (those of Suricata 7). One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "formats/rule.h"
+
+namespace skep::payload {
+
+struct HttpLimits {
+  size_t head_bytes = 65'536;           // of one request: more is no HTTP any more
+  size_t body_bytes = size_t{1} << 20;  // of one request, unpacked, that are given on; the rest is passed over
+  size_t unpacked_ratio = 100;          // a body that grows more than so many times is given on no further
+  size_t requests = 10'000;             // of one connection
+};
+
+class HttpRequest {
+ public:
+  virtual ~HttpRequest() = default;
+  // One of the http_ buffers but the body: of a line before its head is whole only those of the line. nullopt: the
+  // request has none, or not yet. It lies there until the request has ended.
+  virtual std::optional<ByteView> buffer(formats::RuleBuffer which) = 0;
+};
+
+// What happens, in this order: line, head, body (any number), end. `stream_offset`: of the client's bytes, those that
+// were needed for it are before.
+class HttpEvents {
+ public:
+  virtual ~HttpEvents() = default;
+  virtual void line(HttpRequest& request, uint64_t stream_offset) = 0;
+  virtual void head(HttpRequest& request, uint64_t stream_offset) = 0;
+  // Without the marks of chunks, unpacked.
+  virtual void body(HttpRequest& request, ByteView bytes, uint64_t stream_offset) = 0;
+  virtual void end(HttpRequest& request, uint64_t stream_offset) = 0;
+};
+
+class HttpRequests {
+ public:
+  explicit HttpRequests(const HttpLimits& limits);
+  ~HttpRequests();
+  HttpRequests(const HttpRequests&) = delete;
+  HttpRequests& operator=(const HttpRequests&) = delete;
+
+  void take(ByteView bytes, HttpEvents& events);
+  void finish(HttpEvents& events);
+  // A request has begun, and its head is not whole.
+  bool in_head() const;
+  // What follows is not read as HTTP: why; "": it is.
+  std::string_view broken() const;
+  size_t bytes_held() const;
+
+ private:
+  struct Parser;
+  std::unique_ptr<Parser> parser_;
+};
+
+}  // namespace skep::payload
