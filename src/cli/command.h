@@ -18,6 +18,7 @@ struct Command {
 int run_session(Words words);
 int run_archive(Words words);
 int run_hids(Words words);
+int run_rules(Words words);
 int run_keys(Words words);
 int run_status(Words words);
 int run_reload(Words words);

@@ -34,7 +34,9 @@ class FileReader {
   }
 
  private:
-  void refuse(int line, uint32_t sid, std::string reason) { file_.refused.push_back({line, sid, std::move(reason)}); }
+  void refuse(int line, uint32_t sid, std::string reason, std::string protocol = "") {
+    file_.refused.push_back({line, sid, std::move(reason), std::move(protocol)});
+  }
 
   void read_line(const LogicalLine& line) {
     if (!line.damage.empty()) return refuse(line.line, 0, line.damage);
@@ -59,21 +61,22 @@ class FileReader {
 
   void read_rule(int line, const RuleText& text) {
     const uint32_t sid = sid_of(text);
+    const std::string protocol = text.head.size() < 2 ? "" : text.head[1];
+    const auto set_aside = [&](std::string reason) { refuse(line, sid, std::move(reason), protocol); };
     if (const std::string_view why = not_applicable(text); !why.empty()) {
-      file_.not_applicable.push_back({line, sid, std::string(why)});
+      file_.not_applicable.push_back({line, sid, std::string(why), protocol});
       return;
     }
     const RuleDialect dialect = dialect_of(text);
     Rule rule;
-    if (const Status head = read_head(text.head, variables_, rule); !head)
-      return refuse(line, sid, head.error().message);
+    if (const Status head = read_head(text.head, variables_, rule); !head) return set_aside(head.error().message);
     set_items_ +=
         rule.source.size() + rule.source_ports.size() + rule.destination.size() + rule.destination_ports.size();
     if (set_items_ > kFileSetItemsMax)
-      return refuse(line, sid, fmt::format("more than {} addresses and ports in all rules", kFileSetItemsMax));
+      return set_aside(fmt::format("more than {} addresses and ports in all rules", kFileSetItemsMax));
     if (const Status options = read_options(text, dialect == RuleDialect::unclear ? usual_ : dialect, rule); !options)
-      return refuse(line, sid, options.error().message);
-    if (!sids_.insert({rule.gid, rule.sid}).second) return refuse(line, sid, "sid: a rule before it has the same");
+      return set_aside(options.error().message);
+    if (!sids_.insert({rule.gid, rule.sid}).second) return set_aside("sid: a rule before it has the same");
     file_.rules.push_back({std::move(rule), line});
   }
 

@@ -23,8 +23,9 @@ struct LoadedRule {
 
 struct RuleSetAside {
   int line = 0;
-  uint32_t sid = 0;    // 0: none could be read
-  std::string reason;  // "option: why" where it is about one
+  uint32_t sid = 0;        // 0: none could be read
+  std::string reason;      // "option: why" where it is about one
+  std::string protocol{};  // as its head says it; "": it was not read so far
 };
 
 struct RuleFile {

@@ -80,7 +80,8 @@ class Reader {
   void give_up(size_t file, const GivenRule& loser, const GivenRule& winner) {
     out_.files[file].refused.push_back(
         {loser.line, loser.rule.sid,
-         fmt::format("sid: {}:{} has rev {} of it", winner.file, winner.line, winner.rule.rev)});
+         fmt::format("sid: {}:{} has rev {} of it", winner.file, winner.line, winner.rule.rev),
+         std::string(formats::protocol_name(loser.rule.protocol))});
   }
 
   const formats::GradeOverrides& overrides_;
