@@ -13,10 +13,11 @@
 namespace skep::payload {
 
 struct HttpLimits {
-  size_t head_bytes = 65'536;           // of one request: more is no HTTP any more
-  size_t body_bytes = size_t{1} << 20;  // of one request, unpacked, that are given on; the rest is passed over
-  size_t unpacked_ratio = 100;          // a body that grows more than so many times is given on no further
-  size_t requests = 10'000;             // of one connection
+  size_t head_bytes = 65'536;  // of one request: more is no HTTP any more
+  size_t body_bytes =
+      size_t{1} << 20;          // of one request, packed or unpacked, that are looked at; the rest is passed over
+  size_t unpacked_ratio = 100;  // a body of over 64 KiB that grew more than so many times is given on no further
+  size_t requests = 10'000;     // of one connection
 };
 
 class HttpRequest {
@@ -28,7 +29,10 @@ class HttpRequest {
 };
 
 // What happens, in this order: line, head, body (any number), end. `stream_offset`: of the client's bytes, those that
-// were needed for it are before.
+// were needed for it are before. It is the same however they were cut; only the bodies come in other pieces.
+// A line without a protocol may have headers (libhtp takes them for such) or be HTTP/0.9: its head is whole with the
+// byte that shows which, or with the connection's end. A request that does not say how long its body is (that is nearly
+// every GET) ends where the next one begins, or the connection; what else follows it is its body.
 class HttpEvents {
  public:
   virtual ~HttpEvents() = default;
@@ -47,10 +51,11 @@ class HttpRequests {
   HttpRequests& operator=(const HttpRequests&) = delete;
 
   void take(ByteView bytes, HttpEvents& events);
+  // The client sends no more: what has begun of a head is all of it. The last call.
   void finish(HttpEvents& events);
-  // A request has begun, and its head is not whole.
+  // A request has begun, and its head is not whole. Empty lines before it do not begin it.
   bool in_head() const;
-  // What follows is not read as HTTP: why; "": it is.
+  // What follows is not read as HTTP, and no more events come, not even an end: why, for a person; "": it is.
   std::string_view broken() const;
   size_t bytes_held() const;
 

@@ -1,0 +1,64 @@
+// The heads of HTTP requests, read by libhtp. Nothing outside this file and http_buffers.cc sees that library: it is
+// fed request heads and no more, neither bodies nor responses, so that it never waits for an answer, and one request
+// lies there at a time. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+
+struct htp_connp_t;
+struct htp_tx_t;
+
+namespace skep::payload {
+
+enum class HttpFraming : uint8_t { none, length, chunked };
+enum class HttpPacking : uint8_t { none, gzip, deflate };
+
+// What a head says of the body.
+struct HttpBodyKind {
+  HttpFraming framing = HttpFraming::none;
+  uint64_t length = 0;
+  HttpPacking packing = HttpPacking::none;
+};
+
+class HtpParser {
+ public:
+  HtpParser() = default;
+  ~HtpParser();
+  HtpParser(const HtpParser&) = delete;
+  HtpParser& operator=(const HtpParser&) = delete;
+
+  // Of one head, in any pieces, but never beyond its line, nor beyond its end: libhtp decides by what else lies in the
+  // same piece, and what comes out is not to depend on that. False: it gives up (why()).
+  bool feed(ByteView bytes);
+  // No more bytes come: what there is of a head counts as whole. The last call.
+  bool close();
+  const std::string& why() const { return why_; }
+
+  htp_tx_t* request() const { return request_; }  // nullptr: none has begun
+  bool has_line() const { return has_line_; }
+  bool has_head() const { return has_head_; }
+  bool has_protocol() const { return has_protocol_; }
+  const HttpBodyKind& body() const { return body_; }
+  // The request whose head was whole is over.
+  void drop();
+  size_t bytes_held() const;
+
+ private:
+  friend struct HtpHooks;
+  bool passed(int status);
+
+  htp_connp_t* connection_ = nullptr;
+  htp_tx_t* request_ = nullptr;
+  bool has_line_ = false;
+  bool has_head_ = false;
+  bool has_protocol_ = false;
+  HttpBodyKind body_;
+  size_t fed_ = 0;  // of this head
+  std::string why_;
+};
+
+}  // namespace skep::payload

@@ -1,0 +1,30 @@
+// Where the next request begins behind one that does not say how long its body is: at a line that begins with a method.
+// Anything else belongs to the body, as libhtp has it (of what it finds in one piece; here, wherever it is cut). One
+// thread at a time.
+#pragma once
+
+#include <array>
+
+#include "base/bytes.h"
+
+namespace skep::payload {
+
+class HttpBoundary {
+ public:
+  enum class Found : uint8_t { nothing, body, request };
+  // The next byte: nothing yet; or pending() is of the body, or the beginning of a request.
+  Found take(uint8_t byte);
+  ByteView pending() const { return ByteView(pending_).first(size_); }
+  void clear();
+  // In the midst of a line of the body: up to its end, bytes need not come here.
+  bool in_body_line() const { return in_body_line_; }
+  void body_line_ended() { in_body_line_ = false; }
+
+ private:
+  std::array<uint8_t, 32> pending_{};
+  size_t size_ = 0;
+  size_t token_ = 0;  // of those, how many are of the first word
+  bool in_body_line_ = false;
+};
+
+}  // namespace skep::payload

@@ -1,0 +1,43 @@
+// The parts of one HTTP request in the forms that rules look at, as Suricata 7 makes them of what libhtp read. What has
+// to be put together is so when it is asked for. One thread at a time.
+#pragma once
+
+#include <array>
+
+#include "payload/http_requests.h"
+
+struct htp_tx_t;
+
+namespace skep::payload {
+
+class HttpBuffers final : public HttpRequest {
+ public:
+  std::optional<ByteView> buffer(formats::RuleBuffer which) override;
+
+  void set_line(htp_tx_t* request) { request_ = request; }
+  void add_raw(ByteView bytes) { raw_.insert(raw_.end(), bytes.begin(), bytes.end()); }
+  void set_head() { head_ = true; }
+  void clear();
+  size_t bytes_held() const;
+
+ private:
+  enum Formed : uint8_t { kUri, kHeader, kHeaderNames, kStart, kFormed };
+  std::optional<ByteView> of_line(formats::RuleBuffer which);
+  std::optional<ByteView> of_head(formats::RuleBuffer which);
+  std::optional<ByteView> value(const char* name) const;
+  std::optional<ByteView> host_raw() const;
+  template <typename Form>
+  std::optional<ByteView> formed(Formed which, Form form);
+  void form_uri(Bytes& out) const;
+  void form_header(Bytes& out) const;
+  void form_header_names(Bytes& out) const;
+  void form_start(Bytes& out) const;
+
+  htp_tx_t* request_ = nullptr;
+  bool head_ = false;
+  Bytes raw_;  // the header lines as they came, with the empty one
+  std::array<Bytes, kFormed> bytes_;
+  std::array<bool, kFormed> is_formed_{};
+};
+
+}  // namespace skep::payload

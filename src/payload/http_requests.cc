@@ -1,0 +1,295 @@
+#include "payload/http_requests.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "payload/htp_parser.h"
+#include "payload/http_body.h"
+#include "payload/http_boundary.h"
+#include "payload/http_buffers.h"
+
+namespace skep::payload {
+
+// Where the bytes are. Each step takes as many as belong to one part; parts follow each other thus:
+//   line -> headers | short_line          the request line
+//   short_line -> headers | after_short   it had no protocol: are there headers?
+//   headers -> body | open_body | line    ...
+//   body -> line                          one that says how long it is
+//   open_body -> line                     one that does not: up to what looks like a request
+//   after_short -> over                   behind HTTP/0.9 nothing is read
+struct HttpRequests::Parser {
+  enum class At : uint8_t { line, short_line, headers, body, open_body, after_short, over };
+
+  explicit Parser(const HttpLimits& given) : limits(given), body(given) {}
+
+  void take(ByteView bytes, HttpEvents& events);
+  void take_again(ByteView kept, uint64_t end_offset, HttpEvents& events);
+  size_t step(ByteView bytes, HttpEvents& events);
+  size_t line(ByteView bytes, HttpEvents& events);
+  size_t short_line(ByteView bytes, HttpEvents& events);
+  size_t headers(ByteView bytes, HttpEvents& events);
+  size_t sized_body(ByteView bytes, HttpEvents& events);
+  size_t open_body(ByteView bytes, HttpEvents& events);
+  size_t after_short(ByteView bytes);
+  size_t header_bytes(ByteView bytes);
+  size_t in_limit(size_t bytes);
+  bool feed(ByteView bytes);
+  void whole_line(uint64_t at_offset, HttpEvents& events);
+  void whole_head(uint64_t at_offset, HttpEvents& events);
+  void end(uint64_t at_offset, HttpEvents& events);
+  void finish(HttpEvents& events);
+  void break_off(std::string reason);
+
+  const HttpLimits limits;
+  HtpParser htp;
+  HttpBuffers request;
+  HttpBody body;
+  HttpBoundary boundary;
+  At at = At::line;
+  uint64_t offset = 0;     // of the stream, what this step begins with
+  size_t head_bytes = 0;   // of this request, so far
+  size_t requests = 0;     // that had a line
+  bool begun = false;      // a byte that is no empty line's
+  size_t header_line = 0;  // of a header's line so far; more than a CR counts as two
+  Bytes pending;           // behind a line without a protocol
+  bool blank = false;      // there, after a name
+  std::string broken;
+};
+
+void HttpRequests::Parser::take(ByteView bytes, HttpEvents& events) {
+  while (!bytes.empty() && at != At::over) {
+    const size_t used = step(bytes, events);
+    offset += used;
+    bytes = bytes.subspan(used);
+  }
+}
+
+// Bytes that were kept until it was known what they belong to.
+void HttpRequests::Parser::take_again(ByteView kept, uint64_t end_offset, HttpEvents& events) {
+  const uint64_t step_offset = std::exchange(offset, end_offset - kept.size());
+  take(kept, events);
+  offset = step_offset;
+}
+
+size_t HttpRequests::Parser::step(ByteView bytes, HttpEvents& events) {
+  switch (at) {
+    case At::line:
+      return line(bytes, events);
+    case At::short_line:
+      return short_line(bytes, events);
+    case At::headers:
+      return headers(bytes, events);
+    case At::body:
+      return sized_body(bytes, events);
+    case At::open_body:
+      return open_body(bytes, events);
+    case At::after_short:
+      return after_short(bytes);
+    case At::over:
+      break;
+  }
+  return bytes.size();
+}
+
+void HttpRequests::Parser::break_off(std::string reason) {
+  broken = std::move(reason);
+  at = At::over;
+}
+
+// Of so many, as many as the head may still have; none: it is too long.
+size_t HttpRequests::Parser::in_limit(size_t bytes) {
+  const size_t left = limits.head_bytes - head_bytes - pending.size();
+  if (left == 0) break_off("a request's head is longer than " + std::to_string(limits.head_bytes) + " bytes");
+  return std::min(bytes, left);
+}
+
+bool HttpRequests::Parser::feed(ByteView bytes) {
+  head_bytes += bytes.size();
+  return htp.feed(bytes);
+}
+
+size_t HttpRequests::Parser::line(ByteView bytes, HttpEvents& events) {
+  const auto* const end = static_cast<const uint8_t*>(std::memchr(bytes.data(), '\n', bytes.size()));
+  size_t size = end != nullptr ? static_cast<size_t>(end - bytes.data()) + 1 : bytes.size();
+  size = in_limit(size);
+  if (size == 0) return 0;
+  const ByteView piece = bytes.first(size);
+  if (!begun) begun = std::ranges::any_of(piece, [](uint8_t byte) { return byte != '\r' && byte != '\n'; });
+  if (begun && requests == limits.requests) {
+    break_off("more than " + std::to_string(limits.requests) + " requests");
+    return 0;
+  }
+  if (!feed(piece)) {
+    break_off(htp.why());
+  } else if (htp.has_line()) {
+    whole_line(offset + size, events);
+  } else if (piece.back() == '\n') {
+    begun = false;  // an empty line
+    head_bytes = 0;
+  }
+  return size;
+}
+
+void HttpRequests::Parser::whole_line(uint64_t at_offset, HttpEvents& events) {
+  ++requests;
+  request.set_line(htp.request());
+  at = htp.has_protocol() ? At::headers : At::short_line;
+  header_line = 0;
+  events.line(request, at_offset);
+}
+
+// As libhtp looks at what follows in the same piece: a name and a colon are a header, anything else is none.
+size_t HttpRequests::Parser::short_line(ByteView bytes, HttpEvents& events) {
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const uint8_t byte = bytes[i];
+    if (byte == ':') {
+      at = At::headers;
+      take_again(std::exchange(pending, {}), offset + i, events);
+      return i;
+    }
+    const bool is_blank = byte == ' ' || byte == '\t';
+    const bool other_space = !is_blank && byte >= '\t' && byte <= '\r';
+    if (other_space || (blank && !is_blank)) {
+      if (!htp.close()) break_off(htp.why());
+      whole_head(offset + i + 1, events);
+      return i;
+    }
+    if (in_limit(1) == 0) return i;
+    blank = is_blank;
+    pending.push_back(byte);
+  }
+  return bytes.size();
+}
+
+// Of these, those up to the empty line that ends the head.
+size_t HttpRequests::Parser::header_bytes(ByteView bytes) {
+  for (size_t from = 0; from < bytes.size();) {
+    const auto* const end = static_cast<const uint8_t*>(std::memchr(bytes.data() + from, '\n', bytes.size() - from));
+    const size_t to = end != nullptr ? static_cast<size_t>(end - bytes.data()) : bytes.size();
+    const bool only_cr = header_line == 0 && to == from + 1 && bytes[from] == '\r';
+    if (to != from) header_line = only_cr ? 1 : 2;
+    if (end == nullptr) return bytes.size();
+    if (header_line < 2) return to + 1;
+    header_line = 0;
+    from = to + 1;
+  }
+  return bytes.size();
+}
+
+size_t HttpRequests::Parser::headers(ByteView bytes, HttpEvents& events) {
+  size_t size = in_limit(bytes.size());
+  size = header_bytes(bytes.first(size));
+  if (size == 0) return 0;
+  request.add_raw(bytes.first(size));
+  const bool going_on = feed(bytes.first(size));
+  if (htp.has_head()) whole_head(offset + size, events);
+  if (!going_on) break_off(htp.why());
+  return size;
+}
+
+void HttpRequests::Parser::whole_head(uint64_t at_offset, HttpEvents& events) {
+  request.set_head();
+  events.head(request, at_offset);
+  if (at == At::short_line) {
+    end(at_offset, events);
+    at = At::after_short;
+    return;
+  }
+  body.start(htp.body());
+  at = htp.body().framing == HttpFraming::none ? At::open_body : At::body;
+  if (at == At::body && body.done()) end(at_offset, events);
+}
+
+size_t HttpRequests::Parser::sized_body(ByteView bytes, HttpEvents& events) {
+  const size_t size =
+      body.take(bytes, [&](ByteView content, size_t used) { events.body(request, content, offset + used); });
+  if (!body.why().empty())
+    break_off(std::string(body.why()));
+  else if (body.done())
+    end(offset + size, events);
+  return size;
+}
+
+size_t HttpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
+  if (boundary.in_body_line()) {
+    const auto* const found = static_cast<const uint8_t*>(std::memchr(bytes.data(), '\n', bytes.size()));
+    const size_t size = found != nullptr ? static_cast<size_t>(found - bytes.data()) + 1 : bytes.size();
+    if (found != nullptr) boundary.body_line_ended();
+    body.add(bytes.first(size), [&](ByteView content, size_t used) { events.body(request, content, offset + used); });
+    return size;
+  }
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const HttpBoundary::Found found = boundary.take(bytes[i]);
+    if (found == HttpBoundary::Found::nothing) continue;
+    const uint64_t so_far = offset + i + 1;
+    if (found == HttpBoundary::Found::body) {
+      body.add(boundary.pending(), [&](ByteView content, size_t) { events.body(request, content, so_far); });
+    } else {
+      end(so_far, events);
+      take_again(boundary.pending(), so_far, events);
+    }
+    boundary.clear();
+    return i + 1;
+  }
+  return bytes.size();
+}
+
+size_t HttpRequests::Parser::after_short(ByteView bytes) {
+  const auto other = std::ranges::find_if(bytes, [](uint8_t byte) { return byte != '\r' && byte != '\n'; });
+  if (other != bytes.end() || !pending.empty()) break_off("it goes on behind an HTTP/0.9 request");
+  return static_cast<size_t>(other - bytes.begin());
+}
+
+void HttpRequests::Parser::end(uint64_t at_offset, HttpEvents& events) {
+  events.end(request, at_offset);
+  request.clear();
+  body.start({.framing = HttpFraming::length});  // lets go of what it held
+  htp.drop();
+  at = At::line;
+  begun = false;
+  head_bytes = 0;
+}
+
+void HttpRequests::Parser::finish(HttpEvents& events) {
+  if (at == At::line && !begun) at = At::over;
+  if (at == At::line || at == At::headers || at == At::short_line) {
+    const bool before_line = at == At::line;
+    const bool read = htp.close();
+    if (before_line && htp.has_line()) whole_line(offset, events);
+    if (htp.has_head()) whole_head(offset, events);
+    if (!read) break_off(htp.why());
+  }
+  if (at == At::open_body && !boundary.pending().empty())
+    body.add(boundary.pending(), [&](ByteView content, size_t) { events.body(request, content, offset); });
+  if (at == At::open_body || at == At::body) end(offset, events);
+  at = At::over;
+}
+
+HttpRequests::HttpRequests(const HttpLimits& limits) : parser_(std::make_unique<Parser>(limits)) {}
+HttpRequests::~HttpRequests() = default;
+
+void HttpRequests::take(ByteView bytes, HttpEvents& events) {
+  parser_->take(bytes, events);
+}
+
+void HttpRequests::finish(HttpEvents& events) {
+  parser_->finish(events);
+}
+
+bool HttpRequests::in_head() const {
+  return (parser_->at == Parser::At::line && parser_->begun) || parser_->at == Parser::At::headers ||
+         parser_->at == Parser::At::short_line;
+}
+
+std::string_view HttpRequests::broken() const {
+  return parser_->broken;
+}
+
+size_t HttpRequests::bytes_held() const {
+  return sizeof *this + sizeof *parser_ + parser_->htp.bytes_held() + parser_->request.bytes_held() +
+         parser_->body.bytes_held() + parser_->pending.capacity() + parser_->broken.capacity();
+}
+
+}  // namespace skep::payload
