@@ -19,6 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     SKEP_CHECK(file->role <= formats::FileRole::written);
     SKEP_CHECK(formats::decode<formats::FileEvent>(formats::encode(*file)).has_value());
   }
+  if (const auto hit = formats::decode<RuleHit>(bytes)) SKEP_CHECK(hit->action <= HitAction::switched);
   (void)formats::decode<formats::CrashEvent>(bytes);
   (void)formats::decode<formats::OpenedEvent>(bytes);
   (void)formats::decode<formats::ConnectedEvent>(bytes);

@@ -35,6 +35,7 @@ class ArchiveTest : public testing::Test {
     formats::OpenedEvent event{"web", *parse_endpoint("192.0.2.1:4321"), *parse_endpoint("192.0.2.2:80")};
     return w.opened(now_realtime_ns(), event);
   }
+  static RuleHit hit(uint32_t sid, HitAction action) { return {1, sid, 2, "a rule", RuleGrade::specific, action, 4}; }
   static void end(Writer& w, SessionId id, EndReason reason = EndReason::client_closed) {
     formats::ClosedEvent event;
     event.reason = reason;
@@ -152,6 +153,62 @@ TEST_F(ArchiveTest, AlertsRaiseTheClassAndNeverLowerIt) {
     EXPECT_EQ(found(id).session_class, row.expected) << row.description;
     EXPECT_EQ(found(id).alerts_total, 2u);
   }
+}
+
+TEST_F(ArchiveTest, WhatARuleSuppressedIsKnownUntilAnAlertSaysMore) {
+  struct Row {
+    const char* description;
+    std::vector<HitAction> hits;
+    bool alert;
+    SessionClass expected;
+  };
+  const Row rows[] = {{"tagged", {HitAction::tagged}, false, SessionClass::harmless},
+                      {"too late", {HitAction::late}, false, SessionClass::harmless},
+                      {"trapped", {HitAction::trapped}, false, SessionClass::harmless},
+                      {"suppressed", {HitAction::tagged, HitAction::dropped}, false, SessionClass::known},
+                      {"suppressed, and then an alert", {HitAction::reset}, true, SessionClass::attack},
+                      {"an alert alone", {}, true, SessionClass::attack}};
+  std::vector<SessionId> made;
+  {
+    auto w = writer();
+    for (const Row& row : rows) {
+      made.push_back(begin(*w));
+      for (const HitAction action : row.hits) w->rule(made.back(), now_realtime_ns(), hit(7, action));
+      Alert alert;
+      alert.confidence = Confidence::exact;
+      if (row.alert) w->alert(made.back(), now_realtime_ns(), alert);
+      end(*w, made.back(), EndReason::filtered);
+    }
+  }
+  const auto check = [&] {
+    for (size_t i = 0; i < std::size(rows); ++i) {
+      const SessionSummary row = found(made[i]);
+      EXPECT_EQ(row.session_class, rows[i].expected) << rows[i].description;
+      EXPECT_EQ(row.rule_hits_total, rows[i].hits.size()) << rows[i].description;
+      EXPECT_EQ(row.end_reason, EndReason::filtered);
+    }
+    auto reader = Reader::open(folder_);
+    ASSERT_TRUE(reader);
+    const auto counts = reader->rule_counts(0);
+    ASSERT_TRUE(counts) << counts.error().message;
+    ASSERT_EQ(counts->size(), 1u);
+    EXPECT_EQ((*counts)[0].sessions, 5u);
+  };
+  check();
+  ASSERT_TRUE(rebuild_index(folder_));
+  check();
+}
+
+TEST_F(ArchiveTest, OfManyRulesTheFirstAreListedAndAllAreCounted) {
+  SessionId id;
+  {
+    auto w = writer();
+    id = begin(*w);
+    for (uint32_t sid = 1; sid <= kRuleHitsMax + 5; ++sid) w->rule(id, now_realtime_ns(), hit(sid, HitAction::tagged));
+    end(*w, id);
+  }
+  EXPECT_EQ(found(id).rule_hits.size(), kRuleHitsMax);
+  EXPECT_EQ(found(id).rule_hits_total, kRuleHitsMax + 5);
 }
 
 TEST_F(ArchiveTest, AnAlertAfterTheEndIsStillTheSessions) {

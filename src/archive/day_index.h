@@ -19,13 +19,27 @@ struct Filter {
   int64_t until_ns = 0;  // 0: no end
   std::string service;
   std::string source;  // address text
-  std::string rule;    // of an alert: the signature's name
+  std::string rule;    // of an alert: the signature's name; of a payload rule: "1002", "1:1002"
   std::string text;    // anywhere in what the client sent first, or in the alerts; any case; kTextLeast bytes at least
   uint64_t after = 0;  // ids above this one
   bool newest_first = false;
   size_t limit = 100'000;
 };
 constexpr size_t kTextLeast = 3;
+
+// Of a payload rule that fired: in how many sessions, what these had received from their clients, and when the first
+// and the last of them began. Message and grade are those of the last. Sessions that retention has forgotten stay
+// counted while their day is there.
+struct RuleCount {
+  uint32_t gid = 0;
+  uint32_t sid = 0;
+  std::string message;
+  RuleGrade grade = RuleGrade::generic;
+  uint64_t sessions = 0;
+  uint64_t bytes = 0;
+  int64_t first_ns = 0;
+  int64_t last_ns = 0;
+};
 
 enum class Access { read, write };
 
@@ -41,6 +55,8 @@ class DayIndex {
   Result<std::vector<SessionSummary>> open_sessions() const;
   Result<uint32_t> indexed_segment() const;
   Result<uint64_t> count() const;
+  // By gid and sid. `since_ns`: of the sessions that began from then on; those are counted one by one.
+  Result<std::vector<RuleCount>> rule_counts(int64_t since_ns = 0) const;
 
   struct Standing {
     SessionClass session_class = SessionClass::harmless;
@@ -61,13 +77,18 @@ class DayIndex {
  private:
   explicit DayIndex(Database db) : db_(std::move(db)) {}
   Status set_up();
-  Status put_row(sqlite3_stmt* row, sqlite3_stmt* rule, const SessionSummary& session);
+  struct Puts;
+  Status put_row(const Puts& puts, const SessionSummary& session);
+  Status put_rule_hits(const Puts& puts, const SessionSummary& session);
   Status put_all(const std::vector<const SessionSummary*>& rows);
   Result<std::vector<SessionSummary>> query(const std::string& where, const std::vector<std::string>& texts,
                                             const std::string& order) const;
+  Result<std::string> columns() const;
+  Result<bool> has_rules() const;
   Database db_;
-  mutable bool has_protocol_ = false;  // as far as it is known
-  Statement standing_;                 // kept: it is asked for each session of a segment
+  mutable std::string columns_;     // all of them are there; "": that is not known
+  mutable bool has_rules_ = false;  // as far as it is known
+  Statement standing_;              // kept: it is asked for each session of a segment
   bool sealed_ = false;
 };
 

@@ -169,6 +169,29 @@ Result<std::vector<SessionSummary>> Index::open_sessions() {
   return rows;
 }
 
+Result<std::vector<RuleCount>> Index::rule_counts(int64_t since_ns) {
+  std::map<std::pair<uint32_t, uint32_t>, RuleCount> all;
+  for (const int64_t number : days()) {
+    if (number < day_of_time(since_ns)) continue;
+    auto index = day(number);
+    if (!index) return tl::unexpected<Error>(index.error());
+    if (*index == nullptr) continue;
+    // A day that is wanted from its beginning need not be counted one by one.
+    auto counts = (*index)->rule_counts(number == day_of_time(since_ns) ? since_ns : 0);
+    if (!counts) return counts;
+    for (RuleCount& count : *counts) {
+      RuleCount& sum = all[{count.gid, count.sid}];
+      count.sessions += sum.sessions;
+      count.bytes += sum.bytes;
+      if (sum.first_ns > 0) count.first_ns = sum.first_ns;  // days come in their order
+      sum = std::move(count);
+    }
+  }
+  std::vector<RuleCount> sums;
+  for (auto& [rule, sum] : all) sums.push_back(std::move(sum));
+  return sums;
+}
+
 Result<uint32_t> Index::indexed_segment() {
   uint32_t newest = 0;
   for (const int64_t number : days()) {

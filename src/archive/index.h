@@ -34,6 +34,8 @@ class Index {
   Result<std::vector<SessionSummary>> select(const Filter& filter);
   Result<std::optional<SessionSummary>> find(SessionId id);
   Result<std::vector<SessionSummary>> open_sessions();
+  // Of the days since then, together, by gid and sid.
+  Result<std::vector<RuleCount>> rule_counts(int64_t since_ns = 0);
   // How a session stands, cheaper than all of it; nullopt: it is not known.
   Result<std::optional<DayIndex::Standing>> standing(SessionId id);
   // The newest segment that may hold what the index lacks; 0: any may.

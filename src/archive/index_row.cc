@@ -10,16 +10,18 @@ namespace skep::archive {
 const char kRowColumns[] =
     "id, service, class, start_ns, end_ns, end_reason, client, client_port, entrance, leg, bait, bytes_in, "
     "bytes_out, forwarded_in, forwarded_out, pid, unsupervised, incomplete, alerts, alerts_total, last_segment, "
-    "last_offset, parent, balancer, protocol, head, words";
+    "last_offset, parent, balancer, protocol, head, words, rule_hits, rule_hits_total";
 
 namespace {
 
-constexpr size_t kWordsMax = 1024;  // of all alerts of a session, for the search
+constexpr size_t kWordsMax = 1024;  // of a session's alerts and rules, for the search
 
-Bytes encode_alerts(const std::vector<Alert>& alerts) {
+// Alerts, or rules that fired: each with its length before it.
+template <typename Event>
+Bytes encode_all(const std::vector<Event>& events) {
   Bytes out;
-  for (const Alert& alert : alerts) {
-    const Bytes one = formats::encode(alert);
+  for (const Event& event : events) {
+    const Bytes one = formats::encode(event);
     ByteWriter writer(out);
     writer.le(static_cast<uint32_t>(one.size()));
     writer.raw(ByteView(one));
@@ -27,24 +29,29 @@ Bytes encode_alerts(const std::vector<Alert>& alerts) {
   return out;
 }
 
-std::vector<Alert> decode_alerts(ByteView bytes) {
-  std::vector<Alert> alerts;
+template <typename Event>
+std::vector<Event> decode_all(ByteView bytes) {
+  std::vector<Event> events;
   ByteReader reader(bytes);
   while (reader.left() > 0) {
     const auto length = reader.le<uint32_t>();
-    const auto alert = formats::decode<Alert>(reader.raw(length));
-    if (!reader.ok() || !alert) break;
-    alerts.push_back(*alert);
+    const auto event = formats::decode<Event>(reader.raw(length));
+    if (!reader.ok() || !event) break;
+    events.push_back(*event);
   }
-  return alerts;
+  return events;
 }
 
-// What is searched of the alerts: who did what.
-std::string alert_words(const std::vector<Alert>& alerts) {
+// What is searched of them: who did what, and which rules said so.
+std::string words_of(const SessionSummary& row) {
   std::string words;
-  for (const Alert& alert : alerts) {
+  for (const Alert& alert : row.alerts) {
     if (words.size() >= kWordsMax) break;
     words += fmt::format("{} {} {} {}\n", alert.rule, alert.exe, alert.syscall, alert.arguments);
+  }
+  for (const RuleHit& hit : row.rule_hits) {
+    if (words.size() >= kWordsMax) break;
+    words += fmt::format("{} {}\n", rule_name(hit), hit.message);
   }
   words.resize(std::min(words.size(), kWordsMax));
   return printable(words);
@@ -72,6 +79,10 @@ void bind_row(sqlite3_stmt* s, const SessionSummary& row) {
   int at = 0;
   const auto number = [&](auto value) { sqlite3_bind_int64(s, ++at, static_cast<sqlite3_int64>(value)); };
   const auto text = [&](const std::string& value) { bind_text(s, ++at, value); };
+  const auto blob = [&](const Bytes& bytes) {
+    sqlite3_bind_blob(s, ++at, bytes.empty() ? "" : reinterpret_cast<const char*>(bytes.data()),
+                      static_cast<int>(bytes.size()), SQLITE_TRANSIENT);
+  };
   number(row.id.value);
   text(row.service);
   number(row.session_class);
@@ -87,9 +98,7 @@ void bind_row(sqlite3_stmt* s, const SessionSummary& row) {
   number(row.served_by_pid);
   number(row.unsupervised);
   number(row.incomplete);
-  const Bytes alerts = encode_alerts(row.alerts);
-  sqlite3_bind_blob(s, ++at, alerts.empty() ? "" : reinterpret_cast<const char*>(alerts.data()),
-                    static_cast<int>(alerts.size()), SQLITE_TRANSIENT);
+  blob(encode_all(row.alerts));
   number(row.alerts_total);
   number(row.last.segment);
   number(row.last.offset);
@@ -97,7 +106,9 @@ void bind_row(sqlite3_stmt* s, const SessionSummary& row) {
   text(row.balancer.port == 0 ? "" : to_string(row.balancer));
   number(row.protocol);
   text(row.head);
-  text(alert_words(row.alerts));
+  text(words_of(row));
+  blob(encode_all(row.rule_hits));
+  number(row.rule_hits_total);
 }
 
 SessionSummary read_row(sqlite3_stmt* s) {
@@ -106,6 +117,10 @@ SessionSummary read_row(sqlite3_stmt* s) {
   const auto text = [&] {
     const auto* const bytes = reinterpret_cast<const char*>(sqlite3_column_text(s, at));
     return std::string(bytes == nullptr ? "" : bytes, static_cast<size_t>(sqlite3_column_bytes(s, at++)));
+  };
+  const auto blob = [&] {
+    const auto* const bytes = static_cast<const uint8_t*>(sqlite3_column_blob(s, at));
+    return ByteView(bytes, static_cast<size_t>(sqlite3_column_bytes(s, at++)));
   };
   const auto endpoint = [&] { return parse_endpoint(text()).value_or(Endpoint{}); };
   SessionSummary row;
@@ -128,9 +143,7 @@ SessionSummary read_row(sqlite3_stmt* s) {
   row.served_by_pid = static_cast<uint32_t>(number());
   row.unsupervised = number() != 0;
   row.incomplete = number() != 0;
-  row.alerts = decode_alerts(
-      {static_cast<const uint8_t*>(sqlite3_column_blob(s, at)), static_cast<size_t>(sqlite3_column_bytes(s, at))});
-  ++at;
+  row.alerts = decode_all<Alert>(blob());
   row.alerts_total = static_cast<uint32_t>(number());
   row.last.segment = static_cast<uint32_t>(number());
   row.last.offset = number();
@@ -138,6 +151,9 @@ SessionSummary read_row(sqlite3_stmt* s) {
   row.balancer = endpoint();
   row.protocol = number() == static_cast<uint64_t>(Protocol::udp) ? Protocol::udp : Protocol::tcp;
   row.head = text();
+  ++at;  // words: only searched
+  row.rule_hits = decode_all<RuleHit>(blob());
+  row.rule_hits_total = static_cast<uint32_t>(number());
   return row;
 }
 

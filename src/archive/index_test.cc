@@ -95,6 +95,80 @@ TEST_F(IndexTest, ADayWithoutTheProtocolsColumnIsReadAndThenWritten) {
   EXPECT_EQ((*both)[1].protocol, Protocol::udp);
 }
 
+// Likewise of a day from before there was a filter: what its writer has not added yet is nothing.
+TEST_F(IndexTest, ADayWithoutTheRulesTablesIsReadAndThenWritten) {
+  ASSERT_TRUE(index_->put({row("2026-03-30T12:00:00Z", 0)}));
+  sqlite3* const db = (*index_->day(index_->days().at(0)))->database();
+  for (const char* change :
+       {"DROP TABLE rule_hits", "DROP TABLE rule_counts", "ALTER TABLE sessions DROP COLUMN rule_hits",
+        "ALTER TABLE sessions DROP COLUMN rule_hits_total"})
+    ASSERT_TRUE(run_sql(db, change)) << change;
+  auto reader = Index::open(folder_, false);
+  ASSERT_TRUE(reader);
+  Filter by_rule;
+  by_rule.rule = "1002";
+  EXPECT_EQ(reader->select({})->size(), 1u);
+  EXPECT_TRUE(reader->select(by_rule)->empty());
+  EXPECT_TRUE(reader->rule_counts()->empty());
+  index_.reset();
+  auto again = Index::open(folder_, true);
+  ASSERT_TRUE(again);
+  SessionSummary hit = row("2026-03-30T12:00:01Z", 0);
+  hit.rule_hits = {{1, 1002, 7, "cmd.exe", RuleGrade::specific, HitAction::reset, 60}};
+  hit.rule_hits_total = 1;
+  ASSERT_TRUE(again->put({hit}));
+  const auto found = reader->select(by_rule);
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_EQ(found->size(), 1u);
+  ASSERT_EQ((*found)[0].rule_hits.size(), 1u);
+  EXPECT_EQ((*found)[0].rule_hits_total, 1u);
+  EXPECT_EQ((*found)[0].rule_hits[0].message, "cmd.exe");
+  EXPECT_EQ((*found)[0].rule_hits[0].action, HitAction::reset);
+  EXPECT_EQ(reader->rule_counts()->size(), 1u);
+}
+
+TEST_F(IndexTest, RulesAreCountedOnceASessionHoweverOftenItIsPut) {
+  const auto hit = [&](std::string_view time, uint32_t sid, uint64_t bytes) {
+    SessionSummary made = row(time, sid);
+    made.rule_hits = {{1, sid, 1, "of " + std::to_string(sid), RuleGrade::specific, HitAction::dropped, 9}};
+    made.bytes_in = bytes;
+    return made;
+  };
+  SessionSummary growing = hit("2026-03-30T01:00:00Z", 7, 10);
+  ASSERT_TRUE(index_->put({growing, hit("2026-03-30T02:00:00Z", 7, 100), hit("2026-03-31T01:00:00Z", 7, 1000)}));
+  growing.bytes_in = 30;
+  growing.rule_hits.push_back({1, 8, 1, "another", RuleGrade::generic, HitAction::tagged, 12});
+  ASSERT_TRUE(index_->put({growing}));
+  ASSERT_TRUE(index_->put({growing}));
+  const auto counts = index_->rule_counts();
+  ASSERT_TRUE(counts) << counts.error().message;
+  ASSERT_EQ(counts->size(), 2u);
+  const RuleCount& seven = (*counts)[0];
+  EXPECT_EQ(seven.sid, 7u);
+  EXPECT_EQ(seven.message, "of 7");
+  EXPECT_EQ(seven.grade, RuleGrade::specific);
+  EXPECT_EQ(seven.sessions, 3u);
+  EXPECT_EQ(seven.bytes, 1130u);
+  EXPECT_EQ(seven.first_ns, *parse_time("2026-03-30T01:00:00Z"));
+  EXPECT_EQ(seven.last_ns, *parse_time("2026-03-31T01:00:00Z"));
+  EXPECT_EQ((*counts)[1].sessions, 1u);
+  EXPECT_EQ((*counts)[1].bytes, 30u);
+  const auto since = index_->rule_counts(*parse_time("2026-03-30T01:30:00Z"));
+  ASSERT_TRUE(since) << since.error().message;
+  ASSERT_EQ(since->size(), 1u);
+  EXPECT_EQ((*since)[0].sessions, 2u);
+  EXPECT_EQ((*since)[0].bytes, 1100u);
+  Filter filter;
+  for (const auto& [rule, expected] : {std::pair("7", 3u), std::pair("1:7", 3u), std::pair("2:7", 0u),
+                                       std::pair("1:8", 1u), std::pair("8 OR 1", 0u), std::pair("", 3u)}) {
+    filter.rule = rule;
+    EXPECT_EQ(ids(filter).size(), expected) << rule;
+  }
+  filter.rule = {};
+  filter.text = "ANOTHER";
+  EXPECT_EQ(ids(filter), std::vector<uint64_t>{growing.id.value});
+}
+
 TEST_F(IndexTest, AListGoesOverTheDaysInOrderAndStopsAtItsLimit) {
   std::vector<SessionSummary> rows;
   std::vector<uint64_t> all;

@@ -17,6 +17,8 @@ class Reader {
   const std::string& folder() const { return folder_; }
 
   Result<std::vector<SessionSummary>> list(const Filter& filter) { return index_.select(filter); }
+  // Of each payload rule that fired since then.
+  Result<std::vector<RuleCount>> rule_counts(int64_t since_ns) { return index_.rule_counts(since_ns); }
   // Errors: the archive cannot be read; nullopt: there is no such session.
   Result<std::optional<SessionSummary>> find(SessionId id) { return index_.find(id); }
 

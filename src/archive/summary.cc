@@ -45,6 +45,13 @@ void apply(SessionSummary& summary, const Alert& alert, int64_t) {
   summary.session_class = std::max(summary.session_class, alert.raises_to());
 }
 
+void apply(SessionSummary& summary, const RuleHit& hit, int64_t) {
+  ++summary.rule_hits_total;
+  if (summary.rule_hits.size() < kRuleHitsMax) summary.rule_hits.push_back(hit);
+  if (suppresses(hit.action) && summary.session_class == SessionClass::harmless)
+    summary.session_class = SessionClass::known;
+}
+
 void apply(SessionSummary& summary, const formats::NoteEvent& event, int64_t) {
   summary.unsupervised |= event.kind == NoteKind::unsupervised;
   summary.incomplete |= event.kind == NoteKind::bytes_lost || event.kind == NoteKind::kernel_lost;
@@ -86,6 +93,8 @@ void apply(SessionSummary& summary, const formats::Record& record, const formats
       return apply_decoded<formats::ServedEvent>(summary, record);
     case RecordType::alert:
       return apply_decoded<Alert>(summary, record);
+    case RecordType::rule:
+      return apply_decoded<RuleHit>(summary, record);
     case RecordType::note:
       return apply_decoded<formats::NoteEvent>(summary, record);
     case RecordType::closed:

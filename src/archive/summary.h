@@ -33,6 +33,8 @@ struct SessionSummary {
   bool incomplete = false;    // records of it were lost (a full disk, a full ring of the kernel)
   std::vector<Alert> alerts;  // the first kAlertsMax; all are in the log
   uint32_t alerts_total = 0;
+  std::vector<RuleHit> rule_hits;  // the first kRuleHitsMax
+  uint32_t rule_hits_total = 0;
   formats::RecordPlace last;  // of its newest record
   // What came first from the client, for the search: bytes that are not printable ASCII stand as a dot. The writer
   // gives it away once the session is over and on its way to the index.
@@ -40,10 +42,11 @@ struct SessionSummary {
 };
 
 constexpr size_t kAlertsMax = 64;
+constexpr size_t kRuleHitsMax = 32;
 constexpr size_t kHeadBytesMax = 256;
 
-// Takes one more record, which lies at `place`, into the summary. Classes only rise: a crash or an alert that names a
-// set makes it suspect, any other alert an attack.
+// Takes one more record, which lies at `place`, into the summary. A rule that suppressed it makes a harmless session
+// known. Otherwise classes only rise: a crash or an alert that names a set makes it suspect, any other alert an attack.
 void apply(SessionSummary& summary, const formats::Record& record, const formats::RecordPlace& place);
 // Its parts, for whoever has written the record and need not take it apart again.
 void apply(SessionSummary& summary, const formats::OpenedEvent& event, int64_t time_ns);
@@ -51,6 +54,7 @@ void apply(SessionSummary& summary, const formats::OriginEvent& event, int64_t t
 void apply(SessionSummary& summary, const formats::ConnectedEvent& event, int64_t time_ns);
 void apply(SessionSummary& summary, const formats::ServedEvent& event, int64_t time_ns);
 void apply(SessionSummary& summary, const Alert& alert, int64_t time_ns);
+void apply(SessionSummary& summary, const RuleHit& hit, int64_t time_ns);
 void apply(SessionSummary& summary, const formats::NoteEvent& event, int64_t time_ns);
 void apply(SessionSummary& summary, const formats::ClosedEvent& event, int64_t time_ns);
 void apply_data(SessionSummary& summary, const formats::Record& record);

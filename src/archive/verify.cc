@@ -59,7 +59,8 @@ class Verifying {
   struct Seen {
     RecordPlace last;
     uint32_t alerts = 0;
-    SessionClass session_class = SessionClass::harmless;
+    uint32_t rule_hits = 0;
+    SessionClass session_class = SessionClass::known;  // that alerts have raised it to; the lowest: none has
     bool in_index = false;
   };
 
@@ -137,6 +138,7 @@ class Verifying {
               fmt::format("the record at {} names {} as the one before it, which is at {}", place_text(place),
                           place_text(record.previous), seen.last ? place_text(seen.last) : "no place"));
     seen.last = place;
+    if (record.type == formats::RecordType::rule) ++seen.rule_hits;
     if (record.type != formats::RecordType::alert) return;
     ++seen.alerts;
     if (const auto alert = formats::decode<Alert>(record.payload))
@@ -170,6 +172,9 @@ class Verifying {
                                                     place_text(seen.last), place_text(row.last)));
     if (row.alerts_total < seen.alerts || row.session_class < seen.session_class)
       problem(to_string(row.id), fmt::format("the index knows {} of its {} alerts", row.alerts_total, seen.alerts));
+    if (row.rule_hits_total < seen.rule_hits)
+      problem(to_string(row.id),
+              fmt::format("the index knows {} of the {} rules that fired", row.rule_hits_total, seen.rule_hits));
   }
 
   void copies() {

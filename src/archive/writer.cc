@@ -136,6 +136,9 @@ bool Writer::process(SessionId id, int64_t time_ns, const formats::ProcessEvent&
 bool Writer::alert(SessionId id, int64_t time_ns, const Alert& alert) {
   return append_event(id, RecordType::alert, time_ns, alert, alert.stream_offset);
 }
+bool Writer::rule(SessionId id, int64_t time_ns, const RuleHit& hit) {
+  return append_event(id, RecordType::rule, time_ns, hit, hit.stream_offset);
+}
 bool Writer::note(SessionId id, int64_t time_ns, const formats::NoteEvent& event) {
   return append_event(id, RecordType::note, time_ns, event);
 }

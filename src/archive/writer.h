@@ -54,6 +54,7 @@ class Writer {
   bool served(SessionId id, int64_t time_ns, const formats::ServedEvent& event);
   bool process(SessionId id, int64_t time_ns, const formats::ProcessEvent& event);
   bool alert(SessionId id, int64_t time_ns, const Alert& alert);
+  bool rule(SessionId id, int64_t time_ns, const RuleHit& hit);
   bool note(SessionId id, int64_t time_ns, const formats::NoteEvent& event);
   bool file(SessionId id, int64_t time_ns, const formats::FileEvent& event);
   bool crash(SessionId id, int64_t time_ns, const formats::CrashEvent& event);

@@ -1,9 +1,9 @@
 // skep session list|show|export|follow|cut
 #include <cstdio>
 
-#include "base/clock.h"
 #include "base/text.h"
 #include "cli/archive_option.h"
+#include "cli/moment.h"
 #include "cli/parse.h"
 #include "cli/session_export.h"
 #include "cli/session_follow.h"
@@ -33,12 +33,6 @@ void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
-// A moment, or a span back from now.
-std::optional<int64_t> moment(const std::string& text) {
-  if (const auto span = parse_span(text)) return now_realtime_ns() - *span;
-  return parse_time(text);
-}
-
 Result<archive::Filter> filter_of(const Options& options) {
   archive::Filter filter;
   filter.limit = options.limit;
@@ -58,7 +52,7 @@ Result<archive::Filter> filter_of(const Options& options) {
        {std::pair(&options.since, &filter.since_ns), std::pair(&options.until, &filter.until_ns)}) {
     if (text->empty()) continue;
     const auto at = moment(*text);
-    if (!at) return fail("'{}' is no time (2026-03-30T00:00:00Z) and no span back from now (2h)", printable(*text));
+    if (!at) return fail("{}", no_moment(*text));
     *to = *at;
   }
   return filter;
@@ -174,8 +168,10 @@ int run_session(Words words) {
   listing->add_option("--until", options.until, "time, or span back from now");
   listing->add_option("--service", options.service, "only this service's");
   listing->add_option("--source", options.source, "only this address's");
-  listing->add_option("--rule", options.rule, "only those with an alert of this signature");
-  listing->add_option("--text", options.text, "only those with this in what the client sent first, or in an alert");
+  listing->add_option("--rule", options.rule,
+                      "only those with an alert of this signature, or a hit of this payload rule (1002, 1:1002)");
+  listing->add_option("--text", options.text,
+                      "only those with this in what the client sent first, in an alert or a rule");
   listing->add_flag("--newest", options.newest_first, "the newest first, instead of the oldest");
   listing->add_option("--limit", options.limit, "at most so many");
   listing->add_flag("--json", options.json, "one object a line");

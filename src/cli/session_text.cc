@@ -65,12 +65,9 @@ void summary_fields(JsonWriter& json, const SessionSummary& session, const Sessi
   } else {
     json.value(formats::community_id(session.protocol, session.leg, session.bait));
   }
-  json.key("rule_hits")
-      .begin_array()
-      .end_array()
-      .field("alerts_total", session.alerts_total)
-      .key("alerts")
-      .begin_array();
+  json.field("rule_hits_total", session.rule_hits_total).key("rule_hits").begin_array();
+  for (const RuleHit& hit : session.rule_hits) view::rule_hit_json(json, hit);
+  json.end_array().field("alerts_total", session.alerts_total).key("alerts").begin_array();
   for (const Alert& alert : session.alerts) view::alert_json(json, alert, evidence);
   json.end_array();
 }
@@ -163,6 +160,18 @@ std::string alert_story(archive::Reader& reader, const SessionSummary& session, 
   return text + bytes_around(reader, session, alert.stream_offset);
 }
 
+// The payload rules that fired, a line each.
+std::string rules_story(const SessionSummary& session) {
+  std::string text;
+  for (const RuleHit& hit : session.rule_hits)
+    text += fmt::format("  rule {} \"{}\" ({}) at byte {}: {}\n", rule_name(hit), printable(hit.message),
+                        to_string(hit.grade), hit.stream_offset, to_string(hit.action));
+  if (session.rule_hits_total > session.rule_hits.size())
+    text += fmt::format("  … and {} more rules (`--json` has them all)\n",
+                        session.rule_hits_total - session.rule_hits.size());
+  return text;
+}
+
 }  // namespace
 
 std::string summary_json(const SessionSummary& session) {
@@ -194,7 +203,7 @@ Status session_json(archive::Reader& reader, const SessionSummary& session, cons
 
 std::string table_head() {
   return fmt::format("{:<25} {:<8} {:<10} {:<21} {:>9} {:>9} {:<16} {}\n", "ID", "CLASS", "SERVICE", "SOURCE", "IN",
-                     "OUT", "END", "ALERTS");
+                     "OUT", "END", "ALERTS, RULES");
 }
 
 std::string table_line(const SessionSummary& session) {
@@ -202,6 +211,7 @@ std::string table_line(const SessionSummary& session) {
   for (const Alert& alert : session.alerts) {
     if (alerts.find(alert.rule) == std::string::npos) alerts += (alerts.empty() ? "" : ",") + alert.rule;
   }
+  for (const RuleHit& hit : session.rule_hits) alerts += (alerts.empty() ? "" : ",") + rule_name(hit);
   return fmt::format("{:<25} {:<8} {:<10} {:<21} {:>9} {:>9} {:<16} {}\n", to_string(session.id),
                      to_string(session.session_class), printable(session.service), to_string(session.client),
                      session.bytes_in, session.bytes_out, session.end_ns == 0 ? "-" : to_string(session.end_reason),
@@ -232,6 +242,7 @@ Result<std::string> story(archive::Reader& reader, const SessionSummary& session
   if (evidence->beginning_dropped) text += "  its beginning is there no longer: retention took it\n";
   text += legs_story(*evidence);
   for (const std::string& words : evidence->losses) text += fmt::format("  {}\n", printable(words));
+  text += rules_story(session);
   const Alert* before = nullptr;
   for (const Alert& alert : session.alerts) {
     text += alert_story(reader, session, alert, *evidence, before);

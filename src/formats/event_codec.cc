@@ -226,6 +226,16 @@ void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, Alert> {
   f.list(e.candidates, [&](auto& serial) { f.number(serial); });
   f.number(e.role);
 }
+template <typename F, typename E>
+void fields(F& f, E& e) requires std::is_same_v<std::remove_const_t<E>, RuleHit> {
+  f.number(e.gid);
+  f.number(e.sid);
+  f.number(e.rev);
+  f.text(e.message);
+  f.number(e.grade);
+  f.number(e.action);
+  f.number(e.stream_offset);
+}
 
 template <typename Event>
 Bytes encode_any(const Event& event) {
@@ -264,10 +274,13 @@ bool in_range(const CrashEvent& event) {
   return event.state.registers.size() <= std::size(kRegisterNames);
 }
 bool in_range(const ClosedEvent& event) {
-  return event.reason <= EndReason::crash_recovered;
+  return event.reason <= EndReason::filtered;
 }
 bool in_range(const Alert& alert) {
   return alert.action <= AlertAction::cut && alert.confidence <= Confidence::exact && alert.role <= AlertRole::writer;
+}
+bool in_range(const RuleHit& hit) {
+  return hit.grade <= RuleGrade::generic && hit.action <= HitAction::switched;
 }
 
 }  // namespace
@@ -302,6 +315,9 @@ Bytes encode(const ClosedEvent& event) {
 Bytes encode(const Alert& alert) {
   return encode_any(alert);
 }
+Bytes encode(const RuleHit& hit) {
+  return encode_any(hit);
+}
 
 template <typename Event>
 std::optional<Event> decode(ByteView payload) {
@@ -322,5 +338,6 @@ template std::optional<FileEvent> decode(ByteView);
 template std::optional<CrashEvent> decode(ByteView);
 template std::optional<ClosedEvent> decode(ByteView);
 template std::optional<Alert> decode(ByteView);
+template std::optional<RuleHit> decode(ByteView);
 
 }  // namespace skep::formats

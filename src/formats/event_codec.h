@@ -18,6 +18,7 @@ Bytes encode(const FileEvent& event);
 Bytes encode(const CrashEvent& event);
 Bytes encode(const ClosedEvent& event);
 Bytes encode(const Alert& alert);
+Bytes encode(const RuleHit& hit);
 
 // nullopt: not such an event.
 template <typename Event>

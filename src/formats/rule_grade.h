@@ -8,13 +8,11 @@
 #include <string_view>
 
 #include "formats/rule.h"
+#include "model/session.h"
 
 namespace skep::formats {
 
-enum class RuleGrade : uint8_t {
-  specific,  // this very attack is known: suppress it
-  generic,   // a way that many attacks go, new ones too: tag the session, and forward it
-};
+using skep::RuleGrade;
 
 // What the operator says instead. The narrowest counts: sid, then classtype, then file.
 struct GradeOverrides {

@@ -36,8 +36,9 @@ enum class RecordType : uint8_t {
   file = 10,        // FileEvent: a file that an alert concerns, and what became of its copy
   crash = 11,       // CrashEvent: what a crash alert's process was doing
   origin = 12,      // OriginEvent: what the session belongs to, who passed it on
+  rule = 13,        // model RuleHit: a payload rule fired, and what was done about it
 };
-constexpr RecordType kLastRecordType = RecordType::origin;
+constexpr RecordType kLastRecordType = RecordType::rule;
 
 struct OpenedEvent {
   std::string service;
@@ -120,7 +121,7 @@ struct Record {
   RecordType type = RecordType::note;
   Direction direction = Direction::to_bait;  // data, half_closed
   int64_t time_ns = 0;                       // realtime
-  uint64_t stream_offset = 0;                // data: of the first byte in its direction; alert: see Alert
+  uint64_t stream_offset = 0;                // data: of the first byte in its direction; alert, rule: see there
   RecordPlace previous;                      // of the same session
   ByteView payload;                          // borrowed; data: the bytes; else one of the events, encoded
 };

@@ -144,6 +144,21 @@ TEST(EventCodecTest, AnOriginComesBackAsItWas) {
   EXPECT_EQ(back->balancer, origin.balancer);
 }
 
+TEST(EventCodecTest, ARuleThatFiredComesBackAsItWas) {
+  const RuleHit hit{3, 1002, 7, "cmd.exe \"asked\"", RuleGrade::specific, HitAction::tarpitted, 1234};
+  const auto back = decode<RuleHit>(encode(hit));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(rule_name(*back), "3:1002");
+  EXPECT_EQ(back->rev, hit.rev);
+  EXPECT_EQ(back->message, hit.message);
+  EXPECT_EQ(back->grade, hit.grade);
+  EXPECT_EQ(back->action, hit.action);
+  EXPECT_EQ(back->stream_offset, hit.stream_offset);
+  RuleHit other = hit;
+  other.action = static_cast<HitAction>(8);
+  EXPECT_FALSE(decode<RuleHit>(encode(other)));
+}
+
 TEST(EventCodecTest, WhatIsNoEventIsNone) {
   const Bytes alert = encode(Alert{});
   EXPECT_FALSE(decode<ClosedEvent>(alert));

@@ -125,8 +125,11 @@ constexpr std::string_view kClasses[] = {"known", "harmless", "suspect", "attack
 constexpr std::string_view kEnds[] = {
     "open",         "client-closed",    "server-closed", "reset-by-client", "reset-by-server",
     "bait-refused", "bait-unreachable", "timeout",       "limit",           "cut",
-    "shutdown",     "crash-recovered"};
+    "shutdown",     "crash-recovered",  "filtered"};
 constexpr std::string_view kActions[] = {"observed", "denied", "killed", "cut"};
+constexpr std::string_view kGrades[] = {"specific", "generic"};
+constexpr std::string_view kHitActions[] = {"tagged",    "late",     "dropped", "reset",
+                                            "tarpitted", "diverted", "trapped", "switched"};
 constexpr std::string_view kRoles[] = {"doer", "starter", "writer"};
 constexpr std::string_view kConfidences[] = {"none", "inherited", "handoff", "confirmed", "exact"};
 
@@ -170,11 +173,21 @@ std::string_view to_string(EndReason value) {
 std::string_view to_string(AlertAction value) {
   return name_of(kActions, value);
 }
+std::string_view to_string(RuleGrade value) {
+  return name_of(kGrades, value);
+}
+std::string_view to_string(HitAction value) {
+  return name_of(kHitActions, value);
+}
 std::string_view to_string(AlertRole value) {
   return name_of(kRoles, value);
 }
 std::string_view to_string(Confidence value) {
   return name_of(kConfidences, value);
+}
+
+std::string rule_name(const RuleHit& hit) {
+  return fmt::format("{}:{}", hit.gid, hit.sid);
 }
 
 std::optional<SessionClass> parse_session_class(std::string_view text) {

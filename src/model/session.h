@@ -64,9 +64,31 @@ enum class EndReason : uint8_t {
   cut,
   shutdown,
   crash_recovered,
+  filtered,  // a payload rule said that it is known: it went no further
 };
 
 enum class AlertAction : uint8_t { observed = 0, denied = 1, killed = 2, cut = 3 };
+
+// How much a payload rule that fired says (formats/rule_grade.h).
+enum class RuleGrade : uint8_t {
+  specific,  // this very attack is known: suppress it
+  generic,   // a way that many attacks go, new ones too: tag the session, and forward it
+};
+
+// What was done because a payload rule fired.
+enum class HitAction : uint8_t {
+  tagged = 0,     // nothing: the session goes on
+  late = 1,       // nothing, for what it would have kept away had been forwarded already
+  dropped = 2,    // this and the next three: the session was suppressed
+  reset = 3,      // … by a reset of the attacker's connection
+  tarpitted = 4,  // … which is kept open and read slowly
+  diverted = 5,   // … and went on to another address
+  trapped = 6,    // the session went to the bait instead of to production
+  switched = 7,   // later sessions of the source go there
+};
+constexpr bool suppresses(HitAction action) {
+  return action >= HitAction::dropped && action <= HitAction::diverted;
+}
 
 // Whose part in it the alert is, where one session wrote what another has started; else it is the doer's alone.
 enum class AlertRole : uint8_t { doer = 0, starter = 1, writer = 2 };
@@ -77,6 +99,8 @@ enum class Confidence : uint8_t { none = 0, inherited = 1, handoff = 2, confirme
 std::string_view to_string(SessionClass value);
 std::string_view to_string(EndReason value);  // "client-closed" …; "open"
 std::string_view to_string(AlertAction value);
+std::string_view to_string(RuleGrade value);
+std::string_view to_string(HitAction value);
 std::string_view to_string(AlertRole value);  // "doer" …
 std::string_view to_string(Confidence value);
 std::optional<SessionClass> parse_session_class(std::string_view text);
@@ -138,5 +162,17 @@ struct Alert {
     return crash || suspect || confidence == Confidence::none ? SessionClass::suspect : SessionClass::attack;
   }
 };
+
+// A payload rule that fired on what the client sent, as the session's log keeps it.
+struct RuleHit {
+  uint32_t gid = 1;
+  uint32_t sid = 0;
+  uint32_t rev = 0;
+  std::string message;
+  RuleGrade grade = RuleGrade::generic;
+  HitAction action = HitAction::tagged;
+  uint64_t stream_offset = 0;  // of the client's bytes: behind the last one that it took
+};
+std::string rule_name(const RuleHit& hit);  // "1:1002"
 
 }  // namespace skep

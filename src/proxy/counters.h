@@ -13,7 +13,7 @@ namespace skep::proxy {
 
 struct ServiceCounters {
   static constexpr size_t kClasses = 4;
-  static constexpr size_t kEndReasons = static_cast<size_t>(EndReason::crash_recovered) + 1;
+  static constexpr size_t kEndReasons = static_cast<size_t>(EndReason::filtered) + 1;
   uint64_t sessions = 0;
   uint64_t live = 0;
   std::array<uint64_t, kClasses>

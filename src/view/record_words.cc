@@ -15,7 +15,7 @@ constexpr std::string_view kProcessWords[] = {"forked", "runs", "ended"};
 std::string_view type_name(RecordType type) {
   static constexpr std::string_view kNames[] = {"",       "opened",  "connected", "data", "half-closed",
                                                 "served", "process", "alert",     "note", "closed",
-                                                "file",   "crash",   "origin"};
+                                                "file",   "crash",   "origin",    "rule"};
   static_assert(std::size(kNames) == static_cast<size_t>(formats::kLastRecordType) + 1);
   return kNames[static_cast<size_t>(type)];
 }
@@ -58,6 +58,10 @@ void fields(JsonWriter& json, const formats::NoteEvent& event) {
 void fields(JsonWriter& json, const Alert& alert) {
   json.key("alert");
   alert_json(json, alert, nullptr);
+}
+void fields(JsonWriter& json, const RuleHit& hit) {
+  json.key("rule_hit");
+  rule_hit_json(json, hit);
 }
 void fields(JsonWriter& json, const formats::FileEvent& event) {
   json.field("text", role_text(event));
@@ -145,6 +149,12 @@ void alert_json(JsonWriter& json, const Alert& alert, const SessionEvidence* evi
   json.end_array().end_object();
 }
 
+void rule_hit_json(JsonWriter& json, const RuleHit& hit) {
+  json.begin_object().field("gid", hit.gid).field("sid", hit.sid).field("rev", hit.rev).field("msg", hit.message);
+  json.field("grade", to_string(hit.grade)).field("action", to_string(hit.action));
+  json.field("stream_offset", hit.stream_offset).end_object();
+}
+
 void record_json(JsonWriter& json, const formats::Record& record) {
   json.begin_object().field("time", format_time(record.time_ns)).field("event", type_name(record.type));
   switch (record.type) {
@@ -184,6 +194,9 @@ void record_json(JsonWriter& json, const formats::Record& record) {
     case RecordType::origin:
       event_fields<formats::OriginEvent>(json, record.payload);
       break;
+    case RecordType::rule:
+      event_fields<RuleHit>(json, record.payload);
+      break;
   }
   json.end_object();
 }
@@ -192,6 +205,11 @@ std::string alert_comment(const Alert& alert) {
   return printable(fmt::format("skep alert {}: {} {} by pid {} ({}), {}, {}", alert.rule, alert.syscall,
                                alert.arguments, alert.pid, alert.exe, to_string(alert.action),
                                to_string(alert.confidence)));
+}
+
+std::string rule_hit_comment(const RuleHit& hit) {
+  return printable(fmt::format("skep rule {}: {} ({}), {}", rule_name(hit), hit.message, to_string(hit.grade),
+                               to_string(hit.action)));
 }
 
 std::string figures_text(const TcpFigures& figures) {
@@ -244,6 +262,10 @@ std::string record_text(const formats::Record& record) {
     case RecordType::alert:
       if (const auto alert = formats::decode<Alert>(record.payload))
         return fmt::format("{} ALERT {}\n", time, alert_comment(*alert));
+      break;
+    case RecordType::rule:
+      if (const auto hit = formats::decode<RuleHit>(record.payload))
+        return fmt::format("{} RULE {} at {}\n", time, rule_hit_comment(*hit), hit->stream_offset);
       break;
     case RecordType::note:
       if (const auto event = formats::decode<formats::NoteEvent>(record.payload))

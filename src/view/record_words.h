@@ -11,6 +11,7 @@ namespace skep::view {
 
 // An object; `evidence` nullptr: what was kept with the alert is left out.
 void alert_json(JsonWriter& json, const Alert& alert, const SessionEvidence* evidence);
+void rule_hit_json(JsonWriter& json, const RuleHit& hit);
 // An object {time, event, …}: as in the `events` of `skep session show --json`.
 void record_json(JsonWriter& json, const formats::Record& record);
 // An object.
@@ -18,6 +19,7 @@ void figures_json(JsonWriter& json, const TcpFigures& figures);
 
 // One line, without its end.
 std::string alert_comment(const Alert& alert);
+std::string rule_hit_comment(const RuleHit& hit);
 std::string figures_text(const TcpFigures& figures);
 // Lines.
 std::string record_text(const formats::Record& record);

@@ -41,6 +41,8 @@ class Packets {
         return opened(record);
       case RecordType::alert:
         return alert(record);
+      case RecordType::rule:
+        return rule(record);
       case RecordType::closed:
         return closed(record);
       case RecordType::file:
@@ -86,6 +88,7 @@ class Packets {
           alert.stream_offset <= begin + record.payload.size())
         add_comments(comments, alert);
     }
+    if (record.direction == Direction::to_bait) add_rules(comments, begin, begin + record.payload.size());
     return writer_.data(record.time_ns, record.direction, begin, record.payload, comments);
   }
   bool alert(const formats::Record& record) {
@@ -108,6 +111,26 @@ class Packets {
                             alert->lineage.empty() ? "" : printable(alert->lineage.back().comm), alert_comment(*alert),
                             std::move(fields)});
   }
+  void add_rules(Comments& comments, uint64_t begin, uint64_t end) {
+    for (const RuleHit& hit : session_.rule_hits) {
+      if (hit.stream_offset <= begin || hit.stream_offset > end) continue;
+      comments.push_back(rule_hit_comment(hit));
+      rules_told_.push_back(rule_name(hit));
+    }
+  }
+  // One whose bytes were not kept has a packet of its own.
+  bool rule(const formats::Record& record) {
+    const auto hit = formats::decode<RuleHit>(record.payload);
+    if (!hit) return true;
+    if (std::find(rules_told_.begin(), rules_told_.end(), rule_name(*hit)) == rules_told_.end() &&
+        !writer_.remark(record.time_ns, Direction::to_bait, {rule_hit_comment(*hit)}))
+      return false;
+    auto fields = names();
+    fields.insert(fields.end(), {{"SKEP_RULE", rule_name(*hit)},
+                                 {"SKEP_ACTION", std::string(to_string(hit->action))},
+                                 {"SKEP_STREAM_OFFSET", std::to_string(hit->stream_offset)}});
+    return writer_.journal({record.time_ns, kNoticePriority, 0, "", rule_hit_comment(*hit), std::move(fields)});
+  }
   bool closed(const formats::Record& record) {
     const auto event = formats::decode<formats::ClosedEvent>(record.payload);
     if (!event) return true;
@@ -128,7 +151,8 @@ class Packets {
   formats::PcapngWriter& writer_;
   const archive::SessionSummary& session_;
   const SessionEvidence& evidence_;
-  std::vector<uint64_t> told_;  // ids of alerts that a packet has; at most archive::kAlertsMax
+  std::vector<uint64_t> told_;           // ids of alerts that a packet has; at most archive::kAlertsMax
+  std::vector<std::string> rules_told_;  // names of rules likewise; at most archive::kRuleHitsMax
 };
 
 Comments section_comments(const archive::SessionSummary& session, const SessionEvidence& evidence) {
@@ -140,6 +164,7 @@ Comments section_comments(const archive::SessionSummary& session, const SessionE
                ? std::string(", no leg to the bait")
                : fmt::format(", {} inside", formats::community_id(session.protocol, session.leg, session.bait)))};
   for (const Alert& alert : session.alerts) comments.push_back(alert_comment(alert));
+  for (const RuleHit& hit : session.rule_hits) comments.push_back(rule_hit_comment(hit));
   for (const formats::FileEvent& kept : evidence.files) comments.push_back("skep " + role_text(kept));
   return comments;
 }
