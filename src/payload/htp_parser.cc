@@ -1,8 +1,10 @@
 #include "payload/htp_parser.h"
 
 #include <htp/htp.h>
+#include <strings.h>
 
 #include <limits>
+#include <string_view>
 
 namespace skep::payload {
 
@@ -26,9 +28,28 @@ HttpPacking packing(htp_tx_t& request) {
   return HttpPacking::none;
 }
 
+bool is_space(unsigned char byte) {
+  return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+// Is one of the values, with commas between them, `name`? As later versions of libhtp look at it.
+bool has_value(const htp_tx_t& request, const char* header_name, std::string_view name) {
+  const auto* header = static_cast<htp_header_t*>(htp_table_get_c(request.request_headers, header_name));
+  if (header == nullptr) return false;
+  std::string_view rest(reinterpret_cast<const char*>(bstr_ptr(header->value)), bstr_len(header->value));
+  for (size_t comma = 0; comma != rest.npos; rest.remove_prefix(comma == rest.npos ? 0 : comma + 1)) {
+    comma = rest.find(',');
+    std::string_view value = rest.substr(0, comma);
+    while (!value.empty() && is_space(value.front())) value.remove_prefix(1);
+    while (!value.empty() && is_space(value.back())) value.remove_suffix(1);
+    if (value.size() == name.size() && strncasecmp(value.data(), name.data(), name.size()) == 0) return true;
+  }
+  return false;
+}
+
 HttpBodyKind body_kind(htp_tx_t& request) {
   HttpBodyKind kind;
-  if (request.request_transfer_coding == HTP_CODING_CHUNKED) kind.framing = HttpFraming::chunked;
+  if (has_value(request, "transfer-encoding", "chunked")) kind.framing = HttpFraming::chunked;
   if (request.request_transfer_coding == HTP_CODING_IDENTITY) {
     kind.framing = HttpFraming::length;
     kind.length = static_cast<uint64_t>(request.request_content_length);
@@ -47,10 +68,8 @@ struct HtpHooks {
     return HTP_OK;
   }
   static int line(htp_tx_t* request) {
-    HtpParser& parser = of(request);
-    parser.has_line_ = true;
-    parser.has_protocol_ = request->is_protocol_0_9 == 0;
-    // Whether headers follow a line without a protocol is seen by who feeds: libhtp would look at the same piece alone.
+    of(request).has_line_ = true;
+    // As it is where headers lie in the same piece. There are none in HTTP/0.9, but who knows before they come?
     request->is_protocol_0_9 = 0;
     return HTP_OK;
   }
@@ -58,6 +77,8 @@ struct HtpHooks {
     HtpParser& parser = of(request);
     parser.has_head_ = true;
     parser.body_ = body_kind(*request);
+    if (parser.body_.framing == HttpFraming::chunked) request->flags &= ~HTP_REQUEST_INVALID;
+    // There will be no body, for libhtp. An invalid one it gives up at, as it is.
     if (!(request->flags & HTP_REQUEST_INVALID)) request->request_transfer_coding = HTP_CODING_NO_BODY;
     request->request_method_number = HTP_M_UNKNOWN;  // CONNECT would wait for the answer
     // libhtp leaves a name as it is where a port follows; rules on it are written for lower case.
@@ -134,7 +155,7 @@ void HtpParser::drop() {
   htp_tx_destroy(request_);
   htp_list_pop(connection->transactions);  // where it stood stays as an empty place otherwise
   request_ = nullptr;
-  has_line_ = has_head_ = has_protocol_ = false;
+  has_line_ = has_head_ = false;
   body_ = {};
   fed_ = 0;
 }

@@ -41,7 +41,6 @@ class HtpParser {
   htp_tx_t* request() const { return request_; }  // nullptr: none has begun
   bool has_line() const { return has_line_; }
   bool has_head() const { return has_head_; }
-  bool has_protocol() const { return has_protocol_; }
   const HttpBodyKind& body() const { return body_; }
   // The request whose head was whole is over.
   void drop();
@@ -55,7 +54,6 @@ class HtpParser {
   htp_tx_t* request_ = nullptr;
   bool has_line_ = false;
   bool has_head_ = false;
-  bool has_protocol_ = false;
   HttpBodyKind body_;
   size_t fed_ = 0;  // of this head
   std::string why_;

@@ -13,14 +13,12 @@
 namespace skep::payload {
 
 // Where the bytes are. Each step takes as many as belong to one part; parts follow each other thus:
-//   line -> headers | short_line          the request line
-//   short_line -> headers | after_short   it had no protocol: are there headers?
-//   headers -> body | open_body | line    ...
-//   body -> line                          one that says how long it is
-//   open_body -> line                     one that does not: up to what looks like a request
-//   after_short -> over                   behind HTTP/0.9 nothing is read
+//   line -> headers
+//   headers -> body | open_body | line
+//   body -> line        one that says how long it is
+//   open_body -> line   one that does not: up to what looks like a request
 struct HttpRequests::Parser {
-  enum class At : uint8_t { line, short_line, headers, body, open_body, after_short, over };
+  enum class At : uint8_t { line, headers, body, open_body, over };
 
   explicit Parser(const HttpLimits& given) : limits(given), body(given) {}
 
@@ -28,11 +26,9 @@ struct HttpRequests::Parser {
   void take_again(ByteView kept, uint64_t end_offset, HttpEvents& events);
   size_t step(ByteView bytes, HttpEvents& events);
   size_t line(ByteView bytes, HttpEvents& events);
-  size_t short_line(ByteView bytes, HttpEvents& events);
   size_t headers(ByteView bytes, HttpEvents& events);
   size_t sized_body(ByteView bytes, HttpEvents& events);
   size_t open_body(ByteView bytes, HttpEvents& events);
-  size_t after_short(ByteView bytes);
   size_t header_bytes(ByteView bytes);
   size_t in_limit(size_t bytes);
   bool feed(ByteView bytes);
@@ -53,8 +49,6 @@ struct HttpRequests::Parser {
   size_t requests = 0;     // that had a line
   bool begun = false;      // a byte that is no empty line's
   size_t header_line = 0;  // of a header's line so far; more than a CR counts as two
-  Bytes pending;           // behind a line without a protocol
-  bool blank = false;      // there, after a name
   std::string broken;
 };
 
@@ -77,16 +71,12 @@ size_t HttpRequests::Parser::step(ByteView bytes, HttpEvents& events) {
   switch (at) {
     case At::line:
       return line(bytes, events);
-    case At::short_line:
-      return short_line(bytes, events);
     case At::headers:
       return headers(bytes, events);
     case At::body:
       return sized_body(bytes, events);
     case At::open_body:
       return open_body(bytes, events);
-    case At::after_short:
-      return after_short(bytes);
     case At::over:
       break;
   }
@@ -100,7 +90,7 @@ void HttpRequests::Parser::break_off(std::string reason) {
 
 // Of so many, as many as the head may still have; none: it is too long.
 size_t HttpRequests::Parser::in_limit(size_t bytes) {
-  const size_t left = limits.head_bytes - head_bytes - pending.size();
+  const size_t left = limits.head_bytes - head_bytes;
   if (left == 0) break_off("a request's head is longer than " + std::to_string(limits.head_bytes) + " bytes");
   return std::min(bytes, left);
 }
@@ -135,32 +125,9 @@ size_t HttpRequests::Parser::line(ByteView bytes, HttpEvents& events) {
 void HttpRequests::Parser::whole_line(uint64_t at_offset, HttpEvents& events) {
   ++requests;
   request.set_line(htp.request());
-  at = htp.has_protocol() ? At::headers : At::short_line;
+  at = At::headers;
   header_line = 0;
   events.line(request, at_offset);
-}
-
-// As libhtp looks at what follows in the same piece: a name and a colon are a header, anything else is none.
-size_t HttpRequests::Parser::short_line(ByteView bytes, HttpEvents& events) {
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    const uint8_t byte = bytes[i];
-    if (byte == ':') {
-      at = At::headers;
-      take_again(std::exchange(pending, {}), offset + i, events);
-      return i;
-    }
-    const bool is_blank = byte == ' ' || byte == '\t';
-    const bool other_space = !is_blank && byte >= '\t' && byte <= '\r';
-    if (other_space || (blank && !is_blank)) {
-      if (!htp.close()) break_off(htp.why());
-      whole_head(offset + i + 1, events);
-      return i;
-    }
-    if (in_limit(1) == 0) return i;
-    blank = is_blank;
-    pending.push_back(byte);
-  }
-  return bytes.size();
 }
 
 // Of these, those up to the empty line that ends the head.
@@ -192,11 +159,6 @@ size_t HttpRequests::Parser::headers(ByteView bytes, HttpEvents& events) {
 void HttpRequests::Parser::whole_head(uint64_t at_offset, HttpEvents& events) {
   request.set_head();
   events.head(request, at_offset);
-  if (at == At::short_line) {
-    end(at_offset, events);
-    at = At::after_short;
-    return;
-  }
   body.start(htp.body());
   at = htp.body().framing == HttpFraming::none ? At::open_body : At::body;
   if (at == At::body && body.done()) end(at_offset, events);
@@ -236,12 +198,6 @@ size_t HttpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
   return bytes.size();
 }
 
-size_t HttpRequests::Parser::after_short(ByteView bytes) {
-  const auto other = std::ranges::find_if(bytes, [](uint8_t byte) { return byte != '\r' && byte != '\n'; });
-  if (other != bytes.end() || !pending.empty()) break_off("it goes on behind an HTTP/0.9 request");
-  return static_cast<size_t>(other - bytes.begin());
-}
-
 void HttpRequests::Parser::end(uint64_t at_offset, HttpEvents& events) {
   events.end(request, at_offset);
   request.clear();
@@ -254,7 +210,7 @@ void HttpRequests::Parser::end(uint64_t at_offset, HttpEvents& events) {
 
 void HttpRequests::Parser::finish(HttpEvents& events) {
   if (at == At::line && !begun) at = At::over;
-  if (at == At::line || at == At::headers || at == At::short_line) {
+  if (at == At::line || at == At::headers) {
     const bool before_line = at == At::line;
     const bool read = htp.close();
     if (before_line && htp.has_line()) whole_line(offset, events);
@@ -279,8 +235,7 @@ void HttpRequests::finish(HttpEvents& events) {
 }
 
 bool HttpRequests::in_head() const {
-  return (parser_->at == Parser::At::line && parser_->begun) || parser_->at == Parser::At::headers ||
-         parser_->at == Parser::At::short_line;
+  return (parser_->at == Parser::At::line && parser_->begun) || parser_->at == Parser::At::headers;
 }
 
 std::string_view HttpRequests::broken() const {
@@ -289,7 +244,7 @@ std::string_view HttpRequests::broken() const {
 
 size_t HttpRequests::bytes_held() const {
   return sizeof *this + sizeof *parser_ + parser_->htp.bytes_held() + parser_->request.bytes_held() +
-         parser_->body.bytes_held() + parser_->pending.capacity() + parser_->broken.capacity();
+         parser_->body.bytes_held() + parser_->broken.capacity();
 }
 
 }  // namespace skep::payload

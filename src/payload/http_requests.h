@@ -30,9 +30,9 @@ class HttpRequest {
 
 // What happens, in this order: line, head, body (any number), end. `stream_offset`: of the client's bytes, those that
 // were needed for it are before. It is the same however they were cut; only the bodies come in other pieces.
-// A line without a protocol may have headers (libhtp takes them for such) or be HTTP/0.9: its head is whole with the
-// byte that shows which, or with the connection's end. A request that does not say how long its body is (that is nearly
-// every GET) ends where the next one begins, or the connection; what else follows it is its body.
+// What has no protocol in its line is read on as if it had one: HTTP/0.9 has its head whole with an empty line, or with
+// the connection's end. A request that does not say how long its body is (nearly every GET) ends where the next one
+// begins, or the connection; whatever else follows it is its body.
 class HttpEvents {
  public:
   virtual ~HttpEvents() = default;
