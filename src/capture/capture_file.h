@@ -1,0 +1,30 @@
+// A capture file, pcap or pcapng, read from beginning to end. libpcap reads it: of a pcapng with interfaces of several
+// link types only as far as those of the first. One thread a call.
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+#include "base/result.h"
+#include "capture/client_streams.h"
+
+namespace skep::capture {
+
+struct CaptureCounts {
+  uint64_t packets = 0;
+  uint64_t tcp = 0;
+  uint64_t fragments = 0;  // of IP packets: not put together, and not looked into
+  uint64_t other = 0;      // not TCP
+  uint64_t damaged = 0;    // headers that cannot be
+  uint64_t cut_short = 0;  // TCP of which the capture kept a part
+};
+
+struct CaptureRead {
+  CaptureCounts counts;
+  std::string damage;  // why the rest of the file could not be read; "": all was
+};
+
+// The streams are finished, the file is closed. Errors: it is no capture, or of a link that is not known.
+Result<CaptureRead> read_capture(std::FILE* file, ClientStreams& streams);
+
+}  // namespace skep::capture
