@@ -1,4 +1,6 @@
-// Which protocol a client speaks, by its first bytes, whatever the port. Functions of values; any thread.
+// Which protocol a client speaks, by its first bytes, whatever the port: by the patterns that Suricata 7 has for
+// clients. What it goes by the port for is told by what a client must send first there: RDP and Telnet. Functions of
+// values; any thread.
 #pragma once
 
 #include <optional>

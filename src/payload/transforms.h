@@ -11,7 +11,8 @@ namespace skep::payload {
 // In this order.
 Bytes transformed(ByteView bytes, std::span<const formats::Transform> transforms);
 
-// What base64_decode makes of the bytes, as far as they are base64 (Suricata: RFC 4648 with blanks passed over).
+// What base64_decode makes of the bytes, up to the first that is not of base64 (Suricata 7's mode RFC 4648: blanks end
+// it, and padding may lack).
 Bytes base64_decoded(ByteView bytes);
 
 }  // namespace skep::payload
