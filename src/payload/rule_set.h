@@ -65,6 +65,7 @@ class RuleSet {
   std::vector<GivenRule> given_;
   std::vector<RuleRefused> refused_;
   std::unique_ptr<Compiled> compiled_;
+  bool hyperscan_ = true;
 };
 
 }  // namespace skep::payload
