@@ -130,12 +130,16 @@ void HttpRequests::Parser::whole_line(uint64_t at_offset, HttpEvents& events) {
   events.line(request, at_offset);
 }
 
-// Of these, those up to the empty line that ends the head.
+// Of these, those up to the empty line that ends the head. Or up to a line that begins with CR and may not be that:
+// libhtp takes one of several CRs for the continuation of the line before, but only where it does not see both in one
+// piece.
 size_t HttpRequests::Parser::header_bytes(ByteView bytes) {
   for (size_t from = 0; from < bytes.size();) {
     const auto* const end = static_cast<const uint8_t*>(std::memchr(bytes.data() + from, '\n', bytes.size() - from));
     const size_t to = end != nullptr ? static_cast<size_t>(end - bytes.data()) : bytes.size();
-    const bool only_cr = header_line == 0 && to == from + 1 && bytes[from] == '\r';
+    const bool begins_with_cr = header_line == 0 && to != from && bytes[from] == '\r';
+    const bool only_cr = begins_with_cr && to == from + 1;
+    if (begins_with_cr && !(only_cr && end != nullptr) && from != 0) return from;
     if (to != from) header_line = only_cr ? 1 : 2;
     if (end == nullptr) return bytes.size();
     if (header_line < 2) return to + 1;

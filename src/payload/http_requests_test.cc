@@ -340,9 +340,9 @@ std::vector<std::string> sessions() {
   for (const char* bytes :
        {"\r\n\r\n\nGET /a HTTP/1.0\r\nA: b\r\n c\r\n\td\r\nE\r\n\r\n", "GET /a\r\nHost : x\r\n\r\n",
         "GET /a\r\nHost x\r\n\r\n", "GET /a\nfoo", "GET /a\n", "GET\nGET\n",
-        "POST / HTTP/1.0\r\n\r\n\r\n \r\nPOST\nA: b\n\n", "\r\r\n\n", "GET / HTTP/1.0\r\n\r\r\n\r\n",
-        "\rGET / HTTP/1.0\r\n\r\n", "a\0b c\0d\n\0\n\n", "GET / HTTP/1.0\r\n \r\nA: b\r\n\r\n",
-        "GET / HTTP/1.1\r\n: x\r\n\r\n   GET / HTTP/1.1\r\n\r\n"})
+        "POST / HTTP/1.0\r\n\r\n\r\n \r\nPOST\nA: b\n\n", "\r\r\n\n", "GET / HTTP/1.0\r\nA: b\r\n\r\r\n\r\r\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\r\n\r\n", "\rGET / HTTP/1.0\r\n\r\n", "a\0b c\0d\n\0\n\n",
+        "GET / HTTP/1.0\r\n \r\nA: b\r\n\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n   GET / HTTP/1.1\r\n\r\n"})
     all.emplace_back(bytes);
   return all;
 }

@@ -1,0 +1,69 @@
+// links: skep_payload
+// Any client bytes: the parser holds no more than it may, and one cut, the bytes one by one and no cut at all bring the
+// same events.
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "payload/http_requests.h"
+
+namespace {
+
+using skep::ByteView;
+using skep::formats::RuleBuffer;
+
+struct Recorded final : skep::payload::HttpEvents {
+  void record(const char* what, skep::payload::HttpRequest& request, uint64_t offset) {
+    all += what + std::to_string(offset);
+    for (int which = 0; which <= static_cast<int>(RuleBuffer::http_start); ++which) {
+      const auto bytes = request.buffer(static_cast<RuleBuffer>(which));
+      all += bytes ? '=' + std::string(skep::as_text(*bytes)) : "-";
+    }
+  }
+  void line(skep::payload::HttpRequest& request, uint64_t offset) override { record("line", request, offset); }
+  void head(skep::payload::HttpRequest& request, uint64_t offset) override { record("head", request, offset); }
+  void body(skep::payload::HttpRequest&, ByteView bytes, uint64_t offset) override {
+    content += skep::as_text(bytes);
+    if (bytes.empty() || offset < content_offset) std::abort();
+    content_offset = offset;
+  }
+  void end(skep::payload::HttpRequest& request, uint64_t offset) override {
+    all += std::exchange(content, {});
+    if (offset < content_offset) std::abort();
+    record("end", request, offset);
+  }
+  std::string all;
+  std::string content;
+  uint64_t content_offset = 0;
+};
+
+constexpr skep::payload::HttpLimits kLimits{.head_bytes = 2048, .body_bytes = 65'536, .requests = 20};
+
+std::string events(ByteView bytes, size_t first, size_t then) {
+  skep::payload::HttpRequests requests(kLimits);
+  Recorded recorded;
+  for (size_t size = first; !bytes.empty(); size = then) {
+    // Copied, so that what is read behind a piece is found.
+    const skep::Bytes piece(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(std::min(size, bytes.size())));
+    requests.take(piece, recorded);
+    bytes = bytes.subspan(piece.size());
+    if (requests.bytes_held() > size_t{256} * 1024) std::abort();
+  }
+  requests.finish(recorded);
+  return recorded.all + recorded.content + std::string(requests.broken());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 2) return 0;
+  const ByteView bytes(data + 2, size - 2);
+  const std::string whole = events(bytes, bytes.size(), bytes.size());
+  const size_t cut = 1 + (data[0] * size_t{256} + data[1]) % (bytes.size() + 1);
+  if (events(bytes, cut, bytes.size()) != whole || events(bytes, 1, 1) != whole) {
+    std::fputs("the events depend on how the bytes were cut\n", stderr);
+    std::abort();
+  }
+  return 0;
+}
