@@ -13,10 +13,6 @@ using State = CheckedRule::State;
 
 constexpr std::string_view kStateWords[] = {"loaded", "refused", "not-applicable"};
 
-std::string_view grade_word(const payload::GivenRule& rule) {
-  return rule.grading.grade == formats::RuleGrade::specific ? "specific" : "generic";
-}
-
 // By its word: of what was refused there is no more. What could not even be read so far counts against us.
 bool over_tcp(std::string_view protocol) {
   return protocol != "udp" && protocol != "dns" && protocol != "ip" && protocol != "icmp";
@@ -72,7 +68,7 @@ std::string rule_line(const CheckedRule& rule) {
   if (rule.sid != 0) line += fmt::format("sid {}: ", rule.sid);
   if (rule.state != State::loaded)
     return line + fmt::format("{}: {}", kStateWords[static_cast<size_t>(rule.state)], printable(rule.reason));
-  return line + fmt::format("{} ({}): {}", grade_word(*rule.rule), printable(rule.rule->grading.why),
+  return line + fmt::format("{} ({}): {}", to_string(rule.rule->grading.grade), printable(rule.rule->grading.why),
                             printable(rule.rule->rule.message));
 }
 
@@ -87,7 +83,7 @@ std::string rule_json(const CheckedRule& rule) {
   if (rule.rule == nullptr) {
     json.key("grade").null();
   } else {
-    json.field("grade", grade_word(*rule.rule))
+    json.field("grade", to_string(rule.rule->grading.grade))
         .field("why", rule.rule->grading.why)
         .field("gid", rule.rule->rule.gid)
         .field("rev", rule.rule->rule.rev)
