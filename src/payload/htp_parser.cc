@@ -6,17 +6,17 @@
 #include <limits>
 #include <string_view>
 
+#include "payload/http_requests.h"
+
 namespace skep::payload {
 
 namespace {
 
-// Suricata's; each header is looked for among those before it.
-constexpr uint32_t kHeaders = 1024;
-
-// What libhtp allocates: measured, rounded up (http_requests_test).
+// What libhtp allocates, rounded up.
 constexpr size_t kConnectionBytes = 1024;
 constexpr size_t kRequestBytes = 3072;
-constexpr size_t kCopies = 4;  // of a head's bytes: its line, the URI raw and decoded, the headers
+constexpr size_t kHeaderBytes = 192;  // besides its name and value
+constexpr size_t kLineCopies = 4;     // the line, the URI, its path raw and decoded
 
 HttpPacking packing(htp_tx_t& request) {
   const auto* header = static_cast<htp_header_t*>(htp_table_get_c(request.request_headers, "content-encoding"));
@@ -98,7 +98,7 @@ struct HtpHooks {
       htp_config_set_plusspace_decode(config, HTP_DECODER_URLENCODED, 0);
       htp_config_set_parse_request_cookies(config, 0);
       htp_config_set_parse_request_auth(config, 0);
-      htp_config_set_number_headers_limit(config, kHeaders);
+      htp_config_set_number_headers_limit(config, kHttpHeaders);
       // How long a head may be is held by who feeds: libhtp counts only what it had to keep between two pieces.
       htp_config_set_field_limits(config, std::numeric_limits<int>::max(), std::numeric_limits<int>::max());
       htp_config_set_log_level(config, HTP_LOG_ERROR);  // messages are kept until the connection's end
@@ -126,7 +126,7 @@ bool HtpParser::feed(ByteView bytes) {
     htp_connp_set_user_data(connection_, this);
     htp_connp_open(connection_, nullptr, 0, nullptr, 0, nullptr);
   }
-  fed_ += bytes.size();
+  (has_line_ ? header_bytes_ : line_bytes_) += bytes.size();
   return passed(htp_connp_req_data(connection_, nullptr, bytes.data(), bytes.size()));
 }
 
@@ -141,7 +141,7 @@ bool HtpParser::passed(int status) {
   const htp_log_t* error = connection_ != nullptr ? htp_connp_get_last_error(connection_) : nullptr;
   why_ = flags & HTP_REQUEST_INVALID_T_E   ? "Transfer-Encoding is another than chunked"
          : flags & HTP_REQUEST_INVALID_C_L ? "Content-Length is no number"
-         : flags & HTP_HEADERS_TOO_MANY    ? "more than " + std::to_string(kHeaders) + " headers"
+         : flags & HTP_HEADERS_TOO_MANY    ? "more than " + std::to_string(kHttpHeaders) + " headers"
          : error != nullptr                ? error->msg
                                            : "libhtp gave up";
   return false;
@@ -157,12 +157,14 @@ void HtpParser::drop() {
   request_ = nullptr;
   has_line_ = has_head_ = false;
   body_ = {};
-  fed_ = 0;
+  line_bytes_ = header_bytes_ = 0;
 }
 
 size_t HtpParser::bytes_held() const {
   if (connection_ == nullptr) return 0;
-  return kConnectionBytes + (request_ != nullptr ? kRequestBytes + kCopies * fed_ : 0);
+  if (request_ == nullptr) return kConnectionBytes;
+  return kConnectionBytes + kRequestBytes + kLineCopies * line_bytes_ + header_bytes_ +
+         kHeaderBytes * htp_table_size(request_->request_headers);
 }
 
 }  // namespace skep::payload

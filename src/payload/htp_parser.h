@@ -55,7 +55,8 @@ class HtpParser {
   bool has_line_ = false;
   bool has_head_ = false;
   HttpBodyKind body_;
-  size_t fed_ = 0;  // of this head
+  size_t line_bytes_ = 0;
+  size_t header_bytes_ = 0;
   std::string why_;
 };
 

@@ -24,7 +24,7 @@ bool is_space(uint8_t byte) {
 
 void HttpBody::start(const HttpBodyKind& kind) {
   unpacker_.reset();
-  if (kind.packing != HttpPacking::none) unpacker_.emplace(kind.packing);
+  if (kind.packing != HttpPacking::none) unpacker_ = std::make_unique<Unpacker>(kind.packing);
   at_ = kind.framing == HttpFraming::chunked                      ? At::chunk_size
         : kind.framing == HttpFraming::length && kind.length == 0 ? At::end
                                                                   : At::content;

@@ -2,7 +2,7 @@
 // at a time.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -73,7 +73,7 @@ class HttpBody {
   size_t line_ = 0;         // of a trailer's line so far; more than a CR counts as two
   uint64_t packed_ = 0;
   uint64_t given_ = 0;
-  std::optional<Unpacker> unpacker_;
+  std::unique_ptr<Unpacker> unpacker_;
   std::string_view why_;
 };
 

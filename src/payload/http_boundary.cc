@@ -35,7 +35,7 @@ HttpBoundary::Found HttpBoundary::take(uint8_t byte) {
   pending_[size_++] = byte;
   const std::string_view token = as_text(pending()).substr(size_ - 1 - token_, token_);
   if (is_space(byte)) {
-    if (std::ranges::find(kMethods, token) != std::end(kMethods)) return Found::request;
+    if (token_ != 0 && std::ranges::find(kMethods, token) != std::end(kMethods)) return Found::request;
     if (byte == '\n') return Found::body;
     in_body_line_ = token_ != 0 || size_ == pending_.size();
     return in_body_line_ ? Found::body : Found::nothing;
@@ -47,6 +47,12 @@ HttpBoundary::Found HttpBoundary::take(uint8_t byte) {
   if (may_be) return Found::nothing;
   in_body_line_ = true;
   return Found::body;
+}
+
+size_t HttpBoundary::body_line(ByteView bytes) {
+  const auto end = std::ranges::find(bytes, '\n');
+  in_body_line_ = end == bytes.end();
+  return static_cast<size_t>(end - bytes.begin()) + (in_body_line_ ? 0 : 1);
 }
 
 void HttpBoundary::clear() {

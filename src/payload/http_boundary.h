@@ -16,9 +16,9 @@ class HttpBoundary {
   Found take(uint8_t byte);
   ByteView pending() const { return ByteView(pending_).first(size_); }
   void clear();
-  // In the midst of a line of the body: up to its end, bytes need not come here.
+  // In the midst of a line of the body; how many of the bytes are the rest of it.
   bool in_body_line() const { return in_body_line_; }
-  void body_line_ended() { in_body_line_ = false; }
+  size_t body_line(ByteView bytes);
 
  private:
   std::array<uint8_t, 32> pending_{};

@@ -178,27 +178,35 @@ size_t HttpRequests::Parser::sized_body(ByteView bytes, HttpEvents& events) {
   return size;
 }
 
+// As much of the body as is known for such, in as few pieces as there can be: it may be all empty lines.
 size_t HttpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
-  if (boundary.in_body_line()) {
-    const auto* const found = static_cast<const uint8_t*>(std::memchr(bytes.data(), '\n', bytes.size()));
-    const size_t size = found != nullptr ? static_cast<size_t>(found - bytes.data()) + 1 : bytes.size();
-    if (found != nullptr) boundary.body_line_ended();
-    body.add(bytes.first(size), [&](ByteView content, size_t used) { events.body(request, content, offset + used); });
-    return size;
-  }
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    const HttpBoundary::Found found = boundary.take(bytes[i]);
-    if (found == HttpBoundary::Found::nothing) continue;
-    const uint64_t so_far = offset + i + 1;
-    if (found == HttpBoundary::Found::body) {
-      body.add(boundary.pending(), [&](ByteView content, size_t) { events.body(request, content, so_far); });
-    } else {
-      end(so_far, events);
-      take_again(boundary.pending(), so_far, events);
+  size_t given = 0;  // of these bytes
+  const auto give = [&](ByteView content, size_t until) {
+    body.add(content,
+             [&](ByteView out, size_t used) { events.body(request, out, offset + until - content.size() + used); });
+    given = until;
+  };
+  for (size_t i = 0; i < bytes.size();) {
+    if (boundary.in_body_line()) {
+      i += boundary.body_line(bytes.subspan(i));
+      continue;
     }
-    boundary.clear();
-    return i + 1;
+    const HttpBoundary::Found found = boundary.take(bytes[i++]);
+    const ByteView pending = boundary.pending();
+    if (found == HttpBoundary::Found::body) {
+      if (pending.size() > i) give(pending, i);  // some came before
+      boundary.clear();
+    } else if (found == HttpBoundary::Found::request) {
+      if (given + pending.size() < i) give(bytes.subspan(given, i - pending.size() - given), i - pending.size());
+      end(offset + i, events);
+      take_again(pending, offset + i, events);
+      boundary.clear();
+      return i;
+    }
   }
+  const size_t pending = boundary.pending().size();
+  if (given + pending < bytes.size())
+    give(bytes.subspan(given, bytes.size() - pending - given), bytes.size() - pending);
   return bytes.size();
 }
 

@@ -12,6 +12,9 @@
 
 namespace skep::payload {
 
+// Of one request; more is no HTTP any more. libhtp looks for each among those before it: their number counts squared.
+constexpr size_t kHttpHeaders = 256;
+
 struct HttpLimits {
   size_t head_bytes = 65'536;  // of one request: more is no HTTP any more
   size_t body_bytes =

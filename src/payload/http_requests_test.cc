@@ -403,7 +403,7 @@ TEST(HttpRequests, WhatIsTooMuchIsNotReadAnyFurther) {
       {"exactly as long", {.head_bytes = 18}, "GET / HTTP/1.0\r\n\r\n" + kNext, "longer than 18 bytes"},
       {"a long line within the limit", {}, "GET /" + std::string(60'000, 'a') + " HTTP/1.0\r\n\r\n", ""},
       {"requests", {.requests = 2}, kNext + kNext + kNext, "more than 2 requests"},
-      {"many headers", {}, "GET / HTTP/1.0\r\n" + headers + "\r\n", "more than 1024 headers"},
+      {"many headers", {}, "GET / HTTP/1.0\r\n" + headers + "\r\n", "more than 256 headers"},
   };
   for (const LimitCase& each : cases) {
     const Seen found = seen(each.bytes, true, each.limits);

@@ -12,7 +12,7 @@ namespace skep::payload {
 
 class Unpacker {
  public:
-  static constexpr size_t kBytes = 48 * 1024;  // that one holds, zlib's window among them
+  static constexpr size_t kBytes = 48 * 1024;  // that one holds: zlib's window and state
 
   explicit Unpacker(HttpPacking packing);
   ~Unpacker();
