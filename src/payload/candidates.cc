@@ -1,5 +1,7 @@
 #include "payload/candidates.h"
 
+#include "payload/host_bits.h"
+
 namespace skep::payload {
 
 using formats::Rule;
@@ -69,10 +71,26 @@ Record::Applies Record::applies(uint32_t number) const {
 }
 
 bool Record::is_set(const BitUse& use) const {
+  if (use.scope != RuleBit::Scope::flow) {
+    return hosts_ != nullptr && std::any_of(use.names.begin(), use.names.end(), [&](uint64_t name) {
+             return hosts_->is_set(name, use.scope, flow_, now_ns_);
+           });
+  }
   return std::any_of(use.bits.begin(), use.bits.end(), [this](uint16_t bit) { return !bits_.empty() && bits_[bit]; });
 }
 
+void Record::leave_to_others(const BitUse& use) {
+  if (hosts_ == nullptr) return;
+  for (const uint64_t name : use.names) {
+    const bool set = use.deed == RuleBit::Deed::set ||
+                     (use.deed == RuleBit::Deed::toggle && !hosts_->is_set(name, use.scope, flow_, now_ns_));
+    bits_changed_ |= set ? hosts_->set(name, use.scope, flow_, now_ns_, use.expire_s)
+                         : hosts_->unset(name, use.scope, flow_, now_ns_);
+  }
+}
+
 void Record::leave(const BitUse& use) {
+  if (use.scope != RuleBit::Scope::flow) return leave_to_others(use);
   if (bits_.empty()) bits_.resize(compiled().bits);
   for (const uint16_t bit : use.bits) {
     const bool before = bits_[bit];

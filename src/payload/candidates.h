@@ -86,7 +86,8 @@ class Candidates {
 // What a session's rules have come to.
 class Record {
  public:
-  Record(const RuleSet& rules, const Flow& flow) : rules_(rules), flow_(flow) {}
+  Record(const RuleSet& rules, const Flow& flow, HostBits* hosts, int64_t now_ns)
+      : rules_(rules), flow_(flow), hosts_(hosts), now_ns_(now_ns) {}
 
   const Compiled& compiled() const { return rules_.compiled(); }
   bool said(uint32_t rule) const { return std::binary_search(said_.begin(), said_.end(), rule); }
@@ -113,9 +114,12 @@ class Record {
 
   bool is_set(const BitUse& use) const;
   void leave(const BitUse& use);
+  void leave_to_others(const BitUse& use);
 
   const RuleSet& rules_;
   const Flow flow_;
+  HostBits* const hosts_;  // nullptr: none are kept
+  const int64_t now_ns_;
   std::vector<uint32_t> said_;  // in order
   std::vector<bool> bits_;      // empty: none was ever set
   bool bits_changed_ = false;

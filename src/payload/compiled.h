@@ -18,10 +18,13 @@ struct LiteralGroup {
   std::vector<std::vector<uint32_t>> rules;  // by literal
 };
 
-// flowbits: what a rule wants, and what it leaves.
+// flowbits and xbits: what a rule wants, and what it leaves. Several: any of them.
 struct BitUse {
   formats::RuleBit::Deed deed = formats::RuleBit::Deed::set;
-  std::vector<uint16_t> bits;  // several: any of them
+  formats::RuleBit::Scope scope = formats::RuleBit::Scope::flow;
+  uint32_t expire_s = 0;
+  std::vector<uint16_t> bits;   // of the session, by number
+  std::vector<uint64_t> names;  // of addresses, by a hash of the name
 };
 
 struct ReadyRule {

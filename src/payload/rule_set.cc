@@ -72,9 +72,12 @@ class SetBuilder {
   static constexpr size_t kBitsMax = 65'535;
 
   Status add_bit(ReadyRule& ready, const RuleBit& bit) {
-    if (bit.scope != RuleBit::Scope::flow) return fail("xbits: bits of addresses are not kept");
-    BitUse use{bit.deed, {}};
+    BitUse use{bit.deed, bit.scope, bit.expire_s, {}, {}};
     for (const std::string& name : bit.names) {
+      if (bit.scope != RuleBit::Scope::flow) {
+        use.names.push_back(std::hash<std::string>()(name));
+        continue;
+      }
       const auto [found, fresh] = bits_.try_emplace(name, static_cast<uint16_t>(bits_.size()));
       if (fresh && bits_.size() > kBitsMax) return fail("flowbits: more than {} names", kBitsMax);
       use.bits.push_back(found->second);

@@ -13,8 +13,8 @@ Scratch::Scratch() : parts_(std::make_unique<Parts>()) {}
 Scratch::~Scratch() = default;
 
 struct Scanner::State final : BufferSource {
-  State(std::shared_ptr<const RuleSet> set, const Flow& flow, const ScanLimits& given)
-      : rules(std::move(set)), record(*rules, flow), limits(given) {
+  State(std::shared_ptr<const RuleSet> set, const Flow& flow, const ScanLimits& given, HostBits* hosts, int64_t now_ns)
+      : rules(std::move(set)), record(*rules, flow, hosts, now_ns), limits(given) {
     if (!record.compiled().of_applications) record.application.recognition = Recognition::none;
   }
 
@@ -163,8 +163,9 @@ void Scanner::State::finish() {
   finished = true;
 }
 
-Scanner::Scanner(std::shared_ptr<const RuleSet> rules, const Flow& flow, const ScanLimits& limits)
-    : state_(std::make_unique<State>(std::move(rules), flow, limits)) {}
+Scanner::Scanner(std::shared_ptr<const RuleSet> rules, const Flow& flow, const ScanLimits& limits, HostBits* hosts,
+                 int64_t now_ns)
+    : state_(std::make_unique<State>(std::move(rules), flow, limits, hosts, now_ns)) {}
 Scanner::~Scanner() = default;
 Scanner::Scanner(Scanner&&) noexcept = default;
 Scanner& Scanner::operator=(Scanner&&) noexcept = default;

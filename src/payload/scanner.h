@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "model/session.h"
+#include "payload/flow.h"
 #include "payload/rule_set.h"
 
 namespace skep::payload {
@@ -27,12 +27,6 @@ class Scratch {
 
  private:
   std::unique_ptr<Parts> parts_;
-};
-
-// Whose bytes they are: rules are about addresses and ports too.
-struct Flow {
-  Endpoint source;
-  Endpoint destination;
 };
 
 // A rule is fulfilled. Once a session and rule.
@@ -54,9 +48,14 @@ struct ScanCounts {
   bool operator==(const ScanCounts&) const = default;
 };
 
+class HostBits;
+
 class Scanner {
  public:
-  Scanner(std::shared_ptr<const RuleSet> rules, const Flow& flow, const ScanLimits& limits);
+  // `hosts`: what sessions leave for others; outlives it. None: no rule finds such a bit set. `now_ns`: the session's beginning, by
+  // the clock of all that use them.
+  Scanner(std::shared_ptr<const RuleSet> rules, const Flow& flow, const ScanLimits& limits, HostBits* hosts = nullptr,
+          int64_t now_ns = 0);
   ~Scanner();
   Scanner(Scanner&&) noexcept;
   Scanner& operator=(Scanner&&) noexcept;

@@ -1,6 +1,7 @@
 #include "payload/scanner.h"
 
 #include "payload/compiled_rule.h"
+#include "payload/host_bits.h"
 #include "payload/scan_test_rig.h"
 
 namespace skep::payload {
@@ -158,6 +159,23 @@ TEST_P(ScannerTest, BitsAreLeftForOtherRules) {
     EXPECT_EQ(sids(rules, {"login delete"}, cut), (std::set<uint32_t>{2}));
     EXPECT_EQ(sids(rules, {"delete"}, cut), (std::set<uint32_t>{3}));
   }
+}
+
+TEST_P(ScannerTest, BitsOfAddressesAreLeftForOtherSessions) {
+  const auto rules = rule_set(
+      "alert tcp any any -> any any (content:\"login\"; xbits:set,in,track ip_src,expire 10; noalert; sid:1;)\n"
+      "alert tcp any any -> any any (content:\"delete\"; xbits:isset,in,track ip_src; sid:2;)\n",
+      GetParam());
+  HostBits hosts;
+  Scratch scratch;
+  const auto says = [&](const char* source, const char* bytes, int64_t now_ns) {
+    Scanner scanner(rules, {*parse_endpoint(source), {}}, {}, &hosts, now_ns);
+    return scanner.take(as_bytes(bytes), scratch).size();
+  };
+  EXPECT_EQ(says("192.0.2.1:1", "login", 0), 0u);
+  EXPECT_EQ(says("192.0.2.1:2", "delete", 1), 1u);
+  EXPECT_EQ(says("192.0.2.2:1", "delete", 1), 0u);
+  EXPECT_EQ(says("192.0.2.1:3", "delete", 11'000'000'000), 0u);
 }
 
 TEST_P(ScannerTest, WhatIsFartherApartThanTheWindowIsCounted) {
