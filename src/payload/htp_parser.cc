@@ -127,24 +127,22 @@ bool HtpParser::feed(ByteView bytes) {
     htp_connp_open(connection_, nullptr, 0, nullptr, 0, nullptr);
   }
   (has_line_ ? header_bytes_ : line_bytes_) += bytes.size();
-  return passed(htp_connp_req_data(connection_, nullptr, bytes.data(), bytes.size()));
-}
-
-bool HtpParser::close() {
-  if (connection_ != nullptr) htp_connp_req_close(connection_, nullptr);
-  return passed(HTP_STREAM_DATA);
-}
-
-bool HtpParser::passed(int status) {
-  if (status == HTP_STREAM_DATA) return true;
-  const uint64_t flags = request_ != nullptr ? request_->flags : 0;
-  const htp_log_t* error = connection_ != nullptr ? htp_connp_get_last_error(connection_) : nullptr;
-  why_ = flags & HTP_REQUEST_INVALID_T_E   ? "Transfer-Encoding is another than chunked"
-         : flags & HTP_REQUEST_INVALID_C_L ? "Content-Length is no number"
-         : flags & HTP_HEADERS_TOO_MANY    ? "more than " + std::to_string(kHttpHeaders) + " headers"
-         : error != nullptr                ? error->msg
-                                           : "libhtp gave up";
+  if (htp_connp_req_data(connection_, nullptr, bytes.data(), bytes.size()) == HTP_STREAM_DATA) return true;
+  why_ = reason();
   return false;
+}
+
+void HtpParser::close() {
+  if (connection_ != nullptr) htp_connp_req_close(connection_, nullptr);
+}
+
+std::string HtpParser::reason() const {
+  const uint64_t flags = request_ != nullptr ? request_->flags : 0;
+  if (flags & HTP_REQUEST_INVALID_T_E) return "Transfer-Encoding is another than chunked";
+  if (flags & HTP_REQUEST_INVALID_C_L) return "Content-Length is no number";
+  if (flags & HTP_HEADERS_TOO_MANY) return "more than " + std::to_string(kHttpHeaders) + " headers";
+  const htp_log_t* const error = htp_connp_get_last_error(connection_);
+  return error != nullptr ? error->msg : "libhtp gave up";
 }
 
 void HtpParser::drop() {

@@ -35,7 +35,7 @@ class HtpParser {
   // same piece, and what comes out is not to depend on that. False: it gives up (why()).
   bool feed(ByteView bytes);
   // No more bytes come: what there is of a head counts as whole. The last call.
-  bool close();
+  void close();
   const std::string& why() const { return why_; }
 
   htp_tx_t* request() const { return request_; }  // nullptr: none has begun
@@ -48,7 +48,7 @@ class HtpParser {
 
  private:
   friend struct HtpHooks;
-  bool passed(int status);
+  std::string reason() const;
 
   htp_connp_t* connection_ = nullptr;
   htp_tx_t* request_ = nullptr;

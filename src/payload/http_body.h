@@ -52,7 +52,7 @@ class HttpBody {
   void unpack(ByteView packed, size_t before, Give give) {
     if (!unpacker_) {
       packed_ += packed.size();
-      if (const size_t size = clipped(packed.size())) give(packed.first(size), before + packed.size());
+      if (const size_t size = clipped(packed.size())) give(packed.first(size), before + size);
       return;
     }
     for (size_t i = 0; i < packed.size() && given_ < limits_.body_bytes && packed_ < limits_.body_bytes; ++i) {

@@ -127,8 +127,9 @@ std::optional<ByteView> HttpBuffers::formed(Formed which, Form form) {
     is_formed_[which] = true;
     (this->*form)(bytes_[which]);
   }
-  // Suricata takes what is empty for lacking here, and so no rule on it holds, not even one on what is lacking in it.
-  if (bytes_[which].empty()) return std::nullopt;
+  // Headers of which there are none are lacking for Suricata: no rule on them holds, not even one on what is not in
+  // them.
+  if (which != kUri && bytes_[which].empty()) return std::nullopt;
   return ByteView(bytes_[which]);
 }
 

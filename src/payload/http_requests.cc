@@ -224,10 +224,9 @@ void HttpRequests::Parser::finish(HttpEvents& events) {
   if (at == At::line && !begun) at = At::over;
   if (at == At::line || at == At::headers) {
     const bool before_line = at == At::line;
-    const bool read = htp.close();
+    htp.close();
     if (before_line && htp.has_line()) whole_line(offset, events);
     if (htp.has_head()) whole_head(offset, events);
-    if (!read) break_off(htp.why());
   }
   if (at == At::open_body && !boundary.pending().empty())
     body.add(boundary.pending(), [&](ByteView content, size_t) { events.body(request, content, offset); });

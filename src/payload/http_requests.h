@@ -16,9 +16,8 @@ namespace skep::payload {
 constexpr size_t kHttpHeaders = 256;
 
 struct HttpLimits {
-  size_t head_bytes = 65'536;  // of one request: more is no HTTP any more
-  size_t body_bytes =
-      size_t{1} << 20;          // of one request, packed or unpacked, that are looked at; the rest is passed over
+  size_t head_bytes = 65'536;           // of one request: more is no HTTP any more
+  size_t body_bytes = size_t{1} << 20;  // of one request, packed or not, that are looked at; the rest is passed over
   size_t unpacked_ratio = 100;  // a body of over 64 KiB that grew more than so many times is given on no further
   size_t requests = 10'000;     // of one connection
 };

@@ -93,6 +93,7 @@ Status HyperscanSet::prepare(HyperscanScratch& scratch) const {
 }
 
 void HyperscanSet::scan(ByteView bytes, HyperscanScratch& scratch, const LiteralFound& found) const {
+  if (bytes.empty()) return;  // Hyperscan takes an address that is none for our mistake
   const auto done = hs_scan(database_.get(), reinterpret_cast<const char*>(bytes.data()),
                             static_cast<unsigned>(bytes.size()), 0, scratch.scratch_, on_match,
                             const_cast<LiteralFound*>(&found));
@@ -101,6 +102,7 @@ void HyperscanSet::scan(ByteView bytes, HyperscanScratch& scratch, const Literal
 
 void HyperscanSet::scan(HyperscanStream& stream, ByteView bytes, HyperscanScratch& scratch,
                         const LiteralFound& found) const {
+  if (bytes.empty()) return;
   if (stream.stream_ == nullptr) SKEP_CHECK(hs_open_stream(database_.get(), 0, &stream.stream_) == HS_SUCCESS);
   const auto done = hs_scan_stream(stream.stream_, reinterpret_cast<const char*>(bytes.data()),
                                    static_cast<unsigned>(bytes.size()), 0, scratch.scratch_, on_match,

@@ -42,8 +42,8 @@ class Unpacker {
   bool other_ = false;    // the other packing is tried
   bool brought_ = false;  // something came out
   z_stream stream_{};
-  Bytes in_;  // as long as nothing came out: all; then the last byte
-  uint8_t last_ = 0;
+  Bytes in_;          // all, as long as nothing came out
+  uint8_t last_ = 0;  // of what came in
   uint8_t out_[4096];
 };
 
