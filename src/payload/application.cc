@@ -3,19 +3,15 @@
 #include <algorithm>
 #include <string_view>
 
+#include "payload/ascii.h"
+#include "payload/http_boundary.h"
+
 namespace skep::payload {
 
 using formats::RuleProtocol;
 
 namespace {
 
-// Behind each a blank or a tab.
-constexpr std::string_view kHttpMethods[] = {
-    "GET",         "PUT",        "POST",     "HEAD",    "TRACE",      "OPTIONS",         "CONNECT",
-    "DELETE",      "PATCH",      "PROPFIND", "MKCOL",   "COPY",       "PROPPATCH",       "MOVE",
-    "LOCK",        "UNLOCK",     "CHECKOUT", "UPDATE",  "LABEL",      "CHECKIN",         "REPORT",
-    "MKWORKSPACE", "MKACTIVITY", "MERGE",    "INVALID", "UNCHECKOUT", "VERSION-CONTROL", "BASELINE-CONTROL",
-};
 constexpr size_t kEmptyLineBytes = 16;  // before a method
 
 struct Word {
@@ -61,9 +57,6 @@ bool agrees(ByteView bytes, const Binary& binary) {
   for (size_t i = 0; i < std::min(bytes.size(), binary.size); ++i)
     if ((bytes[i] & binary.bytes[i].mask) != binary.bytes[i].value) return false;
   return true;
-}
-uint8_t upper(uint8_t byte) {
-  return byte >= 'a' && byte <= 'z' ? byte - ('a' - 'A') : byte;
 }
 bool agrees(ByteView bytes, std::string_view word) {
   for (size_t i = 0; i < std::min(bytes.size(), word.size()); ++i)

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string_view>
 
+#include "base/text.h"
 #include "payload/http_requests.h"
 
 namespace skep::payload {
@@ -28,10 +29,6 @@ HttpPacking packing(htp_tx_t& request) {
   return HttpPacking::none;
 }
 
-bool is_space(unsigned char byte) {
-  return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-
 // Is one of the values, with commas between them, `name`? As later versions of libhtp look at it.
 bool has_value(const htp_tx_t& request, const char* header_name, std::string_view name) {
   const auto* header = static_cast<htp_header_t*>(htp_table_get_c(request.request_headers, header_name));
@@ -39,9 +36,7 @@ bool has_value(const htp_tx_t& request, const char* header_name, std::string_vie
   std::string_view rest(reinterpret_cast<const char*>(bstr_ptr(header->value)), bstr_len(header->value));
   for (size_t comma = 0; comma != rest.npos; rest.remove_prefix(comma == rest.npos ? 0 : comma + 1)) {
     comma = rest.find(',');
-    std::string_view value = rest.substr(0, comma);
-    while (!value.empty() && is_space(value.front())) value.remove_prefix(1);
-    while (!value.empty() && is_space(value.back())) value.remove_suffix(1);
+    const std::string_view value = trim(rest.substr(0, comma));
     if (value.size() == name.size() && strncasecmp(value.data(), name.data(), name.size()) == 0) return true;
   }
   return false;

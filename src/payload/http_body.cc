@@ -3,22 +3,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "payload/ascii.h"
+
 namespace skep::payload {
 
 namespace {
 
 // A short body may well be a thousand times the same byte, as in an overflow.
 constexpr uint64_t kRatioCountsFrom = 65'536;
-
-int hex_digit(uint8_t byte) {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
-  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
-  return -1;
-}
-bool is_space(uint8_t byte) {
-  return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
 
 }  // namespace
 

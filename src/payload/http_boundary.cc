@@ -1,49 +1,25 @@
 #include "payload/http_boundary.h"
 
 #include <algorithm>
-#include <string_view>
+
+#include "payload/ascii.h"
 
 namespace skep::payload {
-
-namespace {
-
-// Those that libhtp knows.
-constexpr std::string_view kMethods[] = {
-    "GET",        "PUT",
-    "POST",       "DELETE",
-    "CONNECT",    "OPTIONS",
-    "TRACE",      "PATCH",
-    "PROPFIND",   "PROPPATCH",
-    "MKCOL",      "COPY",
-    "MOVE",       "LOCK",
-    "UNLOCK",     "CHECKOUT",
-    "UNCHECKOUT", "CHECKIN",
-    "UPDATE",     "LABEL",
-    "REPORT",     "MKWORKSPACE",
-    "MKACTIVITY", "MERGE",
-    "INVALID",    "VERSION-CONTROL",
-    "HEAD",       "BASELINE-CONTROL",
-};
-
-bool is_space(uint8_t byte) {
-  return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-
-}  // namespace
 
 HttpBoundary::Found HttpBoundary::take(uint8_t byte) {
   pending_[size_++] = byte;
   const std::string_view token = as_text(pending()).substr(size_ - 1 - token_, token_);
   if (is_space(byte)) {
-    if (token_ != 0 && std::ranges::find(kMethods, token) != std::end(kMethods)) return Found::request;
+    if (token_ != 0 && std::ranges::find(kHttpMethods, token) != std::end(kHttpMethods)) return Found::request;
     if (byte == '\n') return Found::body;
     in_body_line_ = token_ != 0 || size_ == pending_.size();
     return in_body_line_ ? Found::body : Found::nothing;
   }
   ++token_;
   const std::string_view longer = as_text(pending()).substr(size_ - token_, token_);
-  const bool may_be = size_ < pending_.size() &&
-                      std::ranges::any_of(kMethods, [&](std::string_view name) { return name.starts_with(longer); });
+  const bool may_be = size_ < pending_.size() && std::ranges::any_of(kHttpMethods, [&](std::string_view name) {
+                        return name.starts_with(longer);
+                      });
   if (may_be) return Found::nothing;
   in_body_line_ = true;
   return Found::body;

@@ -4,10 +4,43 @@
 #pragma once
 
 #include <array>
+#include <string_view>
 
 #include "base/bytes.h"
 
 namespace skep::payload {
+
+// Those that libhtp and Suricata know.
+inline constexpr std::string_view kHttpMethods[] = {
+    "GET",
+    "PUT",
+    "POST",
+    "HEAD",
+    "TRACE",
+    "OPTIONS",
+    "CONNECT",
+    "DELETE",
+    "PATCH",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "CHECKOUT",
+    "UNCHECKOUT",
+    "CHECKIN",
+    "UPDATE",
+    "LABEL",
+    "REPORT",
+    "MKWORKSPACE",
+    "MKACTIVITY",
+    "MERGE",
+    "INVALID",
+    "VERSION-CONTROL",
+    "BASELINE-CONTROL",
+};
 
 class HttpBoundary {
  public:

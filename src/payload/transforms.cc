@@ -6,28 +6,13 @@
 #include <utility>
 
 #include "base/result.h"
+#include "payload/ascii.h"
 
 namespace skep::payload {
 
 using formats::Transform;
 
 namespace {
-
-bool is_space(uint8_t byte) {
-  return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-uint8_t lower(uint8_t byte) {
-  return byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
-}
-uint8_t upper(uint8_t byte) {
-  return byte >= 'a' && byte <= 'z' ? byte - ('a' - 'A') : byte;
-}
-
-int hex_digit(uint8_t byte) {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  const uint8_t letter = lower(byte);
-  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
 
 Bytes url_decoded(const Bytes& in) {
   Bytes out;
@@ -54,7 +39,8 @@ void compress_whitespace(Bytes& bytes) {
 void header_lowercase(Bytes& bytes) {
   bool name = true;
   for (uint8_t& byte : bytes) {
-    if (byte == (name ? ':' : '\n'))
+    const uint8_t end = name ? ':' : '\n';
+    if (byte == end)
       name = !name;
     else if (name)
       byte = lower(byte);

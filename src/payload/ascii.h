@@ -1,0 +1,24 @@
+// Characters as protocols have them, whatever the locale. Functions of values; any thread.
+#pragma once
+
+#include <cstdint>
+
+namespace skep::payload {
+
+constexpr bool is_space(uint8_t byte) {
+  return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+constexpr uint8_t lower(uint8_t byte) {
+  return byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
+}
+constexpr uint8_t upper(uint8_t byte) {
+  return byte >= 'a' && byte <= 'z' ? byte - ('a' - 'A') : byte;
+}
+// -1: it is none.
+constexpr int hex_digit(uint8_t byte) {
+  if (byte >= '0' && byte <= '9') return byte - '0';
+  const uint8_t letter = lower(byte);
+  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+}  // namespace skep::payload
