@@ -92,7 +92,7 @@ std::string rule_json(const CheckedRule& rule) {
   return json.end_object().take();
 }
 
-std::string rules_summary(const std::vector<CheckedRule>& rules) {
+std::string rules_summary(const std::vector<CheckedRule>& rules, const payload::RuleSet& set) {
   size_t states[3] = {};
   size_t specific = 0;
   size_t tcp[3] = {};
@@ -107,7 +107,10 @@ std::string rules_summary(const std::vector<CheckedRule>& rules) {
   if (const size_t about_tcp = tcp[0] + tcp[1]; about_tcp > 0)
     text += fmt::format("of those about what a client sends over TCP {} of {} are loaded: {:.1f} %\n", tcp[0],
                         about_tcp, 100.0 * static_cast<double>(tcp[0]) / static_cast<double>(about_tcp));
-  return text + reasons_text(rules, State::refused) + reasons_text(rules, State::not_applicable);
+  text += reasons_text(rules, State::refused) + reasons_text(rules, State::not_applicable);
+  const payload::RuleSetFigures figures = set.figures();
+  return text + fmt::format("{}: {} literals, {} rules without one, {} bytes a session\n", set.engine(),
+                            figures.literals, figures.always, figures.stream_bytes);
 }
 
 int check_rules(const RulesCheckOptions& options) {
@@ -123,7 +126,7 @@ int check_rules(const RulesCheckOptions& options) {
   }
   const std::vector<CheckedRule> rules = checked_rules(*files, **set);
   for (const CheckedRule& each : rules) std::printf("%s\n", (options.json ? rule_json(each) : rule_line(each)).c_str());
-  std::fprintf(stderr, "%s", rules_summary(rules).c_str());
+  std::fprintf(stderr, "%s", rules_summary(rules, **set).c_str());
   const bool refused =
       std::any_of(rules.begin(), rules.end(), [](const CheckedRule& each) { return each.state == State::refused; });
   return options.strict && refused ? 1 : 0;

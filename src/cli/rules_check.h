@@ -25,8 +25,8 @@ std::vector<CheckedRule> checked_rules(const payload::RuleFiles& files, const pa
 
 std::string rule_line(const CheckedRule& rule);
 std::string rule_json(const CheckedRule& rule);
-// Counts, and the reasons by how often they were given: several lines.
-std::string rules_summary(const std::vector<CheckedRule>& rules);
+// Counts, the reasons by how often they were given, and what the set costs: several lines.
+std::string rules_summary(const std::vector<CheckedRule>& rules, const payload::RuleSet& set);
 
 struct RulesCheckOptions {
   std::vector<std::string> files;

@@ -69,12 +69,13 @@ TEST_F(RulesCheckTest, AnObjectHasTheKeysThatScriptsDependOn) {
 }
 
 TEST_F(RulesCheckTest, TheSummaryCountsByReason) {
-  const std::string text = rules_summary(checked_);
+  const std::string text = rules_summary(checked_, *set_);
   EXPECT_THAT(text, testing::StartsWith("6 rules: 2 loaded (1 specific, 1 generic), 3 refused, 1 not applicable\n"
                                         "of those about what a client sends over TCP 2 of 4 are loaded: 50.0 %\n"
                                         "refused:\n"));
   EXPECT_THAT(text, testing::HasSubstr("       1  flags\n"));
   EXPECT_THAT(text, testing::HasSubstr("not-applicable:\n       1  of what a server sends\n"));
+  EXPECT_THAT(text, testing::HasSubstr(set_->engine() + ": "));
 }
 
 TEST_F(RulesCheckTest, ARefusedRuleIsAFailureOnlyWhereThatIsAsked) {
