@@ -179,7 +179,7 @@ void HttpBuffers::form_start(Bytes& out) const {
 
 void HttpBuffers::clear() {
   request_ = nullptr;
-  head_ = false;
+  head_ = promises_body_ = false;
   empty(raw_);
   for (Bytes& bytes : bytes_) empty(bytes);
   is_formed_ = {};

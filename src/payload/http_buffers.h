@@ -13,10 +13,14 @@ namespace skep::payload {
 class HttpBuffers final : public HttpRequest {
  public:
   std::optional<ByteView> buffer(formats::RuleBuffer which) override;
+  bool promises_body() const override { return promises_body_; }
 
   void set_line(htp_tx_t* request) { request_ = request; }
   void add_raw(ByteView bytes) { raw_.insert(raw_.end(), bytes.begin(), bytes.end()); }
-  void set_head() { head_ = true; }
+  void set_head(bool promises_body) {
+    head_ = true;
+    promises_body_ = promises_body;
+  }
   void clear();
   size_t bytes_held() const;
 
@@ -35,6 +39,7 @@ class HttpBuffers final : public HttpRequest {
 
   htp_tx_t* request_ = nullptr;
   bool head_ = false;
+  bool promises_body_ = false;
   Bytes raw_;  // the header lines as they came, with the empty one
   std::array<Bytes, kFormed> bytes_;
   std::array<bool, kFormed> is_formed_{};

@@ -161,7 +161,7 @@ size_t HttpRequests::Parser::headers(ByteView bytes, HttpEvents& events) {
 }
 
 void HttpRequests::Parser::whole_head(uint64_t at_offset, HttpEvents& events) {
-  request.set_head();
+  request.set_head(htp.body().framing != HttpFraming::none);
   events.head(request, at_offset);
   body.start(htp.body());
   at = htp.body().framing == HttpFraming::none ? At::open_body : At::body;

@@ -28,6 +28,8 @@ class HttpRequest {
   // One of the http_ buffers but the body: of a line before its head is whole only those of the line. nullopt: the
   // request has none, or not yet. It lies there until the request has ended.
   virtual std::optional<ByteView> buffer(formats::RuleBuffer which) = 0;
+  // Its head is whole, and says that a body follows.
+  virtual bool promises_body() const = 0;
 };
 
 // What happens, in this order: line, head, body (any number), end. `stream_offset`: of the client's bytes, those that

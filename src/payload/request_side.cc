@@ -128,8 +128,11 @@ void RequestSide::judge() {
 
 Look RequestSide::look(const Part& part) {
   const RuleBuffer buffer = part.where.buffer;
-  if (buffer == RuleBuffer::payload)
-    return {Presence::there, stream_.view(part.anchored ? message_start_ : 0, offset_, stage_ == Stage::end)};
+  if (buffer == RuleBuffer::payload) {
+    // Of nearly every request the head is all there is, and it is judged before anything is sent on.
+    const bool whole = stage_ == Stage::end || (stage_ == Stage::head && !request_->promises_body());
+    return {Presence::there, stream_.view(part.anchored ? message_start_ : 0, offset_, whole)};
+  }
   return is_body(buffer) ? look_at_body(part) : look_at_head(part.where);
 }
 

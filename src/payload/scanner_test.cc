@@ -127,6 +127,19 @@ TEST_P(ScannerTest, TheSameLiteralIsAnotherOneInAnotherBuffer) {
   EXPECT_EQ(sids(rules, {"POST / HTTP/1.1\r\nContent-Length: 6\r\n\r\nneedle"}, 1), (std::set<uint32_t>{1, 2}));
 }
 
+TEST_P(ScannerTest, WhatARequestLacksIsDecidedWithItsHead) {
+  const auto rules = rule_set(
+      "alert tcp any any -> any any (uricontent:\".jsp\"; pcre:!\"/^GET [^?]*\\.jsp/\"; sid:1;)\n"
+      "alert http any any -> any any (http.uri; content:\".jsp\"; content:!\"id=\"; sid:2;)\n"
+      "alert http any any -> any any (http.uri; content:\".jsp\"; http.cookie; content:!\"a\"; sid:3;)\n",
+      GetParam());
+  Scratch scratch;
+  Scanner scanner(rules, {}, {});
+  const auto hits = scanner.take(as_bytes("GET /?.jsp HTTP/1.1\r\nHost: h\r\n\r\n"), scratch);
+  ASSERT_EQ(hits.size(), 2u) << "none on a cookie that is not there";
+  EXPECT_EQ(sids(rules, {"GET /a.jsp?id=1 HTTP/1.1\r\nHost: h\r\nCookie: b\r\n\r\n"}, 1), (std::set<uint32_t>{3}));
+}
+
 TEST_P(ScannerTest, SaysItWithTheReadThatCompletesIt) {
   const auto rules = rule_set(R"(alert tcp any any -> any any (content:"|2e 2e|"; content:"cmd.exe"; distance:0; sid:1;))", GetParam());
   Scratch scratch;
