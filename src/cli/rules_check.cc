@@ -5,11 +5,17 @@
 #include <map>
 
 #include "base/text.h"
+#include "cli/parse.h"
 
 namespace skep::cli {
 namespace {
 
 using State = CheckedRule::State;
+
+int complain(const std::string& words) {
+  std::fprintf(stderr, "skep rules check: %s\n", words.c_str());
+  return 2;
+}
 
 constexpr std::string_view kStateWords[] = {"loaded", "refused", "not-applicable"};
 
@@ -113,23 +119,28 @@ std::string rules_summary(const std::vector<CheckedRule>& rules, const payload::
                             figures.literals, figures.always, figures.stream_bytes);
 }
 
-int check_rules(const RulesCheckOptions& options) {
-  auto files = payload::read_rule_files(options.files, {});
-  if (!files) {
-    std::fprintf(stderr, "%s\n", files.error().message.c_str());
-    return 2;
-  }
+RulesCheck::RulesCheck(CLI::App& rules)
+    : app_(rules.add_subcommand("check", "what becomes of every rule of these files, and how it is graded")) {
+  app_->add_option("FILE", files_, "rule files or shell patterns of them")->required();
+  app_->add_flag("--json", json_, "one object a line");
+  app_->add_flag("--strict", strict_, "exit 1 where a rule is refused");
+}
+
+bool RulesCheck::wanted() const {
+  return app_->parsed();
+}
+
+int RulesCheck::run() const {
+  auto files = payload::read_rule_files(files_, {});
+  if (!files) return complain(files.error().message);
   const auto set = payload::RuleSet::make(std::move(files->rules), {});
-  if (!set) {
-    std::fprintf(stderr, "rules: %s\n", set.error().message.c_str());
-    return 2;
-  }
+  if (!set) return complain(set.error().message);
   const std::vector<CheckedRule> rules = checked_rules(*files, **set);
-  for (const CheckedRule& each : rules) std::printf("%s\n", (options.json ? rule_json(each) : rule_line(each)).c_str());
-  std::fprintf(stderr, "%s", rules_summary(rules, **set).c_str());
+  for (const CheckedRule& each : rules) std::puts((json_ ? rule_json(each) : rule_line(each)).c_str());
+  std::fputs(rules_summary(rules, **set).c_str(), stderr);
   const bool refused =
       std::any_of(rules.begin(), rules.end(), [](const CheckedRule& each) { return each.state == State::refused; });
-  return options.strict && refused ? 1 : 0;
+  return strict_ && refused ? 1 : 0;
 }
 
 }  // namespace skep::cli

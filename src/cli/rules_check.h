@@ -6,6 +6,10 @@
 
 #include "payload/rule_files.h"
 
+namespace CLI {
+class App;
+}
+
 namespace skep::cli {
 
 // One rule of a file. Texts lie in what it was made from.
@@ -28,11 +32,18 @@ std::string rule_json(const CheckedRule& rule);
 // Counts, the reasons by how often they were given, and what the set costs: several lines.
 std::string rules_summary(const std::vector<CheckedRule>& rules, const payload::RuleSet& set);
 
-struct RulesCheckOptions {
-  std::vector<std::string> files;
-  bool json = false;
-  bool strict = false;  // a refused rule is a failure
+// A subcommand of `skep rules`.
+class RulesCheck {
+ public:
+  explicit RulesCheck(CLI::App& rules);
+  bool wanted() const;
+  int run() const;
+
+ private:
+  CLI::App* app_;
+  std::vector<std::string> files_;
+  bool json_ = false;
+  bool strict_ = false;  // a refused rule is a failure
 };
-int check_rules(const RulesCheckOptions& options);
 
 }  // namespace skep::cli

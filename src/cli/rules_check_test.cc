@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/folder.h"
+#include "cli/command.h"
 
 namespace skep::cli {
 namespace {
@@ -79,11 +80,16 @@ TEST_F(RulesCheckTest, TheSummaryCountsByReason) {
 }
 
 TEST_F(RulesCheckTest, ARefusedRuleIsAFailureOnlyWhereThatIsAsked) {
+  const auto check = [](std::vector<const char*> words) {
+    words.insert(words.begin(), {"rules", "check"});
+    return run_rules(words);
+  };
+  const std::string gone = path_ + ".gone";
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
-  EXPECT_EQ(check_rules({{path_}, true, false}), 0);
-  EXPECT_EQ(check_rules({{path_}, true, true}), 1);
-  EXPECT_EQ(check_rules({{path_ + ".gone"}, true, false}), 2);
+  EXPECT_EQ(check({path_.c_str(), "--json"}), 0);
+  EXPECT_EQ(check({path_.c_str(), "--json", "--strict"}), 1);
+  EXPECT_EQ(check({gone.c_str()}), 2);
   EXPECT_EQ(std::ranges::count(testing::internal::GetCapturedStdout(), '\n'), 12);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr(".gone"));
 }

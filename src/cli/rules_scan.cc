@@ -6,30 +6,43 @@
 #include <optional>
 #include <set>
 
+#include "archive/reader.h"
 #include "base/text.h"
 #include "capture/capture_file.h"
+#include "cli/moment.h"
+#include "cli/parse.h"
+#include "cli/session_class.h"
 #include "payload/rule_files.h"
 #include "payload/scanner.h"
 
 namespace skep::cli {
 namespace {
 
-std::string hit_line(const capture::Connection& connection, const payload::GivenRule& rule, uint64_t offset) {
-  return fmt::format("{} > {}: byte {}: sid {} ({}): {}\n", to_string(connection.client), to_string(connection.server),
-                     offset, rule.rule.sid, to_string(rule.grading.grade), printable(rule.rule.message));
+// Where a rule fired: on a connection of a capture, or in a session of the archive.
+struct Place {
+  const capture::Connection& connection;
+  std::string session;  // its id; "": of a capture
+  uint64_t offset = 0;  // of what the client sent
+};
+
+std::string hit_line(const Place& place, const payload::GivenRule& rule) {
+  return fmt::format("{}{} > {}: byte {}: sid {} ({}): {}\n", place.session.empty() ? "" : place.session + ": ",
+                     to_string(place.connection.client), to_string(place.connection.server), place.offset,
+                     rule.rule.sid, to_string(rule.grading.grade), printable(rule.rule.message));
 }
 
-std::string hit_json(const capture::Connection& connection, const payload::GivenRule& rule, uint64_t offset) {
+std::string hit_json(const Place& place, const payload::GivenRule& rule) {
   JsonWriter json;
-  json.begin_object()
-      .field("sid", rule.rule.sid)
+  json.begin_object();
+  if (!place.session.empty()) json.field("session", place.session);
+  json.field("sid", rule.rule.sid)
       .field("msg", rule.rule.message)
       .field("grade", to_string(rule.grading.grade))
-      .field("src_ip", address_text(connection.client))
-      .field("src_port", unsigned{connection.client.port})
-      .field("dest_ip", address_text(connection.server))
-      .field("dest_port", unsigned{connection.server.port})
-      .field("stream_offset", offset)
+      .field("src_ip", address_text(place.connection.client))
+      .field("src_port", unsigned{place.connection.client.port})
+      .field("dest_ip", address_text(place.connection.server))
+      .field("dest_port", unsigned{place.connection.server.port})
+      .field("stream_offset", place.offset)
       .end_object();
   return json.take() + "\n";
 }
@@ -62,6 +75,8 @@ class Scanning : public capture::StreamEvents {
     let_go(found->second);
     sessions_.erase(found);
   }
+  // What comes next is of this session of an archive.
+  void of_session(std::string id) { session_ = std::move(id); }
   uint64_t hits() const { return hits_; }
   uint64_t undecided() const { return undecided_; }
 
@@ -77,8 +92,8 @@ class Scanning : public capture::StreamEvents {
       if (!session.said.insert(hit.rule).second) continue;
       ++hits_;
       const payload::GivenRule& rule = rules_->rules()[hit.rule];
-      const uint64_t offset = session.begins_at + hit.stream_offset;
-      const std::string text = json_ ? hit_json(connection, rule, offset) : hit_line(connection, rule, offset);
+      const Place place{connection, session_, session.begins_at + hit.stream_offset};
+      const std::string text = json_ ? hit_json(place, rule) : hit_line(place, rule);
       std::fwrite(text.data(), 1, text.size(), stdout);
     }
   }
@@ -93,6 +108,7 @@ class Scanning : public capture::StreamEvents {
 
   const std::shared_ptr<const payload::RuleSet> rules_;
   const bool json_;
+  std::string session_;
   payload::Scratch scratch_;
   std::map<uint64_t, Session> sessions_;  // by the connection's number
   uint64_t hits_ = 0;
@@ -100,32 +116,58 @@ class Scanning : public capture::StreamEvents {
 };
 
 // What was read, and what could not be handled: the latter only where there was some.
-std::string summary(const capture::CaptureRead& read, const capture::StreamCounts& streams, const Scanning& scanning) {
-  std::string text = fmt::format("{} packets, {} TCP connections, {} bytes of clients, {} hits\n", read.counts.packets,
-                                 streams.connections, streams.bytes, scanning.hits());
-  const std::pair<uint64_t, std::string_view> more[] = {
-      {streams.midstream, "connections whose beginning was not captured"},
-      {streams.gaps, "places where bytes of a client were not captured: it is looked at anew behind them"},
-      {streams.put_out, "connections were left before their end, for there were too many at once"},
-      {streams.stray_segments, "segments too far off to be of their connection"},
-      {read.counts.fragments, "IP fragments, which are not put together"},
-      {read.counts.damaged, "packets with damaged headers"},
-      {scanning.undecided(), "times a limit of the matcher was met (docs/reference/rules.md)"}};
+std::string summary(std::string read, std::initializer_list<std::pair<uint64_t, std::string_view>> more) {
   for (const auto& [count, words] : more) {
-    if (count > 0) text += fmt::format("  {:>6}  {}\n", count, words);
+    if (count > 0) read += fmt::format("  {:>6}  {}\n", count, words);
   }
-  return text;
+  return read;
+}
+
+constexpr std::string_view kUndecided = "times a limit of the matcher was met (docs/reference/rules.md)";
+constexpr std::string_view kLost = "places where bytes of a client are missing: it is looked at anew behind them";
+
+// A session's records, as the connection's streams would have told them.
+Status tell(archive::Reader& reader, const archive::SessionSummary& session, const capture::Connection& connection,
+            Scanning& scanning, uint64_t& lost) {
+  uint64_t next = 0;
+  const auto read = reader.for_each(session, {}, [&](const formats::Record& record) {
+    if (record.type != formats::RecordType::data) return;
+    if (record.direction == Direction::to_client) return scanning.answered(connection);
+    if (record.stream_offset != next) {
+      ++lost;
+      scanning.lost(connection, next, record.stream_offset - next);
+    }
+    if (!record.payload.empty()) scanning.sent(connection, record.stream_offset, record.payload);
+    next = record.stream_offset + record.payload.size();
+  });
+  scanning.ended(connection);
+  return read;
 }
 
 int complain(const std::string& words) {
-  std::fprintf(stderr, "skep rules: %s\n", words.c_str());
+  std::fprintf(stderr, "skep rules scan: %s\n", words.c_str());
   return 2;
 }
 
 }  // namespace
 
-int scan_rules(const RulesScanOptions& options) {
-  auto files = payload::read_rule_files(options.rules, {});
+RulesScan::RulesScan(CLI::App& rules)
+    : app_(rules.add_subcommand("scan", "what rules say of the connections in a capture, or of recorded sessions")) {
+  app_->add_option("--rules", rules_, "rule files or shell patterns of them")->required();
+  auto* const pcap = app_->add_option("--pcap", pcap_, "the capture, pcap or pcapng; - is stdin");
+  archive_.add_to(*app_);
+  app_->add_option("--since", since_, "of the archive, sessions that began since: time, or span back from now (2h)")
+      ->excludes(pcap);
+  app_->add_option("--class", class_, "of the archive, only known, harmless, suspect or attack")->excludes(pcap);
+  app_->add_flag("--json", json_, "one object a line");
+}
+
+bool RulesScan::wanted() const {
+  return app_->parsed();
+}
+
+int RulesScan::run() const {
+  auto files = payload::read_rule_files(rules_, {});
   if (!files) return complain(files.error().message);
   size_t refused = 0;
   for (const formats::RuleFile& file : files->files) refused += file.refused.size();
@@ -133,15 +175,69 @@ int scan_rules(const RulesScanOptions& options) {
   if (!rules) return complain(rules.error().message);
   refused += (*rules)->refused().size();
   if (refused > 0) std::fprintf(stderr, "%zu rules are refused: `skep rules check` says why\n", refused);
+  return pcap_.empty() ? scan_archive(*rules) : scan_capture(*rules);
+}
 
-  std::FILE* const file = options.pcap == "-" ? stdin : std::fopen(options.pcap.c_str(), "rbe");
-  if (file == nullptr) return complain(fail_errno("open " + printable(options.pcap)).value().message);
-  Scanning scanning(*rules, options.json);
+int RulesScan::scan_capture(const std::shared_ptr<const payload::RuleSet>& rules) const {
+  std::FILE* const file = pcap_ == "-" ? stdin : std::fopen(pcap_.c_str(), "rbe");
+  if (file == nullptr) return complain(fail_errno("open " + printable(pcap_)).value().message);
+  Scanning scanning(rules, json_);
   capture::ClientStreams streams(scanning);
   const auto read = capture::read_capture(file, streams);
-  if (!read) return complain(fmt::format("{}: {}", printable(options.pcap), read.error().message));
-  std::fprintf(stderr, "%s", summary(*read, streams.counts(), scanning).c_str());
-  if (!read->damage.empty()) return complain(fmt::format("{}: {}", printable(options.pcap), read->damage));
+  if (!read) return complain(fmt::format("{}: {}", printable(pcap_), read.error().message));
+  const capture::CaptureCounts& packets = read->counts;
+  const capture::StreamCounts& counts = streams.counts();
+  const std::string said =
+      summary(fmt::format("{} packets, {} TCP connections, {} bytes of clients, {} hits\n", packets.packets,
+                          counts.connections, counts.bytes, scanning.hits()),
+              {{counts.midstream, "connections whose beginning was not captured"},
+               {counts.gaps, kLost},
+               {counts.put_out, "connections were left before their end, for there were too many at once"},
+               {counts.stray_segments, "segments too far off to be of their connection"},
+               {packets.fragments, "IP fragments, which are not put together"},
+               {packets.damaged, "packets with damaged headers"},
+               {scanning.undecided(), kUndecided}});
+  std::fputs(said.c_str(), stderr);
+  return read->damage.empty() ? 0 : complain(fmt::format("{}: {}", printable(pcap_), read->damage));
+}
+
+int RulesScan::scan_archive(const std::shared_ptr<const payload::RuleSet>& rules) const {
+  archive::Filter filter;
+  filter.limit = SIZE_MAX;
+  if (!since_.empty()) {
+    const auto since = moment(since_);
+    if (!since) return complain(no_moment(since_));
+    filter.since_ns = *since;
+  }
+  if (!class_.empty()) {
+    const auto wanted = class_named(class_);
+    if (!wanted) return complain(wanted.error().message);
+    filter.session_class = *wanted;
+  }
+  const auto folder = archive_.folder();
+  if (!folder) return complain("--pcap, or an archive: " + folder.error().message);
+  auto reader = archive::Reader::open(*folder);
+  if (!reader) return complain(reader.error().message);
+  const auto sessions = reader->list(filter);
+  if (!sessions) return complain(sessions.error().message);
+  Scanning scanning(rules, json_);
+  uint64_t lost = 0;
+  uint64_t datagrams = 0;
+  for (const archive::SessionSummary& session : *sessions) {
+    if (session.protocol != Protocol::tcp) {
+      ++datagrams;
+      continue;
+    }
+    scanning.of_session(to_string(session.id));
+    const capture::Connection connection{session.id.value, session.client, session.entrance};
+    const Status read = tell(*reader, session, connection, scanning, lost);
+    if (!read) return complain(fmt::format("session {}: {}", to_string(session.id), read.error().message));
+  }
+  const std::string said = summary(fmt::format("{} sessions, {} hits\n", sessions->size(), scanning.hits()),
+                                   {{lost, kLost},
+                                    {datagrams, "sessions of datagrams, which rules are not held against"},
+                                    {scanning.undecided(), kUndecided}});
+  std::fputs(said.c_str(), stderr);
   return 0;
 }
 

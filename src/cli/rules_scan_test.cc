@@ -1,11 +1,10 @@
-#include "cli/rules_scan.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/text.h"
+#include "cli/command.h"
 #include "formats/pcapng.h"
 
 namespace skep::cli {
@@ -52,7 +51,9 @@ class RulesScanTest : public testing::Test {
   std::vector<std::string> scan(bool json, int code = 0) {
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
-    EXPECT_EQ(scan_rules({{rules_}, pcap_, json}), code);
+    std::vector<const char*> words = {"rules", "scan", "--rules", rules_.c_str(), "--pcap", pcap_.c_str()};
+    if (json) words.push_back("--json");
+    EXPECT_EQ(run_rules(words), code);
     said_ = testing::internal::GetCapturedStderr();
     std::vector<std::string> lines;
     const std::string out = testing::internal::GetCapturedStdout();
@@ -88,7 +89,7 @@ TEST_F(RulesScanTest, WhatComesAfterAnAnswerIsAMessageOfItsOwn) {
 TEST_F(RulesScanTest, OverAHoleNothingIsSeenAndBehindItAllIs) {
   capture({{0, "over here, a word"}, {20, "there is a word"}});
   EXPECT_THAT(scan(false), ElementsAre(HasSubstr("byte 17: sid 1")));
-  EXPECT_THAT(said_, HasSubstr("       1  places where bytes of a client were not captured"));
+  EXPECT_THAT(said_, HasSubstr("       1  places where bytes of a client are missing"));
   capture({{0, "over here"}, {20, "there is a word"}});
   EXPECT_THAT(scan(false), ElementsAre(HasSubstr("byte 35: sid 1")));
   capture({{0, "over here"}, {9, "there is a word"}});

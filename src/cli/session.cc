@@ -5,6 +5,7 @@
 #include "cli/archive_option.h"
 #include "cli/moment.h"
 #include "cli/parse.h"
+#include "cli/session_class.h"
 #include "cli/session_export.h"
 #include "cli/session_follow.h"
 #include "cli/session_text.h"
@@ -44,9 +45,9 @@ Result<archive::Filter> filter_of(const Options& options) {
   if (!filter.text.empty() && filter.text.size() < archive::kTextLeast)
     return fail("--text wants at least {} characters", archive::kTextLeast);
   if (!options.session_class.empty()) {
-    filter.session_class = parse_session_class(options.session_class);
-    if (!filter.session_class)
-      return fail("--class: '{}' is none of known, harmless, suspect, attack", printable(options.session_class));
+    const auto wanted = class_named(options.session_class);
+    if (!wanted) return tl::unexpected<Error>(wanted.error());
+    filter.session_class = *wanted;
   }
   for (const auto& [text, to] :
        {std::pair(&options.since, &filter.since_ns), std::pair(&options.until, &filter.until_ns)}) {

@@ -11,7 +11,7 @@ constexpr Command kCommands[] = {
     {"session", "list, show, export, follow and cut recorded sessions", run_session},
     {"archive", "an archive as a whole: verify, compact, stats", run_archive},
     {"hids", "signatures and services of a running skep-monitor; check signature files", run_hids},
-    {"rules", "payload rules: check files, hold them against a capture", run_rules},
+    {"rules", "payload rules: check files, hold them against a capture, count what fired", run_rules},
     {"keys", "make the keys of a proxy and its monitor", run_keys},
     {"status", "what the programs running here say of themselves", run_status},
     {"reload", "has skep-proxy read its options again, without dropping a session", run_reload},
