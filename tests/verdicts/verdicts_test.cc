@@ -1,8 +1,8 @@
-// What our matcher says of sessions that were derived from public rules, beside what Suricata 7.0.6 said of the very same
-// (`--simulate-ips`). docs/reference/verdicts.md has every difference with its reason: the test holds the two to each other, and the
-// matcher to itself however the bytes are cut. The data is no part of the project: it is found by SKEP_DATA, or beside the checkout.
+// What our matcher says of sessions that were derived from public rules, beside what Suricata 7.0.6 said of the very
+// same (`--simulate-ips`). docs/reference/verdicts.md has every difference with its reason: the test holds the two to
+// each other, and the matcher to itself however the bytes are cut. The data is no part of the project: it is found by
+// SKEP_DATA, or beside the checkout.
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <charconv>
 #include <cstdlib>
@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "harness/real_data.h"
 #include "payload/rule_files.h"
 #include "payload/scanner.h"
 #include "payload/thresholds.h"
@@ -23,22 +24,6 @@ namespace skep::payload {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path data_folder() {
-  const char* const named = std::getenv("SKEP_DATA");
-  if (named != nullptr) return fs::path(named) / "filter";
-  return fs::path(SKEP_SOURCE_DIR) / "../shared/data/filter";
-}
-
-std::string unpacked(const fs::path& path) {
-  const gzFile file = ::gzopen(path.c_str(), "rb");
-  if (file == nullptr) throw std::runtime_error("cannot open " + path.string());
-  std::string out;
-  char room[65536];
-  for (int got = 0; (got = ::gzread(file, room, sizeof(room))) > 0;) out.append(room, static_cast<size_t>(got));
-  ::gzclose(file);
-  return out;
-}
 
 struct Session {
   uint16_t key = 0;  // its source port
@@ -128,7 +113,7 @@ struct Listed {
 };
 Listed listed(const std::string& set) {
   Listed out;
-  std::ifstream page(fs::path(SKEP_SOURCE_DIR) / "docs/reference/verdicts.md");
+  std::ifstream page(fs::path(SKEP_SOURCE) / "docs/reference/verdicts.md");
   for (std::string line; std::getline(page, line);) {
     std::istringstream fields(line);
     std::string bar, name, who;
@@ -159,7 +144,7 @@ struct LoadedSet {
 
 LoadedSet load(const std::string& name, bool hyperscan) {
   const fs::path path = fs::temp_directory_path() / fmt::format("skep-verdicts-{}.rules", ::getpid());
-  std::ofstream(path) << unpacked(data_folder() / (name + ".rules.gz"));
+  std::ofstream(path) << harness::unpacked(harness::real_data("filter/" + name + ".rules.gz"));
   auto files = read_rule_files({path.string()}, {});
   fs::remove(path);
   if (!files) throw std::runtime_error(files.error().message);
@@ -177,14 +162,15 @@ class VerdictsTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(VerdictsTest, AreThoseOfTheReference) {
   const std::string& name = GetParam();
-  if (!fs::exists(data_folder() / (name + ".rules.gz"))) {
-    std::cout << "NOT RUN: " << data_folder() << " has no " << name << " (set SKEP_DATA)\n";
+  if (!fs::exists(harness::real_data("filter/" + name + ".rules.gz"))) {
+    std::cout << "NOT RUN: " << name << " is not here (SKEP_DATA)\n";
     return;
   }
   const LoadedSet loaded = load(name, true);
-  const auto sessions = sessions_of(unpacked(data_folder() / (name + ".sessions.tsv.gz")));
+  const auto sessions = sessions_of(harness::unpacked(harness::real_data("filter/" + name + ".sessions.tsv.gz")));
   Pairs reference;
-  for (const auto& pair : reference_of(unpacked(data_folder() / (name + ".suricata7-ips.hits.json.gz")))) {
+  for (const auto& pair :
+       reference_of(harness::unpacked(harness::real_data("filter/" + name + ".suricata7-ips.hits.json.gz")))) {
     if (loaded.sids.contains(pair.second)) reference.insert(pair);
   }
   const Pairs found = ours(loaded.rules, sessions, kWhole);
