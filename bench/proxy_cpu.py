@@ -115,9 +115,9 @@ def dumpcap(lab):
 
 
 @contextlib.contextmanager
-def skep(lab, shards=1):
+def skep(lab, shards=1, more=""):
     archive = lab.path / "archive"
-    config = lab.write("proxy.yaml", f"archive: {archive}\nkeys: {lab.path}\nsessions_max: 20000\nshards: {shards}\n{SKEP}")
+    config = lab.write("proxy.yaml", f"archive: {archive}\nkeys: {lab.path}\nsessions_max: 20000\nshards: {shards}\n{SKEP}{more}")
     try:
         with lab.started(["skep-proxy", "--config", config], lambda said: "\nready\n" in "\n" + said) as process:
             yield [process]

@@ -1,10 +1,12 @@
 // Both ends of a proxy. A request is 128 bytes: a letter and a number. 'd': the answer is so many bytes, then the end.
 // 'u': so many bytes follow, and the answer is one byte. 'm': messages of 64 bytes follow, each is sent back. 'h': the
-// answer is one byte, and the connection stays.
+// answer is one byte, and the connection stays. Or it is an HTTP request of 384 bytes whose path is such a letter and
+// number; of 'u' so many more bytes of such requests follow.
 // clang-format off
 //   bench_tcp_load serve ADDRESS:PORT                        answers until it is ended
 //   bench_tcp_load fetch ADDRESS:PORT COUNT PARALLEL BYTES   COUNT connections one after the other on PARALLEL threads
-//   bench_tcp_load upload ADDRESS:PORT COUNT PARALLEL BYTES  the same the other way
+//   bench_tcp_load upload ADDRESS:PORT COUNT PARALLEL BYTES [KIND]  the same the other way; of a KIND: same random elf http
+//   bench_tcp_load request ADDRESS:PORT COUNT PARALLEL BYTES  as fetch, asked by HTTP
 //   bench_tcp_load messages ADDRESS:PORT COUNT PARALLEL      COUNT messages, and their echoes, on PARALLEL connections
 //   bench_tcp_load reset ADDRESS:PORT COUNT PARALLEL         connections that are reset as soon as they stand
 //   bench_tcp_load hold ADDRESS:PORT COUNT                   COUNT connections that stay until it is ended; "held" is printed
@@ -15,6 +17,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -24,12 +29,47 @@ namespace {
 
 constexpr size_t kRequestBytes = 128;
 constexpr size_t kMessageBytes = 64;
+constexpr size_t kHttpBytes = 384;
 constexpr size_t kBlockBytes = 256 << 10;
 constexpr int kServers = 80;
 constexpr int kBacklog = 1024;
 
-void send_block(int fd, size_t left) {
-  static const std::string block(kBlockBytes, 'a');
+std::string http_request(char what, size_t number) {
+  static std::atomic<unsigned> serial{0};
+  std::string out = std::string("GET /") + what + std::to_string(number) + "/item" + std::to_string(serial++ % 1000) +
+                    ".html?view=full HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) "
+                    "Gecko/20100101\r\nAccept: text/html,application/xhtml+xml,*/*;q=0.8\r\nAccept-Language: en\r\n"
+                    "Accept-Encoding: gzip, deflate\r\nCookie: session=";
+  const std::string end = "\r\nConnection: keep-alive\r\n\r\n";
+  while (out.size() + end.size() < kHttpBytes) out.push_back(static_cast<char>('a' + out.size() % 26));
+  return out + end;
+}
+
+// As much as is sent at once, over and over.
+std::string block_of(const std::string& kind) {
+  std::string block;
+  if (kind == "random") {
+    uint64_t state = 2004;
+    while (block.size() < kBlockBytes) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      block.push_back(static_cast<char>(state >> 56));
+    }
+  } else if (kind == "elf") {
+    std::ifstream file("/proc/self/exe", std::ios::binary);
+    std::ostringstream bytes;
+    bytes << file.rdbuf();
+    while (block.size() < kBlockBytes) block += bytes.str();
+    block.resize(kBlockBytes);
+  } else if (kind == "http") {
+    while (block.size() + kHttpBytes <= kBlockBytes) block += http_request('d', 0);
+  } else {
+    block.assign(kBlockBytes, 'a');
+  }
+  return block;
+}
+
+void send_block(int fd, size_t left, const std::string& kind = "same") {
+  static const std::string block = block_of(kind);
   while (left > 0) {
     const ssize_t sent = ::send(fd, block.data(), std::min(left, block.size()), MSG_NOSIGNAL);
     if (sent <= 0) return;
@@ -51,8 +91,12 @@ bool take(int fd, size_t left) {
 bool answer(int fd) {
   char request[kRequestBytes + 1] = {};
   if (::recv(fd, request, kRequestBytes, MSG_WAITALL) != ssize_t{kRequestBytes}) return true;
-  const size_t number = std::strtoull(request + 1, nullptr, 10);
-  switch (request[0]) {
+  const std::string_view http = "GET /";
+  const bool is_http = std::string_view(request).starts_with(http);
+  const char* const asked = is_http ? request + http.size() : request;
+  if (is_http && !take(fd, kHttpBytes - kRequestBytes)) return true;
+  const size_t number = std::strtoull(asked + 1, nullptr, 10);
+  switch (asked[0]) {
     case 'd':
       send_block(fd, number);
       return true;
@@ -98,10 +142,14 @@ bool fetch(int fd, size_t bytes) {
   return ask(fd, 'd', bytes) && take(fd, bytes) && is_over(fd);
 }
 
-bool upload(int fd, size_t bytes) {
-  if (!ask(fd, 'u', bytes)) return false;
-  send_block(fd, bytes);
+bool upload(int fd, size_t bytes, const std::string& kind) {
+  if (kind == "http" ? !send_all(fd, http_request('u', bytes)) : !ask(fd, 'u', bytes)) return false;
+  send_block(fd, bytes, kind);
   return take(fd, 1);
+}
+
+bool request(int fd, size_t bytes) {
+  return send_all(fd, http_request('d', bytes)) && take(fd, bytes) && is_over(fd);
 }
 
 bool reset(int fd, size_t) {
@@ -184,7 +232,10 @@ int main(int argc, char** argv) {
   const int parallel = std::atoi(argv[4]);
   const size_t bytes = argc > 5 ? std::strtoull(argv[5], nullptr, 10) : 0;
   if (mode == "fetch") return each_connection(address, count, parallel, [&](int fd) { return fetch(fd, bytes); });
-  if (mode == "upload") return each_connection(address, count, parallel, [&](int fd) { return upload(fd, bytes); });
+  const std::string kind = argc > 6 ? argv[6] : "same";
+  if (mode == "upload")
+    return each_connection(address, count, parallel, [&](int fd) { return upload(fd, bytes, kind); });
+  if (mode == "request") return each_connection(address, count, parallel, [&](int fd) { return request(fd, bytes); });
   if (mode == "reset") return each_connection(address, count, parallel, [&](int fd) { return reset(fd, bytes); });
   if (mode == "messages") return messages(address, count, parallel);
   return 2;

@@ -1,4 +1,5 @@
-// Choices out of any bytes: for tests that make their cases, and for fuzz targets, of which the bytes are led by coverage.
+// Choices out of any bytes: for tests that make their cases, and for fuzz targets, of which the bytes are led by
+// coverage.
 #pragma once
 
 #include <cstddef>

@@ -65,7 +65,8 @@ AhoCorasick::AhoCorasick(std::span<const Literal> literals) : root_(256, 0) {
 uint32_t AhoCorasick::child(const Node& node, uint8_t byte) const {
   const auto begin = edges_.begin() + node.first;
   const auto end = begin + node.edges;
-  const auto found = std::lower_bound(begin, end, byte, [](const Edge& edge, uint8_t wanted) { return edge.byte < wanted; });
+  const auto found =
+      std::lower_bound(begin, end, byte, [](const Edge& edge, uint8_t wanted) { return edge.byte < wanted; });
   return found != end && found->byte == byte ? found->to : 0;
 }
 

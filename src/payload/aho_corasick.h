@@ -1,5 +1,5 @@
-// The automaton of our own, where there is no Hyperscan: Aho and Corasick's (1975), over small letters. A literal that wants
-// its case is reported in any: whoever asked looks again. Immutable; any thread.
+// The automaton of our own, where there is no Hyperscan: Aho and Corasick's (1975), over small letters. A literal that
+// wants its case is reported in any: whoever asked looks again. Immutable; any thread.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ class AhoCorasick {
     uint32_t first = 0;  // of its edges
     uint32_t edges = 0;
     uint32_t fallback = 0;
-    uint32_t outputs = 0;  // first of them, one further; 0: none
+    uint32_t outputs = 0;      // first of them, one further; 0: none
     uint32_t next_output = 0;  // the nearest node along the fallbacks that has some
   };
   struct Edge {

@@ -110,12 +110,23 @@ bool Record::holds(uint32_t number, uint64_t stream_offset, std::vector<Hit>& hi
   return true;
 }
 
-Holds Record::judge(uint32_t number, BufferSource& buffers, uint64_t offset, uint64_t base, Scratch::Parts& scratch) {
+Holds Record::judge(Candidate& candidate, BufferSource& buffers, uint64_t offset, uint64_t base,
+                    Scratch::Parts& scratch) {
+  const uint32_t number = candidate.rule;
   if (said(number)) return Holds::yes;
   const Applies fits = applies(number);
   if (fits != Applies::yes) return fits == Applies::no ? Holds::no : Holds::open;
+  if (candidate.awaited.part != nullptr) {
+    const Look look = buffers.look(*candidate.awaited.part);
+    if (look.presence == Presence::there && !look.view.complete) {
+      const auto [come, effort] = has_come(candidate.awaited, look.view);
+      counts.effort += effort;
+      if (!come) return Holds::open;
+    }
+  }
   const Judgement judgement = payload::judge(compiled().rules[number].rule, buffers, scratch.expressions);
-  effort_ += judgement.effort;
+  candidate.awaited = judgement.awaited;
+  counts.effort += judgement.effort;
   counts.expression_limit += judgement.expression_limit ? 1 : 0;
   counts.effort_limit += judgement.effort_limit ? 1 : 0;
   if (judgement.holds != Holds::yes) return judgement.holds;

@@ -1,5 +1,5 @@
-// What a session's scan goes by: rules whose first look was found and that are not decided yet, and what all its parts share.
-// One thread at a time.
+// What a session's scan goes by: rules whose first look was found and that are not decided yet, and what all its parts
+// share. One thread at a time.
 #pragma once
 
 #include <algorithm>
@@ -55,6 +55,7 @@ struct Scratch::Parts {
 struct Candidate {
   uint32_t rule = 0;
   uint64_t seen_at = 0;  // where what was first looked for ended last
+  Awaited awaited{};     // what it is left open for, where that is one content
 };
 
 class Candidates {
@@ -62,9 +63,10 @@ class Candidates {
   static constexpr uint64_t kStays = UINT64_MAX;  // as seen_at: it goes out of no sight
 
   void add(uint32_t rule, uint64_t seen_at) {
-    const auto found = std::find_if(all_.begin(), all_.end(), [rule](const Candidate& each) { return each.rule == rule; });
+    const auto found =
+        std::find_if(all_.begin(), all_.end(), [rule](const Candidate& each) { return each.rule == rule; });
     if (found == all_.end()) {
-      all_.push_back({rule, seen_at});
+      all_.push_back({rule, seen_at, {}});
     } else if (found->seen_at != kStays) {
       found->seen_at = seen_at;
     }
@@ -72,7 +74,12 @@ class Candidates {
   // Those for which `decided` is true are gone.
   template <typename Decided>
   void judge(Decided&& decided) {
-    std::erase_if(all_, decided);
+    size_t kept = 0;
+    for (size_t i = 0; i < all_.size(); ++i) {
+      Candidate each = all_[i];
+      if (!decided(each)) all_[kept++] = each;
+    }
+    all_.resize(kept);
   }
   const std::vector<Candidate>& all() const { return all_; }
   bool empty() const { return all_.empty(); }
@@ -100,17 +107,18 @@ class Record {
   bool bits_changed() { return std::exchange(bits_changed_, false); }
 
   // Holds a candidate against what there is. `base`: where in the stream its payload begins.
-  Holds judge(uint32_t rule, BufferSource& buffers, uint64_t offset, uint64_t base, Scratch::Parts& scratch);
+  Holds judge(Candidate& candidate, BufferSource& buffers, uint64_t offset, uint64_t base, Scratch::Parts& scratch);
   // More was looked at than its bytes are worth.
-  bool exhausted(uint64_t stream_bytes) const { return effort_ > kEffortLeast + kEffortAByte * stream_bytes; }
+  bool exhausted(uint64_t stream_bytes) const { return counts.effort > kEffortLeast + kEffortAByte * stream_bytes; }
 
   Application application;
   ScanCounts counts;
   size_t bytes_held() const { return said_.capacity() * sizeof(uint32_t) + bits_.capacity() / 8; }
 
  private:
-  static constexpr uint64_t kEffortLeast = 2'000'000;
-  static constexpr uint64_t kEffortAByte = 200;
+  // Some 20 ns each. What is not meant to be expensive takes a hundredth of one a byte.
+  static constexpr uint64_t kEffortLeast = 200'000;
+  static constexpr uint64_t kEffortAByte = 4;
 
   bool is_set(const BitUse& use) const;
   void leave(const BitUse& use);
@@ -123,7 +131,6 @@ class Record {
   std::vector<uint32_t> said_;  // in order
   std::vector<bool> bits_;      // empty: none was ever set
   bool bits_changed_ = false;
-  uint64_t effort_ = 0;
 };
 
 }  // namespace skep::payload

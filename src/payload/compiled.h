@@ -42,7 +42,7 @@ struct Compiled {
   std::vector<uint32_t> stream_always;   // without a literal
   std::vector<uint32_t> request_always;  // likewise, of requests
   uint16_t bits = 0;
-  bool of_requests = false;     // there are rules on requests
+  bool of_requests = false;      // there are rules on requests
   bool of_applications = false;  // … or on what a client speaks
 
   template <typename Group>

@@ -11,10 +11,10 @@ namespace {
 using formats::RuleBuffer;
 using formats::RuleNumber;
 
-constexpr size_t kFirstLookBytesMax = 24;    // longer ones cost every session state, and find hardly less
-constexpr size_t kFirstLookBytesLeast = 2;   // a single byte stands everywhere
-constexpr int kHeadPartBonus = 4;            // a request's parts are short, and scanned once
-constexpr int kCommonPartMalus = 12;         // … but for those that look the same in every request
+constexpr size_t kFirstLookBytesMax = 24;   // longer ones cost every session state, and find hardly less
+constexpr size_t kFirstLookBytesLeast = 2;  // a single byte stands everywhere
+constexpr int kHeadPartBonus = 4;           // a request's parts are short, and scanned once
+constexpr int kCommonPartMalus = 12;        // … but for those that look the same in every request
 
 class RuleCompiler {
  public:
@@ -53,8 +53,12 @@ class RuleCompiler {
   }
 
   FieldPlace field(const formats::ByteNumber& from) const {
-    return {static_cast<uint32_t>(from.bytes), number(from.offset), from.relative, from.little_endian,
-            from.text_base, from.bitmask};
+    return {static_cast<uint32_t>(from.bytes),
+            number(from.offset),
+            from.relative,
+            from.little_endian,
+            from.text_base,
+            from.bitmask};
   }
 
   // How far apart things may stand that are counted from each other: beyond the window it could not be seen.
@@ -101,8 +105,8 @@ class RuleCompiler {
 
   Status add(const formats::ByteTest& test) {
     static const std::map<std::string, Comparison, std::less<>> kComparisons = {
-        {"<", Comparison::less},           {">", Comparison::greater},        {"=", Comparison::equal},
-        {"<=", Comparison::less_equal},    {">=", Comparison::greater_equal}, {"&", Comparison::bits_and},
+        {"<", Comparison::less},        {">", Comparison::greater},        {"=", Comparison::equal},
+        {"<=", Comparison::less_equal}, {">=", Comparison::greater_equal}, {"&", Comparison::bits_and},
         {"^", Comparison::bits_xor}};
     const auto found = kComparisons.find(test.comparison);
     if (found == kComparisons.end()) return fail("byte_test: no comparison '{}'", test.comparison);
@@ -125,15 +129,18 @@ class RuleCompiler {
     if (!variable) return wrap("byte_extract", variable);
     Part& of = part(extract.where);
     anchor(of, extract.number.relative);
-    of.steps.emplace_back(VariableStep{field(extract.number), Arithmetic::extract,
-                                       {static_cast<int64_t>(extract.multiplier), -1}, extract.align, *variable});
+    of.steps.emplace_back(VariableStep{field(extract.number),
+                                       Arithmetic::extract,
+                                       {static_cast<int64_t>(extract.multiplier), -1},
+                                       extract.align,
+                                       *variable});
     return {};
   }
 
   Status add(const formats::ByteMath& math) {
     static const std::map<std::string, Arithmetic, std::less<>> kArithmetic = {
-        {"+", Arithmetic::add},     {"-", Arithmetic::subtract},    {"*", Arithmetic::multiply},
-        {"/", Arithmetic::divide},  {"<<", Arithmetic::shift_left}, {">>", Arithmetic::shift_right}};
+        {"+", Arithmetic::add},    {"-", Arithmetic::subtract},    {"*", Arithmetic::multiply},
+        {"/", Arithmetic::divide}, {"<<", Arithmetic::shift_left}, {">>", Arithmetic::shift_right}};
     const auto found = kArithmetic.find(math.operation);
     if (found == kArithmetic.end()) return fail("byte_math: no operation '{}'", math.operation);
     const Number value = number(math.value);
@@ -236,8 +243,7 @@ class RuleCompiler {
     return std::any_of(rule_.options.begin(), rule_.options.end(), [](const formats::RuleOption& option) {
       const auto* const content = std::get_if<formats::Content>(&option);
       return content != nullptr && !content->negated && content->bytes.size() >= kFirstLookBytesLeast &&
-             is_http(content->where.buffer) &&
-             (!is_stream(content->where.buffer) || content->where.transforms.empty());
+             is_http(content->where.buffer) && (!is_stream(content->where.buffer) || content->where.transforms.empty());
     });
   }
 

@@ -1,5 +1,5 @@
-// A rule as it is held against bytes: its options by the buffer that they look at, contents and expressions ready, variables
-// numbered. Immutable; any thread.
+// A rule as it is held against bytes: its options by the buffer that they look at, contents and expressions ready,
+// variables numbered. Immutable; any thread.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 
 namespace skep::payload {
 
-// Of a stream, or of a body, so much is always in sight of a rule; at times twice as much. Suricata's inline window is 2,560.
+// Of a stream, or of a body, so much is always in sight of a rule; at times twice as much. Suricata's inline window is
+// 2,560.
 constexpr size_t kWindowBytes = 4096;
 constexpr size_t kVariablesMax = 16;  // of one rule
 
@@ -101,7 +102,8 @@ using Step =
 struct Part {
   formats::BufferUse where;
   std::vector<Step> steps;
-  // Of the payload and of bodies: something is said of how far from the beginning, so that it matters where a message begins.
+  // Of the payload and of bodies: something is said of how far from the beginning, so that it matters where a message
+  // begins.
   bool anchored = false;
   // By step: what follows is counted from where it matched, so that another place may do where the first does not.
   std::vector<bool> retried;

@@ -10,8 +10,9 @@
 namespace skep::payload {
 namespace {
 
-constexpr uint32_t kEffortMax = 20'000;  // steps of one rule over one window, and what they searched
-constexpr size_t kBytesAnEffort = 256;
+constexpr uint32_t kEffortMax = 20'000;         // steps of one rule over one window, and what they searched
+constexpr size_t kBytesAnEffort = 256;          // of a content's search
+constexpr size_t kExpressionBytesAnEffort = 8;  // of an expression's
 constexpr int64_t kEndless = std::numeric_limits<int64_t>::max();
 constexpr size_t kTextNumberMax = 23;  // digits, as strtoull would take them
 
@@ -21,6 +22,8 @@ struct Shared {
   Bytes decoded{};
   bool decoded_there = false;
   uint32_t effort = 0;
+  Awaited awaited{};
+  bool other_ways = false;  // for what is open to be decided, than those contents
   bool expression_limit = false;
   bool effort_limit = false;
 };
@@ -66,7 +69,19 @@ class PartEvaluation {
   }
 
   // What the bytes that are not there would decide.
-  Holds beyond() const { return view_.complete ? Holds::no : Holds::open; }
+  Holds beyond() { return view_.complete ? Holds::no : open(); }
+  Holds open() {
+    shared_.other_ways = true;
+    return Holds::open;
+  }
+  Holds lacks(const Needle& needle) {
+    Awaited& awaited = shared_.awaited;
+    const auto end = awaited.needles.begin() + awaited.count;
+    if (std::find(awaited.needles.begin(), end, &needle) != end) return Holds::open;
+    if (awaited.count == Awaited::kNeedlesMax) return open();
+    awaited.needles[awaited.count++] = &needle;
+    return Holds::open;
+  }
 
   static int64_t sum(int64_t a, int64_t b) {
     int64_t out = 0;
@@ -101,15 +116,15 @@ class PartEvaluation {
     const Region in = region(step, here);
     if (step.ends_with) return ends_with(step, in, index, here);
     const auto size = static_cast<int64_t>(step.needle.size());
-    const Holds lacking = in.high > end_ ? beyond() : Holds::no;  // what comes may have it
+    const bool may_come = in.high > end_ && !view_.complete;
     if (step.negated) {
       if (find(step, in.low, in.high)) return Holds::no;
-      return lacking == Holds::open ? Holds::open : from(index + 1, here);
+      return may_come ? open() : from(index + 1, here);
     }
     Holds best = Holds::no;
     for (int64_t low = in.low;;) {
       const auto at = find(step, low, in.high);
-      if (!at) return std::max(best, lacking);
+      if (!at) return may_come ? lacks(step.needle) : best;
       const Holds rest = found_at(index, *at + size);
       if (rest == Holds::yes || !part_.retried[index]) return rest;
       best = std::max(best, rest);
@@ -118,7 +133,7 @@ class PartEvaluation {
   }
 
   Holds ends_with(const ContentStep& step, const Region& in, size_t index, int64_t here) {
-    if (!view_.complete) return Holds::open;
+    if (!view_.complete) return open();
     const int64_t at = end_ - static_cast<int64_t>(step.needle.size());
     const bool stands = at >= std::max(in.low, start_) && in.high >= end_ &&
                         step.needle.at(view_.bytes, static_cast<size_t>(at - start_));
@@ -134,13 +149,13 @@ class PartEvaluation {
                                       view_.complete};
     Holds best = Holds::no;
     for (size_t low = 0; low <= subject.bytes.size();) {
-      shared_.effort += 1 + static_cast<uint32_t>((subject.bytes.size() - low) / kBytesAnEffort);
+      shared_.effort += 1 + static_cast<uint32_t>((subject.bytes.size() - low) / kExpressionBytesAnEffort);
       const Expression::Match match = step.expression.find(subject, low, shared_.scratch);
       if (match.outcome == Expression::Outcome::limit) {
         shared_.expression_limit = true;
         return Holds::no;
       }
-      if (match.outcome == Expression::Outcome::undecided) return Holds::open;
+      if (match.outcome == Expression::Outcome::undecided) return open();
       if (step.negated) return match.outcome == Expression::Outcome::found ? Holds::no : from(index + 1, here);
       if (match.outcome == Expression::Outcome::absent) return best;
       const Holds rest = found_at(index, begin + static_cast<int64_t>(match.end));
@@ -151,7 +166,7 @@ class PartEvaluation {
     return best;
   }
 
-  Field field(const FieldPlace& place, int64_t here) const {
+  Field field(const FieldPlace& place, int64_t here) {
     const int64_t at = sum(place.relative ? here : 0, value(place.offset));
     const int64_t end = sum(at, place.bytes);
     if (at < start_) return {};
@@ -166,8 +181,7 @@ class PartEvaluation {
   static std::optional<uint64_t> in_binary(ByteView bytes, bool little_endian) {
     if (bytes.size() > sizeof(uint64_t)) return std::nullopt;
     uint64_t number = 0;
-    for (size_t i = 0; i < bytes.size(); ++i)
-      number = number << 8 | bytes[little_endian ? bytes.size() - 1 - i : i];
+    for (size_t i = 0; i < bytes.size(); ++i) number = number << 8 | bytes[little_endian ? bytes.size() - 1 - i : i];
     return number;
   }
 
@@ -224,7 +238,7 @@ class PartEvaluation {
     int64_t to = jump;
     if (step.from == formats::ByteJump::From::here) to = sum(number.end, jump);
     if (step.from == formats::ByteJump::From::end) {
-      if (!view_.complete) return Holds::open;
+      if (!view_.complete) return open();
       to = sum(end_, jump);
     }
     if (to < 0) return Holds::no;
@@ -265,7 +279,7 @@ class PartEvaluation {
   Holds take(const DataAtStep& step, size_t index, int64_t here) {
     const int64_t at = value(step.at);
     const bool there = step.relative ? sum(here, at) <= end_ : at < end_;
-    if (!there && !view_.complete) return Holds::open;
+    if (!there && !view_.complete) return open();
     return there == step.negated ? Holds::no : from(index + 1, here);
   }
 
@@ -274,7 +288,7 @@ class PartEvaluation {
     const bool endless = step.size.most == std::numeric_limits<uint64_t>::max();
     // It only grows: what it has come to stays.
     const bool decided = view_.complete || size > step.size.most || (endless && size >= step.size.least);
-    if (!decided) return Holds::open;
+    if (!decided) return open();
     const bool inside = step.size.least <= size && size <= step.size.most;
     return inside == step.size.negated ? Holds::no : from(index + 1, here);
   }
@@ -284,7 +298,7 @@ class PartEvaluation {
     if (at < start_ || at > end_) return at > end_ ? beyond() : Holds::no;
     ByteView bytes = view_.bytes.subspan(static_cast<size_t>(at - start_));
     const bool enough = step.bytes != 0 && bytes.size() >= step.bytes;
-    if (!enough && !view_.complete) return Holds::open;
+    if (!enough && !view_.complete) return open();
     if (enough) bytes = bytes.first(step.bytes);
     shared_.decoded = base64_decoded(bytes);
     shared_.decoded_there = !shared_.decoded.empty();
@@ -306,23 +320,47 @@ Look decoded_look(const Shared& shared) {
 
 }  // namespace
 
+std::pair<bool, uint32_t> has_come(Awaited& awaited, const View& view) {
+  const uint64_t end = view.start + view.bytes.size();
+  uint32_t effort = 1;
+  bool come = false;
+  for (size_t i = 0; i < awaited.count && !come; ++i) {
+    // It may have begun in what was searched.
+    const uint64_t before = awaited.needles[i]->size() - 1;
+    const uint64_t from = std::max(view.start, awaited.searched > before ? awaited.searched - before : 0);
+    if (from >= end) continue;
+    const auto at = static_cast<size_t>(from - view.start);
+    come = awaited.needles[i]->find(view.bytes, at) != Needle::kNone;
+    effort += 1 + static_cast<uint32_t>((view.bytes.size() - at) / kBytesAnEffort);
+  }
+  awaited.searched = end;
+  return {come, effort};
+}
+
 Judgement judge(const CompiledRule& rule, BufferSource& buffers, ExpressionScratch& scratch) {
   Shared shared{scratch};
-  Judgement out{Holds::yes};
+  Judgement out{.holds = Holds::yes, .awaited = {}};
   for (const Part& part : rule.parts) {
     const bool decoded = part.where.buffer == formats::RuleBuffer::base64_data;
     if (decoded && out.holds == Holds::open) continue;
     const Look look = decoded ? decoded_look(shared) : buffers.look(part);
     Holds holds = look.presence == Presence::awaited ? Holds::open : Holds::no;
+    shared.other_ways |= holds == Holds::open;
     if (look.presence == Presence::there) {
       PartEvaluation evaluation(part, look.view, shared);
       holds = evaluation.run();
       if (part.where.buffer == formats::RuleBuffer::payload)
         out.reached = std::max(out.reached, static_cast<uint64_t>(evaluation.reached()));
+      if (holds == Holds::open) {
+        shared.other_ways |= shared.awaited.part != nullptr;
+        shared.awaited.part = &part;
+        shared.awaited.searched = look.view.start + look.view.bytes.size();
+      }
     }
     out.holds = std::min(out.holds, holds);
     if (out.holds == Holds::no) break;
   }
+  if (out.holds == Holds::open && !shared.other_ways) out.awaited = shared.awaited;
   out.effort = shared.effort;
   out.expression_limit = shared.expression_limit;
   out.effort_limit = shared.effort_limit;

@@ -1,5 +1,5 @@
-// Ways to say the same to a server in other bytes: what the rules still see. The expectations are what Suricata 7 does inline
-// with the very requests; where Snort 3 sees more, the row says so.
+// Ways to say the same to a server in other bytes: what the rules still see. The expectations are what Suricata 7 does
+// inline with the very requests; where Snort 3 sees more, the row says so.
 #include <gtest/gtest.h>
 #include <zlib.h>
 
@@ -20,7 +20,8 @@ std::string get(const std::string& uri) {
 }
 
 std::string post(const std::string& body, const std::string& headers = "") {
-  return "POST /x HTTP/1.1\r\nHost: h\r\n" + headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  return "POST /x HTTP/1.1\r\nHost: h\r\n" + headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         body;
 }
 
 std::string gzipped(const std::string& text) {
@@ -77,12 +78,15 @@ TEST(EvasionsTest, WhatIsStillSeen) {
       {"a body in hexadecimal: Snort 3 sees it in the body", post("file=%2Fetc%2Fpasswd"), {}},
       {"Nimda's way", get("/scripts/..%255c../winnt/system32/cmd.exe?/c+dir"), {}},
       {"no HTTP at all", "\x16\x03\x01 xx /root.exe", {2}},
-      {"HTTP that a parser gives up, and a server may take", "GET /root.exe HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n/etc/passwd", {1, 2, 3}},
+      {"HTTP that a parser gives up, and a server may take",
+       "GET /root.exe HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n/etc/passwd",
+       {1, 2, 3}},
   };
   const auto rules = rule_set(kRules);
   for (const Evasion& each : all) {
     for (const size_t cut : {size_t{0}, size_t{1}, size_t{7}, kRandomCuts})
-      EXPECT_EQ(sids(rules, {each.stream}, cut), each.seen) << each.what << ", in pieces of " << static_cast<int64_t>(cut);
+      EXPECT_EQ(sids(rules, {each.stream}, cut), each.seen)
+          << each.what << ", in pieces of " << static_cast<int64_t>(cut);
   }
 }
 

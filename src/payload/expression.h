@@ -1,4 +1,5 @@
-// Expression: a rule's pcre, compiled once and run within limits. Immutable; any thread, each with a scratch of its own.
+// Expression: a rule's pcre, compiled once and run within limits. Immutable; any thread, each with a scratch of its
+// own.
 #pragma once
 
 #include <cstddef>

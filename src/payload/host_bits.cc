@@ -38,7 +38,8 @@ bool HostBits::set(uint64_t name, Scope scope, const Flow& flow, int64_t now_ns,
   const Key key = key_of(name, scope, flow);
   auto halves = halves_.hold();
   const bool before = halves->has(key, now_ns);
-  if (halves->young.size() >= kBitsMax / 2 && !halves->young.contains(key)) halves->old = std::exchange(halves->young, {});
+  if (halves->young.size() >= kBitsMax / 2 && !halves->young.contains(key))
+    halves->old = std::exchange(halves->young, {});
   halves->young[key] = now_ns + int64_t{expire_s == 0 ? kExpireS : expire_s} * 1'000'000'000;
   return !before;
 }

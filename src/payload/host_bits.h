@@ -1,4 +1,5 @@
-// Bits of addresses (xbits): what a rule that fired in one session leaves for rules in others. Any thread; the time is passed in.
+// Bits of addresses (xbits): what a rule that fired in one session leaves for rules in others. Any thread; the time is
+// passed in.
 #pragma once
 
 #include <array>

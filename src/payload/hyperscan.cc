@@ -73,9 +73,9 @@ Result<HyperscanSet> HyperscanSet::make(std::span<const Literal> literals, bool 
   for (const std::string& text : texts) expressions.push_back(text.c_str());
   hs_database_t* database = nullptr;
   hs_compile_error_t* error = nullptr;
-  const auto done = hs_compile_multi(expressions.data(), flags.data(), numbers.data(),
-                                     static_cast<unsigned>(numbers.size()), streaming ? HS_MODE_STREAM : HS_MODE_BLOCK,
-                                     nullptr, &database, &error);
+  const auto done =
+      hs_compile_multi(expressions.data(), flags.data(), numbers.data(), static_cast<unsigned>(numbers.size()),
+                       streaming ? HS_MODE_STREAM : HS_MODE_BLOCK, nullptr, &database, &error);
   if (done != HS_SUCCESS) {
     const std::string why = error != nullptr ? error->message : "no memory";
     hs_free_compile_error(error);
@@ -94,9 +94,9 @@ Status HyperscanSet::prepare(HyperscanScratch& scratch) const {
 
 void HyperscanSet::scan(ByteView bytes, HyperscanScratch& scratch, const LiteralFound& found) const {
   if (bytes.empty()) return;  // Hyperscan takes an address that is none for our mistake
-  const auto done = hs_scan(database_.get(), reinterpret_cast<const char*>(bytes.data()),
-                            static_cast<unsigned>(bytes.size()), 0, scratch.scratch_, on_match,
-                            const_cast<LiteralFound*>(&found));
+  const auto done =
+      hs_scan(database_.get(), reinterpret_cast<const char*>(bytes.data()), static_cast<unsigned>(bytes.size()), 0,
+              scratch.scratch_, on_match, const_cast<LiteralFound*>(&found));
   SKEP_CHECK(done == HS_SUCCESS);
 }
 
@@ -104,9 +104,9 @@ void HyperscanSet::scan(HyperscanStream& stream, ByteView bytes, HyperscanScratc
                         const LiteralFound& found) const {
   if (bytes.empty()) return;
   if (stream.stream_ == nullptr) SKEP_CHECK(hs_open_stream(database_.get(), 0, &stream.stream_) == HS_SUCCESS);
-  const auto done = hs_scan_stream(stream.stream_, reinterpret_cast<const char*>(bytes.data()),
-                                   static_cast<unsigned>(bytes.size()), 0, scratch.scratch_, on_match,
-                                   const_cast<LiteralFound*>(&found));
+  const auto done =
+      hs_scan_stream(stream.stream_, reinterpret_cast<const char*>(bytes.data()), static_cast<unsigned>(bytes.size()),
+                     0, scratch.scratch_, on_match, const_cast<LiteralFound*>(&found));
   SKEP_CHECK(done == HS_SUCCESS);
 }
 

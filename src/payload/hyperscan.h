@@ -1,4 +1,5 @@
-// Hyperscan behind our words. Literals alone, as expressions in hexadecimal: the literal interface of Debian's 5.4.0 has faults.
+// Hyperscan behind our words. Literals alone, as expressions in hexadecimal: the literal interface of Debian's 5.4.0
+// has faults.
 #pragma once
 
 #include <memory>

@@ -12,8 +12,8 @@ struct Literal {
   bool nocase = false;
 };
 
-// Called for each place: the literal's number, and where it ends, in the buffer or in the stream. A plain function: it is called
-// often.
+// Called for each place: the literal's number, and where it ends, in the buffer or in the stream. A plain function: it
+// is called often.
 struct LiteralFound {
   void (*call)(void* context, uint32_t literal, uint64_t end) = nullptr;
   void* context = nullptr;

@@ -1,5 +1,6 @@
-// Many literals looked for at once, in a buffer or in a stream that comes in pieces: by Hyperscan (or Vectorscan, which has its
-// face), or by an automaton of our own where the build or the CPU has neither. Immutable; any thread, with a scratch of its own.
+// Many literals looked for at once, in a buffer or in a stream that comes in pieces: by Hyperscan (or Vectorscan, which
+// has its face), or by an automaton of our own where the build or the CPU has neither. Immutable; any thread, with a
+// scratch of its own.
 #pragma once
 
 #include <cstdint>

@@ -51,7 +51,8 @@ TEST_P(LiteralsTest, AStreamIsFoundInTheSameHoweverItIsCut) {
       return out;
     };
     std::vector<Literal> literals;
-    for (size_t left = 1 + random() % 60; left > 0; --left) literals.push_back({text(2 + random() % 10), random() % 2 == 0});
+    for (size_t left = 1 + random() % 60; left > 0; --left)
+      literals.push_back({text(2 + random() % 10), random() % 2 == 0});
     const std::string stream = text(3000);
     const auto set = LiteralSet::make(literals, true, GetParam());
     ASSERT_TRUE(set && set->prepare(scratch));
@@ -70,7 +71,8 @@ TEST_P(LiteralsTest, AStreamIsFoundInTheSameHoweverItIsCut) {
 }
 
 TEST_P(LiteralsTest, AWholeBufferIsFoundInTheSame) {
-  const std::vector<Literal> literals = {{"abc", false}, {"ABC", true}, {std::string("\0\xff", 2), false}, {"bc", false}};
+  const std::vector<Literal> literals = {
+      {"abc", false}, {"ABC", true}, {std::string("\0\xff", 2), false}, {"bc", false}};
   const std::string buffer = std::string("xabcABC\0\xff", 9);
   const auto set = LiteralSet::make(literals, false, GetParam());
   LiteralScratch scratch;

@@ -1,5 +1,5 @@
-// Needle: a content to be searched for, in either case where the rule says so. Horspool's skips: contents are short, and what is
-// searched is a window of a few KiB. Values; any thread.
+// Needle: a content to be searched for, in either case where the rule says so. Horspool's skips: contents are short,
+// and what is searched is a window of a few KiB. Values; any thread.
 #pragma once
 
 #include <array>

@@ -19,7 +19,8 @@ TEST(NeedleTest, FindsWhatATextSearchFinds) {
     const size_t from = random() % 42;
     const size_t wanted = from <= hay.size() ? hay.find(word, from) : std::string::npos;
     EXPECT_EQ(Needle(word, false).find(as_bytes(hay), from), wanted) << hay << " " << word << " from " << from;
-    for (auto* each : {&hay, &word}) std::transform(each->begin(), each->end(), each->begin(), [](char c) { return c < 'a' ? c + 32 : c; });
+    for (auto* each : {&hay, &word})
+      std::transform(each->begin(), each->end(), each->begin(), [](char c) { return c < 'a' ? c + 32 : c; });
     const size_t folded_wanted = from <= hay.size() ? hay.find(word, from) : std::string::npos;
     std::string upper = word;
     for (char& c : upper) c = static_cast<char>(c - 32);

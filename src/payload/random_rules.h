@@ -1,5 +1,5 @@
-// Small rules on the payload and streams that nearly fulfil them, made of any bytes: for a test and for fuzz/scanner_fuzz.cc, which
-// hold the scanner against payload/reference_rule.h. No program has it.
+// Small rules on the payload and streams that nearly fulfil them, made of any bytes: for a test and for
+// fuzz/scanner_fuzz.cc, which hold the scanner against payload/reference_rule.h. No program has it.
 #pragma once
 
 #include <set>
@@ -20,8 +20,8 @@ class RandomRules {
     for (size_t left = 4 + choices_.below(60); left > 0; --left) stream_.push_back(letter());
   }
 
-  // Ends the process where the scanner, on either engine and however the stream is cut, thinks otherwise than the reference.
-  // Returns how many rules fired.
+  // Ends the process where the scanner, on either engine and however the stream is cut, thinks otherwise than the
+  // reference. Returns how many rules fired.
   size_t hold_against_each_other() {
     std::set<uint32_t> wanted;
     for (const GivenRule& each : given_) {
@@ -98,8 +98,7 @@ class RandomRules {
     for (size_t left = 1 + choices_.below(4); left > 0; --left) {
       switch (choices_.below(6)) {
         case 4:
-          given.rule.options.emplace_back(
-              formats::DataAt{{}, choices_.once_in(2), number(0, 20), choices_.once_in(2)});
+          given.rule.options.emplace_back(formats::DataAt{{}, choices_.once_in(2), number(0, 20), choices_.once_in(2)});
           break;
         case 5:
           if (choices_.once_in(4)) {

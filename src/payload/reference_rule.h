@@ -1,5 +1,5 @@
-// A rule on the payload, held against a whole stream by trying every place for every content: slow, and straight from what
-// docs/reference/rules.md says of each option. For a test and for fuzz/scanner_fuzz.cc; no program has it.
+// A rule on the payload, held against a whole stream by trying every place for every content: slow, and straight from
+// what docs/reference/rules.md says of each option. For a test and for fuzz/scanner_fuzz.cc; no program has it.
 #pragma once
 
 #include <algorithm>
@@ -45,7 +45,8 @@ class ReferenceRule {
     if (place < 0 || place + static_cast<int64_t>(content.bytes.size()) > size_of_stream()) return false;
     const std::string_view there = stream_.substr(static_cast<size_t>(place), content.bytes.size());
     return std::equal(there.begin(), there.end(), content.bytes.begin(), [&content](char a, char b) {
-      return content.nocase ? std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b)) : a == b;
+      return content.nocase ? std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b))
+                            : a == b;
     });
   }
 

@@ -1,5 +1,5 @@
-// The scanner held against the slow reference, over a fixed number of pseudo-random rules and streams. The same without end, and
-// led by coverage: fuzz/scanner_fuzz.cc.
+// The scanner held against the slow reference, over a fixed number of pseudo-random rules and streams. The same without
+// end, and led by coverage: fuzz/scanner_fuzz.cc.
 #include <gtest/gtest.h>
 
 #include <random>

@@ -120,8 +120,8 @@ void RequestSide::add_found(const LiteralGroup& group) {
 void RequestSide::judge() {
   if (stage_ == Stage::none) return;
   do {
-    candidates_.judge([this](const Candidate& each) {
-      return record_.judge(each.rule, *this, offset_, message_start_, *scratch_) != Holds::open;
+    candidates_.judge([this](Candidate& each) {
+      return record_.judge(each, *this, offset_, message_start_, *scratch_) != Holds::open;
     });
   } while (record_.bits_changed());
 }

@@ -14,8 +14,8 @@ class RequestSide final : private HttpEvents, private BufferSource {
  public:
   static constexpr size_t kFromStreamMax = 256;
 
-  // `stream`: what is in sight of the stream; it holds the bytes before they are given here. `from_stream`: what was found in it
-  // before it was known that it is HTTP.
+  // `stream`: what is in sight of the stream; it holds the bytes before they are given here. `from_stream`: what was
+  // found in it before it was known that it is HTTP.
   RequestSide(Record& record, const Sight& stream, std::vector<Candidate> from_stream);
 
   // The first look of a rule on requests was found in the stream itself.

@@ -126,9 +126,9 @@ void Scanner::State::recognise_application(ByteView piece) {
 
 void Scanner::State::judge() {
   do {
-    candidates.judge([this](const Candidate& each) {
+    candidates.judge([this](Candidate& each) {
       const bool anchored = record.compiled().rules[each.rule].rule.parts.front().anchored;
-      const Holds holds = record.judge(each.rule, *this, sight.end(), anchored ? message_start : 0, *scratch);
+      const Holds holds = record.judge(each, *this, sight.end(), anchored ? message_start : 0, *scratch);
       // Of what may go over several messages the end of one decides nothing.
       return holds == Holds::yes || (holds == Holds::no && (anchored || !complete));
     });

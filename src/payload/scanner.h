@@ -45,6 +45,7 @@ struct ScanCounts {
   uint64_t expression_limit = 0;  // an expression that took more than it may: taken for no match
   uint64_t effort_limit = 0;      // a rule with too many ways to be held against the bytes: likewise
   uint64_t http_broken = 0;       // HTTP that could not be read any further
+  uint64_t effort = 0;  // steps of rules that were held against the bytes, and the bytes they searched, weighed
   bool operator==(const ScanCounts&) const = default;
 };
 
@@ -52,8 +53,8 @@ class HostBits;
 
 class Scanner {
  public:
-  // `hosts`: what sessions leave for others; outlives it. None: no rule finds such a bit set. `now_ns`: the session's beginning, by
-  // the clock of all that use them.
+  // `hosts`: what sessions leave for others; outlives it. None: no rule finds such a bit set. `now_ns`: the session's
+  // beginning, by the clock of all that use them.
   Scanner(std::shared_ptr<const RuleSet> rules, const Flow& flow, const ScanLimits& limits, HostBits* hosts = nullptr,
           int64_t now_ns = 0);
   ~Scanner();

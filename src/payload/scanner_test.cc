@@ -25,7 +25,12 @@ const std::vector<Case>& cases() {
       {"a content anywhere", R"(content:"cmd.exe";)", {"xx cmd.exe yy"}, true},
       {"another case is another content", R"(content:"cmd.exe";)", {"CMD.EXE"}, false},
       {"nocase", R"(content:"cmd.exe"; nocase;)", {"CmD.eXe"}, true},
-      {"hexadecimal", R"(content:"a|00 ff|b";)", {std::string("xa\0\xff" "b", 5)}, true},
+      {"hexadecimal",
+       R"(content:"a|00 ff|b";)",
+       {std::string("xa\0\xff"
+                    "b",
+                    5)},
+       true},
       {"a single byte", R"(content:"%";)", {"50%"}, true},
       {"offset", R"(content:"abc"; offset:3;)", {"abcabc"}, true},
       {"before the offset", R"(content:"abc"; offset:3;)", {"abcab"}, false},
@@ -39,7 +44,10 @@ const std::vector<Case>& cases() {
       {"beyond within", R"(content:"ab"; content:"cd"; within:4;)", {"abxxxcd"}, false},
       {"within a distance", R"(content:"ab"; content:"cd"; distance:1; within:2;)", {"abxcd"}, true},
       {"another place of the first does", R"(content:"ab"; content:"cd"; within:2;)", {"ab ab abcd"}, true},
-      {"… and another of the second", R"(content:"a"; content:"b"; distance:0; content:"c"; within:1;)", {"a b b bc"}, true},
+      {"… and another of the second",
+       R"(content:"a"; content:"b"; distance:0; content:"c"; within:1;)",
+       {"a b b bc"},
+       true},
       {"startswith", R"(content:"GET"; startswith;)", {"GET"}, true},
       {"not at the start", R"(content:"GET"; startswith;)", {" GET"}, false},
       {"endswith", R"(content:"END"; endswith;)", {"the END"}, true},
@@ -84,17 +92,42 @@ const std::vector<Case>& cases() {
       {"in hexadecimal digits", R"(content:"n="; byte_test:2,=,255,0,relative,string,hex;)", {"n=ff"}, true},
       {"bits", R"(content:"F"; byte_test:1,&,128,0,relative;)", {"F" + bytes({0x81})}, true},
       {"not so", R"(content:"F"; byte_test:1,!&,128,0,relative;)", {"F" + bytes({0x81})}, false},
-      {"byte_jump", R"(content:"J"; byte_jump:1,0,relative; content:"X"; within:1;)", {"J" + bytes({3}) + "abcX"}, true},
-      {"byte_jump elsewhere", R"(content:"J"; byte_jump:1,0,relative; content:"X"; within:1;)", {"J" + bytes({2}) + "abcX"}, false},
-      {"byte_jump aligned", R"(content:"J"; byte_jump:1,0,relative,align; content:"X"; within:1;)", {"J" + bytes({3}) + "abcdX"}, true},
-      {"byte_jump from the beginning", R"(content:"J"; byte_jump:1,0,relative,from_beginning; content:"X"; within:1;)",
-       {"J" + bytes({4}) + "abX"}, true},
-      {"byte_extract", R"(content:"E"; byte_extract:1,0,n,relative; content:"X"; offset:n;)", {"E" + bytes({5}) + "abcX"}, true},
-      {"byte_extract, and before it", R"(content:"E"; byte_extract:1,0,n,relative; content:"X"; offset:n;)", {"EX" + bytes({5})}, false},
-      {"byte_math", R"(content:"E"; byte_math:bytes 1,offset 0,oper *,rvalue 2,result n,relative; isdataat:!n;)",
-       {"E" + bytes({2}) + "ab"}, true},
-      {"base64", R"(content:"auth "; base64_decode:relative; base64_data; content:"admin";)", {"auth YWRtaW46YQ=="}, true},
-      {"base64 of something else", R"(content:"auth "; base64_decode:relative; base64_data; content:"admin";)", {"auth YW5uYTph"}, false},
+      {"byte_jump",
+       R"(content:"J"; byte_jump:1,0,relative; content:"X"; within:1;)",
+       {"J" + bytes({3}) + "abcX"},
+       true},
+      {"byte_jump elsewhere",
+       R"(content:"J"; byte_jump:1,0,relative; content:"X"; within:1;)",
+       {"J" + bytes({2}) + "abcX"},
+       false},
+      {"byte_jump aligned",
+       R"(content:"J"; byte_jump:1,0,relative,align; content:"X"; within:1;)",
+       {"J" + bytes({3}) + "abcdX"},
+       true},
+      {"byte_jump from the beginning",
+       R"(content:"J"; byte_jump:1,0,relative,from_beginning; content:"X"; within:1;)",
+       {"J" + bytes({4}) + "abX"},
+       true},
+      {"byte_extract",
+       R"(content:"E"; byte_extract:1,0,n,relative; content:"X"; offset:n;)",
+       {"E" + bytes({5}) + "abcX"},
+       true},
+      {"byte_extract, and before it",
+       R"(content:"E"; byte_extract:1,0,n,relative; content:"X"; offset:n;)",
+       {"EX" + bytes({5})},
+       false},
+      {"byte_math",
+       R"(content:"E"; byte_math:bytes 1,offset 0,oper *,rvalue 2,result n,relative; isdataat:!n;)",
+       {"E" + bytes({2}) + "ab"},
+       true},
+      {"base64",
+       R"(content:"auth "; base64_decode:relative; base64_data; content:"admin";)",
+       {"auth YWRtaW46YQ=="},
+       true},
+      {"base64 of something else",
+       R"(content:"auth "; base64_decode:relative; base64_data; content:"admin";)",
+       {"auth YW5uYTph"},
+       false},
   };
   return all;
 }
@@ -141,7 +174,8 @@ TEST_P(ScannerTest, WhatARequestLacksIsDecidedWithItsHead) {
 }
 
 TEST_P(ScannerTest, SaysItWithTheReadThatCompletesIt) {
-  const auto rules = rule_set(R"(alert tcp any any -> any any (content:"|2e 2e|"; content:"cmd.exe"; distance:0; sid:1;))", GetParam());
+  const auto rules = rule_set(
+      R"(alert tcp any any -> any any (content:"|2e 2e|"; content:"cmd.exe"; distance:0; sid:1;))", GetParam());
   Scratch scratch;
   Scanner scanner(rules, {}, {});
   EXPECT_TRUE(scanner.take(as_bytes("..cmd"), scratch).empty());
@@ -192,7 +226,8 @@ TEST_P(ScannerTest, BitsOfAddressesAreLeftForOtherSessions) {
 }
 
 TEST_P(ScannerTest, WhatIsFartherApartThanTheWindowIsCounted) {
-  const auto rules = rule_set(R"(alert tcp any any -> any any (content:"begin-of-it"; content:"end"; distance:0; sid:1;))", GetParam());
+  const auto rules = rule_set(
+      R"(alert tcp any any -> any any (content:"begin-of-it"; content:"end"; distance:0; sid:1;))", GetParam());
   Scratch scratch;
   for (const size_t apart : {size_t{4000}, size_t{20'000}}) {
     for (const size_t cut : {size_t{1}, size_t{1000}, size_t{100'000}}) {

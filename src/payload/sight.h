@@ -1,6 +1,6 @@
-// Sight: as much of a stream as rules may look at: what has come of the block of kWindowBytes that is coming, and the block before
-// it. Where it begins depends on the place in the stream alone, so that it does not matter how the bytes were cut. What is
-// there of them in the caller's memory is not copied before it is left.
+// Sight: as much of a stream as rules may look at: what has come of the block of kWindowBytes that is coming, and the
+// block before it. Where it begins depends on the place in the stream alone, so that it does not matter how the bytes
+// were cut. What is there of them in the caller's memory is not copied before it is left.
 #pragma once
 
 #include <algorithm>

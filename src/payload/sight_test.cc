@@ -20,7 +20,8 @@ TEST(SightTest, ShowsTheSameHoweverTheStreamIsCut) {
     Sight sight;
     for (size_t at = 0; at < stream.size();) {
       const size_t size = std::min<size_t>(1 + random() % (seed % 2 == 0 ? 600 : 20'000), stream.size() - at);
-      const Bytes read(stream.begin() + static_cast<std::ptrdiff_t>(at), stream.begin() + static_cast<std::ptrdiff_t>(at + size));
+      const Bytes read(stream.begin() + static_cast<std::ptrdiff_t>(at),
+                       stream.begin() + static_cast<std::ptrdiff_t>(at + size));
       sight.begin(read);
       for (ByteView piece = sight.next(); !piece.empty(); piece = sight.next()) {
         const uint64_t end = sight.end();

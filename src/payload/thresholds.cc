@@ -24,7 +24,8 @@ bool Thresholds::say(const formats::Rule& rule, const Flow& flow, int64_t time_n
   if (!rule.threshold) return true;
   const RuleThreshold& threshold = *rule.threshold;
   Key key{uint64_t{rule.gid} << 32 | rule.sid, {}};
-  const bool by_source = threshold.track == RuleThreshold::Track::source || threshold.track == RuleThreshold::Track::both;
+  const bool by_source =
+      threshold.track == RuleThreshold::Track::source || threshold.track == RuleThreshold::Track::both;
   const bool by_destination =
       threshold.track == RuleThreshold::Track::destination || threshold.track == RuleThreshold::Track::both;
   if (by_source) std::copy(flow.source.address.begin(), flow.source.address.end(), key.addresses.begin());

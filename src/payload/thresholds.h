@@ -1,5 +1,5 @@
-// How often a rule is said: Suricata's threshold and detection_filter. What is known stays known, however seldom it is to be
-// said: who suppresses asks nothing here. One thread at a time; the time is passed in.
+// How often a rule is said: Suricata's threshold and detection_filter. What is known stays known, however seldom it is
+// to be said: who suppresses asks nothing here. One thread at a time; the time is passed in.
 #pragma once
 
 #include <array>

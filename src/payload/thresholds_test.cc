@@ -9,7 +9,8 @@ using formats::RuleThreshold;
 
 constexpr int64_t kSecond = 1'000'000'000;
 
-formats::Rule rule_with(RuleThreshold::Kind kind, uint32_t count, RuleThreshold::Track track = RuleThreshold::Track::source) {
+formats::Rule rule_with(RuleThreshold::Kind kind, uint32_t count,
+                        RuleThreshold::Track track = RuleThreshold::Track::source) {
   formats::Rule rule;
   rule.sid = 1;
   rule.threshold = RuleThreshold{kind, track, count, 60};
