@@ -50,9 +50,11 @@ Result<CaptureRead> read_capture(std::FILE* opened, ClientStreams& streams) {
   const u_char* bytes = nullptr;
   int outcome = 0;
   while ((outcome = ::pcap_next_ex(file.get(), &header, &bytes)) == 1) {
-    const Frame frame = read_frame(link_type, {bytes, header->caplen});
+    Frame frame = read_frame(link_type, {bytes, header->caplen});
     count(frame, read.counts);
-    if (frame.kind == Frame::Kind::tcp) streams.take(frame.segment);
+    if (frame.kind != Frame::Kind::tcp) continue;
+    frame.segment.time_ns = header->ts.tv_sec * int64_t{1'000'000'000} + header->ts.tv_usec * 1000;
+    streams.take(frame.segment);
   }
   if (outcome == PCAP_ERROR) read.damage = ::pcap_geterr(file.get());
   streams.finish();

@@ -75,7 +75,7 @@ ClientStreams::Flows::iterator ClientStreams::open(const Ends& ends, const TcpSe
   const auto made = flows_.emplace(ends, Flow{}).first;
   Flow& flow = made->second;
   flow.connection = {++counts_.connections, from_server ? first.destination : first.source,
-                     from_server ? first.source : first.destination};
+                     from_server ? first.source : first.destination, first.time_ns};
   flow.known_start = first.is_syn;
   flow.first_seq = from_server ? first.ack : first.seq + (first.is_syn ? 1 : 0);
   flow.place = by_silence_.insert(by_silence_.end(), &made->first);

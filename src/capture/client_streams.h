@@ -15,6 +15,7 @@ struct Connection {
   uint64_t number = 0;
   Endpoint client;
   Endpoint server;
+  int64_t begun_ns = 0;  // realtime, its first packet
 };
 
 // Bytes come before what follows from them; nothing comes after `ended`.

@@ -16,8 +16,9 @@ struct TcpSegment {
   bool is_ack = false;
   bool is_fin = false;
   bool is_rst = false;
-  uint32_t bytes = 0;  // of payload, as its headers say
-  ByteView payload;    // fewer where the capture cut the packet short; borrowed
+  uint32_t bytes = 0;   // of payload, as its headers say
+  int64_t time_ns = 0;  // realtime, when it was captured
+  ByteView payload;     // fewer where the capture cut the packet short; borrowed
 };
 
 struct Frame {

@@ -12,8 +12,10 @@
 #include "cli/moment.h"
 #include "cli/parse.h"
 #include "cli/session_class.h"
+#include "payload/host_bits.h"
 #include "payload/rule_files.h"
 #include "payload/scanner.h"
+#include "payload/thresholds.h"
 
 namespace skep::cli {
 namespace {
@@ -50,12 +52,14 @@ std::string hit_json(const Place& place, const payload::GivenRule& rule) {
 // A scanner a connection. Where bytes were lost it starts over behind them: what reaches over a hole is not seen.
 class Scanning : public capture::StreamEvents {
  public:
-  Scanning(std::shared_ptr<const payload::RuleSet> rules, bool json) : rules_(std::move(rules)), json_(json) {}
+  // `every`: also what a rule's threshold would leave unsaid.
+  Scanning(std::shared_ptr<const payload::RuleSet> rules, bool json, bool every)
+      : rules_(std::move(rules)), json_(json), every_(every) {}
 
   void sent(const capture::Connection& connection, uint64_t offset, ByteView bytes) override {
     Session& session = sessions_[connection.number];
     if (!session.scanner) {
-      session.scanner.emplace(rules_, payload::Flow{connection.client, connection.server}, payload::ScanLimits{});
+      session.scanner.emplace(rules_, flow_of(connection), payload::ScanLimits{}, &hosts_, connection.begun_ns);
       session.begins_at = offset;
     }
     say(connection, session, session.scanner->take(bytes, scratch_));
@@ -79,6 +83,7 @@ class Scanning : public capture::StreamEvents {
   void of_session(std::string id) { session_ = std::move(id); }
   uint64_t hits() const { return hits_; }
   uint64_t undecided() const { return undecided_; }
+  uint64_t unsaid() const { return unsaid_; }
 
  private:
   struct Session {
@@ -87,11 +92,18 @@ class Scanning : public capture::StreamEvents {
     std::set<uint32_t> said;  // rules: once a connection, over holes too
   };
 
+  static payload::Flow flow_of(const capture::Connection& connection) { return {connection.client, connection.server}; }
+
   void say(const capture::Connection& connection, Session& session, std::span<const payload::Hit> hits) {
     for (const payload::Hit& hit : hits) {
       if (!session.said.insert(hit.rule).second) continue;
-      ++hits_;
       const payload::GivenRule& rule = rules_->rules()[hit.rule];
+      const bool due = thresholds_.say(rule.rule, flow_of(connection), connection.begun_ns);
+      if (!due && !every_) {
+        ++unsaid_;
+        continue;
+      }
+      ++hits_;
       const Place place{connection, session_, session.begins_at + hit.stream_offset};
       const std::string text = json_ ? hit_json(place, rule) : hit_line(place, rule);
       std::fwrite(text.data(), 1, text.size(), stdout);
@@ -108,11 +120,15 @@ class Scanning : public capture::StreamEvents {
 
   const std::shared_ptr<const payload::RuleSet> rules_;
   const bool json_;
+  const bool every_;
   std::string session_;
   payload::Scratch scratch_;
+  payload::HostBits hosts_;
+  payload::Thresholds thresholds_;
   std::map<uint64_t, Session> sessions_;  // by the connection's number
   uint64_t hits_ = 0;
   uint64_t undecided_ = 0;
+  uint64_t unsaid_ = 0;
 };
 
 // What was read, and what could not be handled: the latter only where there was some.
@@ -124,6 +140,7 @@ std::string summary(std::string read, std::initializer_list<std::pair<uint64_t, 
 }
 
 constexpr std::string_view kUndecided = "times a limit of the matcher was met (docs/reference/rules.md)";
+constexpr std::string_view kUnsaid = "times a rule's threshold left it unsaid (--every says it)";
 constexpr std::string_view kLost = "places where bytes of a client are missing: it is looked at anew behind them";
 
 // A session's records, as the connection's streams would have told them.
@@ -159,6 +176,7 @@ RulesScan::RulesScan(CLI::App& rules)
   app_->add_option("--since", since_, "of the archive, sessions that began since: time, or span back from now (2h)")
       ->excludes(pcap);
   app_->add_option("--class", class_, "of the archive, only known, harmless, suspect or attack")->excludes(pcap);
+  app_->add_flag("--every", every_, "also what a rule's threshold leaves unsaid");
   app_->add_flag("--json", json_, "one object a line");
 }
 
@@ -181,7 +199,7 @@ int RulesScan::run() const {
 int RulesScan::scan_capture(const std::shared_ptr<const payload::RuleSet>& rules) const {
   std::FILE* const file = pcap_ == "-" ? stdin : std::fopen(pcap_.c_str(), "rbe");
   if (file == nullptr) return complain(fail_errno("open " + printable(pcap_)).value().message);
-  Scanning scanning(rules, json_);
+  Scanning scanning(rules, json_, every_);
   capture::ClientStreams streams(scanning);
   const auto read = capture::read_capture(file, streams);
   if (!read) return complain(fmt::format("{}: {}", printable(pcap_), read.error().message));
@@ -196,6 +214,7 @@ int RulesScan::scan_capture(const std::shared_ptr<const payload::RuleSet>& rules
                {counts.stray_segments, "segments too far off to be of their connection"},
                {packets.fragments, "IP fragments, which are not put together"},
                {packets.damaged, "packets with damaged headers"},
+               {scanning.unsaid(), kUnsaid},
                {scanning.undecided(), kUndecided}});
   std::fputs(said.c_str(), stderr);
   return read->damage.empty() ? 0 : complain(fmt::format("{}: {}", printable(pcap_), read->damage));
@@ -220,7 +239,7 @@ int RulesScan::scan_archive(const std::shared_ptr<const payload::RuleSet>& rules
   if (!reader) return complain(reader.error().message);
   const auto sessions = reader->list(filter);
   if (!sessions) return complain(sessions.error().message);
-  Scanning scanning(rules, json_);
+  Scanning scanning(rules, json_, every_);
   uint64_t lost = 0;
   uint64_t datagrams = 0;
   for (const archive::SessionSummary& session : *sessions) {
@@ -229,13 +248,14 @@ int RulesScan::scan_archive(const std::shared_ptr<const payload::RuleSet>& rules
       continue;
     }
     scanning.of_session(to_string(session.id));
-    const capture::Connection connection{session.id.value, session.client, session.entrance};
+    const capture::Connection connection{session.id.value, session.client, session.entrance, session.start_ns};
     const Status read = tell(*reader, session, connection, scanning, lost);
     if (!read) return complain(fmt::format("session {}: {}", to_string(session.id), read.error().message));
   }
   const std::string said = summary(fmt::format("{} sessions, {} hits\n", sessions->size(), scanning.hits()),
                                    {{lost, kLost},
                                     {datagrams, "sessions of datagrams, which rules are not held against"},
+                                    {scanning.unsaid(), kUnsaid},
                                     {scanning.undecided(), kUndecided}});
   std::fputs(said.c_str(), stderr);
   return 0;

@@ -27,6 +27,7 @@ class RulesScan {
   std::vector<std::string> rules_;  // files or shell patterns
   std::string pcap_;                // "-": stdin; "": the archive
   std::string since_, class_;
+  bool every_ = false;
   bool json_ = false;
 };
 
