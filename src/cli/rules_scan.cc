@@ -6,7 +6,6 @@
 #include <optional>
 #include <set>
 
-#include "archive/reader.h"
 #include "base/text.h"
 #include "capture/capture_file.h"
 #include "cli/moment.h"
@@ -139,6 +138,7 @@ std::string summary(std::string read, std::initializer_list<std::pair<uint64_t, 
   return read;
 }
 
+constexpr size_t kPage = 1000;  // sessions of an archive that are held in memory at once
 constexpr std::string_view kUndecided = "times a limit of the matcher was met (docs/reference/rules.md)";
 constexpr std::string_view kUnsaid = "times a rule's threshold left it unsaid (--every says it)";
 constexpr std::string_view kLost = "places where bytes of a client are missing: it is looked at anew behind them";
@@ -147,7 +147,7 @@ constexpr std::string_view kLost = "places where bytes of a client are missing: 
 Status tell(archive::Reader& reader, const archive::SessionSummary& session, const capture::Connection& connection,
             Scanning& scanning, uint64_t& lost) {
   uint64_t next = 0;
-  const auto read = reader.for_each(session, {}, [&](const formats::Record& record) {
+  auto read = reader.for_each(session, {}, [&](const formats::Record& record) {
     if (record.type != formats::RecordType::data) return;
     if (record.direction == Direction::to_client) return scanning.answered(connection);
     if (record.stream_offset != next) {
@@ -220,39 +220,51 @@ int RulesScan::scan_capture(const std::shared_ptr<const payload::RuleSet>& rules
   return read->damage.empty() ? 0 : complain(fmt::format("{}: {}", printable(pcap_), read->damage));
 }
 
-int RulesScan::scan_archive(const std::shared_ptr<const payload::RuleSet>& rules) const {
+Result<archive::Filter> RulesScan::wanted_sessions() const {
   archive::Filter filter;
-  filter.limit = SIZE_MAX;
+  filter.limit = kPage;
   if (!since_.empty()) {
     const auto since = moment(since_);
-    if (!since) return complain(no_moment(since_));
+    if (!since) return fail("{}", no_moment(since_));
     filter.since_ns = *since;
   }
   if (!class_.empty()) {
     const auto wanted = class_named(class_);
-    if (!wanted) return complain(wanted.error().message);
+    if (!wanted) return tl::unexpected<Error>(wanted.error());
     filter.session_class = *wanted;
   }
+  return filter;
+}
+
+int RulesScan::scan_archive(const std::shared_ptr<const payload::RuleSet>& rules) const {
+  auto filter = wanted_sessions();
+  if (!filter) return complain(filter.error().message);
   const auto folder = archive_.folder();
   if (!folder) return complain("--pcap, or an archive: " + folder.error().message);
   auto reader = archive::Reader::open(*folder);
   if (!reader) return complain(reader.error().message);
-  const auto sessions = reader->list(filter);
-  if (!sessions) return complain(sessions.error().message);
   Scanning scanning(rules, json_, every_);
+  uint64_t all = 0;
   uint64_t lost = 0;
   uint64_t datagrams = 0;
-  for (const archive::SessionSummary& session : *sessions) {
-    if (session.protocol != Protocol::tcp) {
-      ++datagrams;
-      continue;
+  for (size_t got = kPage; got == kPage;) {
+    const auto sessions = reader->list(*filter);
+    if (!sessions) return complain(sessions.error().message);
+    for (const archive::SessionSummary& session : *sessions) {
+      filter->after = session.id.value;
+      if (session.protocol != Protocol::tcp) {
+        ++datagrams;
+        continue;
+      }
+      scanning.of_session(to_string(session.id));
+      const capture::Connection connection{session.id.value, session.client, session.entrance, session.start_ns};
+      const Status read = tell(*reader, session, connection, scanning, lost);
+      if (!read) return complain(fmt::format("session {}: {}", to_string(session.id), read.error().message));
     }
-    scanning.of_session(to_string(session.id));
-    const capture::Connection connection{session.id.value, session.client, session.entrance, session.start_ns};
-    const Status read = tell(*reader, session, connection, scanning, lost);
-    if (!read) return complain(fmt::format("session {}: {}", to_string(session.id), read.error().message));
+    got = sessions->size();
+    all += got;
   }
-  const std::string said = summary(fmt::format("{} sessions, {} hits\n", sessions->size(), scanning.hits()),
+  const std::string said = summary(fmt::format("{} sessions, {} hits\n", all, scanning.hits()),
                                    {{lost, kLost},
                                     {datagrams, "sessions of datagrams, which rules are not held against"},
                                     {scanning.unsaid(), kUnsaid},

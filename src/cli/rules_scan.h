@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "archive/reader.h"
 #include "cli/archive_option.h"
 #include "payload/rule_set.h"
 
@@ -20,6 +21,7 @@ class RulesScan {
 
  private:
   int scan_capture(const std::shared_ptr<const payload::RuleSet>& rules) const;
+  Result<archive::Filter> wanted_sessions() const;
   int scan_archive(const std::shared_ptr<const payload::RuleSet>& rules) const;
 
   CLI::App* app_;
