@@ -49,7 +49,7 @@ std::string_view service_of(RuleProtocol protocol) {
 
 bool any_connection(RuleProtocol protocol) {
   return protocol == RuleProtocol::tcp || protocol == RuleProtocol::tcp_stream ||
-         protocol == RuleProtocol::tcp_packet || protocol == RuleProtocol::ip;
+         protocol == RuleProtocol::tcp_packet || protocol == RuleProtocol::udp || protocol == RuleProtocol::ip;
 }
 
 }  // namespace

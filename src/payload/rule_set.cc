@@ -26,6 +26,7 @@ bool wants_application(RuleProtocol protocol) {
     case RuleProtocol::tcp:
     case RuleProtocol::tcp_packet:
     case RuleProtocol::tcp_stream:
+    case RuleProtocol::udp:
     case RuleProtocol::ip:
       return false;
     default:
@@ -33,8 +34,10 @@ bool wants_application(RuleProtocol protocol) {
   }
 }
 
-bool by_connection(RuleProtocol protocol) {
-  return protocol != RuleProtocol::udp && protocol != RuleProtocol::icmp && protocol != RuleProtocol::dns;
+// What is of IP is of either.
+bool goes_over(RuleProtocol of_rule, Protocol protocol) {
+  if (of_rule == RuleProtocol::ip) return true;
+  return (of_rule == RuleProtocol::udp) == (protocol == Protocol::udp);
 }
 
 // Puts rules that are ready into one Compiled.
@@ -147,8 +150,8 @@ Result<std::shared_ptr<const RuleSet>> RuleSet::make(std::vector<GivenRule> give
   SetBuilder builder(out);
   for (uint32_t number = 0; number < set->given_.size(); ++number) {
     const Rule& rule = set->given_[number].rule;
-    if (!by_connection(rule.protocol)) {
-      set->refused_.push_back({number, "it is not about connections"});
+    if (rule.protocol == RuleProtocol::icmp || rule.protocol == RuleProtocol::dns) {
+      set->refused_.push_back({number, "no such protocol is recognised"});
       continue;
     }
     auto compiled = compile_rule(rule);
@@ -156,7 +159,9 @@ Result<std::shared_ptr<const RuleSet>> RuleSet::make(std::vector<GivenRule> give
       set->refused_.push_back({number, compiled.error().message});
       continue;
     }
-    if (!concerns(rule, options.ports)) continue;
+    if (!goes_over(rule.protocol, options.protocol) || !concerns(rule, options.ports)) continue;
+    if (options.protocol == Protocol::udp)
+      for (Part& each : compiled->parts) each.anchored = true;  // no rule looks over several datagrams
     if (auto taken = builder.take(number, rule, std::move(*compiled)); !taken)
       set->refused_.push_back({number, taken.error().message});
   }

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "formats/rule.h"
 #include "formats/rule_grade.h"
+#include "model/session.h"
 
 namespace skep::payload {
 
@@ -28,6 +29,8 @@ struct RuleRefused {
 };
 
 struct RuleSetOptions {
+  // Of datagrams each is a message of its own: Scanner::answered follows each one.
+  Protocol protocol = Protocol::tcp;
   // Leaves out what cannot concern a connection to one of these ports; none: all.
   std::vector<uint16_t> ports;
   // Hyperscan where the build and the CPU have it; false: the built-in automaton.

@@ -261,6 +261,27 @@ TEST_P(ScannerTest, HoldsARunawayExpressionToItsLimit) {
 INSTANTIATE_TEST_SUITE_P(Engines, ScannerTest, testing::Values(true, false),
                          [](const auto& engine) { return engine.param ? "Hyperscan" : "BuiltIn"; });
 
+TEST(ScannerTest, DatagramsAreMessagesOfTheirOwn) {
+  formats::RuleVariables variables = formats::default_rule_variables();
+  formats::RuleFile file = formats::parse_rule_file(
+      "test.rules",
+      "alert udp any any -> any 1434 (content:\"|04|\"; depth:1; content:\"sock\"; sid:1;)\n"
+      "alert udp any any -> any any (content:\"ab\"; content:\"cd\"; sid:2;)\n"
+      "alert tcp any any -> any any (content:\"sock\"; sid:3;)\n"
+      "alert ip any any -> any any (content:\"sock\"; sid:4;)\n",
+      variables);
+  std::vector<GivenRule> given;
+  for (formats::LoadedRule& each : file.rules) given.push_back({std::move(each.rule), file.path, each.line, {}});
+  RuleSetOptions options;
+  options.protocol = Protocol::udp;
+  const auto rules = *RuleSet::make(std::move(given), options);
+  EXPECT_EQ(sids(rules, {"\x04 sock"}, 0, 1434), (std::set<uint32_t>{1, 4}));
+  EXPECT_EQ(sids(rules, {"x", "\x04 sock"}, 0, 1434), (std::set<uint32_t>{1, 4}));
+  EXPECT_EQ(sids(rules, {"\x04", "sock"}, 0, 1434), (std::set<uint32_t>{4}));
+  EXPECT_EQ(sids(rules, {"ab", "cd"}, 0, 1434), (std::set<uint32_t>{}));
+  EXPECT_EQ(sids(rules, {"cd ab"}, 0, 1434), (std::set<uint32_t>{2}));
+}
+
 TEST(ScannerTest, RefusesWhatTheWindowCannotShow) {
   const auto rules = rule_set(R"(alert tcp any any -> any any (content:"abc"; content:"def"; distance:5000; sid:1;))");
   ASSERT_EQ(rules->refused().size(), 1u);
