@@ -93,11 +93,6 @@ class Reader {
 
 }  // namespace
 
-size_t RuleFiles::loaded(const std::string& path) const {
-  return static_cast<size_t>(
-      std::count_if(rules.begin(), rules.end(), [&](const GivenRule& each) { return each.file == path; }));
-}
-
 Result<RuleFiles> read_rule_files(const std::vector<std::string>& patterns, const formats::GradeOverrides& overrides,
                                   formats::RuleVariables variables) {
   const auto paths = paths_of(patterns);

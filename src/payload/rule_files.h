@@ -16,8 +16,6 @@ struct RuleFiles {
   // What was set aside, by file. Each one's own `rules` are empty: they are those above. Of a gid:sid that several
   // files have, the highest `rev` holds, of equal ones the later; the others are among the refused.
   std::vector<formats::RuleFile> files;
-
-  size_t loaded(const std::string& path) const;  // rules of this file
 };
 
 // `patterns`: paths or shell patterns; a file that several name is read once. Variables that a file defines hold for

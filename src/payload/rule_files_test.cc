@@ -55,8 +55,6 @@ TEST_F(RuleFilesTest, AllFilesOfAPatternAreReadInTheOrderOfTheirNames) {
   EXPECT_EQ(files->rules[0].file, in_folder("a.rules"));
   ASSERT_EQ(files->files.size(), 2U);
   EXPECT_TRUE(files->files[0].rules.empty());
-  EXPECT_EQ(files->loaded(in_folder("a.rules")), 1U);
-  EXPECT_EQ(files->loaded(in_folder("c.txt")), 0U);
 }
 
 TEST_F(RuleFilesTest, AFileThatSeveralPatternsNameIsReadOnce) {
@@ -120,7 +118,6 @@ TEST_F(RuleFilesTest, ARuleThatWasReplacedCanBeReplacedAgainAndOthersKeepTheirPl
   ASSERT_TRUE(files);
   EXPECT_THAT(messages(*files), ElementsAre("m1 1:1", "m2 1:3", "m3 1:2", "m7 4:1"));
   EXPECT_EQ(refused(*files).size(), 3U);
-  EXPECT_EQ(files->loaded(in_folder("b.rules")), 0U);
 }
 
 TEST_F(RuleFilesTest, AnotherGeneratorsSidIsAnotherRule) {
