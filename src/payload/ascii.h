@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+
+#include "base/bytes.h"
 
 namespace skep::payload {
 
@@ -13,6 +16,14 @@ constexpr uint8_t lower(uint8_t byte) {
 }
 constexpr uint8_t upper(uint8_t byte) {
   return byte >= 'a' && byte <= 'z' ? byte - ('a' - 'A') : byte;
+}
+// `word` is in lower case.
+constexpr bool same_letters(ByteView bytes, std::string_view word) {
+  if (bytes.size() != word.size()) return false;
+  for (size_t i = 0; i < word.size(); ++i) {
+    if (lower(bytes[i]) != static_cast<uint8_t>(word[i])) return false;
+  }
+  return true;
 }
 // -1: it is none.
 constexpr int hex_digit(uint8_t byte) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "payload/http_framing.h"
 #include "payload/http_requests.h"
 #include "payload/unpacker.h"
 

@@ -1,8 +1,9 @@
 #include "payload/http_buffers.h"
 
-#include <htp/htp.h>
-
+#include <algorithm>
 #include <string_view>
+
+#include "payload/ascii.h"
 
 namespace skep::payload {
 
@@ -10,62 +11,74 @@ using formats::RuleBuffer;
 
 namespace {
 
-ByteView view(const bstr* text) {
-  return {bstr_ptr(text), bstr_len(text)};
-}
-std::optional<ByteView> maybe(const bstr* text) {
-  if (text == nullptr) return std::nullopt;
-  return view(text);
-}
+constexpr size_t kKeptBytes = 8192;  // of memory, from one request to the next
+
 void append(Bytes& out, ByteView bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 void append(Bytes& out, std::string_view text) {
   append(out, as_bytes(text));
 }
-
-template <typename Deed>
-void each_header(const htp_tx_t& request, Deed deed) {
-  for (size_t i = 0, count = htp_table_size(request.request_headers); i < count; ++i)
-    deed(*static_cast<htp_header_t*>(htp_table_get_index(request.request_headers, i, nullptr)));
-}
-
-void append_header(Bytes& out, const htp_header_t& header) {
-  append(out, view(header.name));
+void append_header(Bytes& out, ByteView name, ByteView value) {
+  append(out, name);
   append(out, ": ");
-  append(out, view(header.value));
+  append(out, value);
   append(out, "\r\n");
 }
 
-constexpr size_t kKept = 8192;  // of memory, from one request to the next
-
-void empty(Bytes& bytes) {
-  if (bytes.capacity() > kKept)
-    bytes = Bytes();
-  else
-    bytes.clear();
-}
+constexpr std::string_view kCookie = "cookie";
 
 }  // namespace
 
+bool HttpBuffers::set_line() {
+  head_.read_line();
+  if (is_connect() && !head_.uri()) return false;
+  at_ = At::line;
+  return true;
+}
+
+void HttpBuffers::set_head(bool promises_body, bool whole) {
+  at_ = At::head;
+  promises_body_ = promises_body;
+  whole_ = whole;
+  if (!formed_.empty()) reserve();
+}
+
+void HttpBuffers::keep() {
+  head_.keep();
+  forms_ = {};
+  formed_.clear();
+}
+
+void HttpBuffers::clear() {
+  head_.clear();
+  at_ = At::nothing;
+  promises_body_ = whole_ = false;
+  forms_ = {};
+  if (formed_.capacity() > kKeptBytes)
+    formed_ = Bytes();
+  else
+    formed_.clear();
+}
+
 std::optional<ByteView> HttpBuffers::buffer(RuleBuffer which) {
-  if (request_ == nullptr) return std::nullopt;
+  if (at_ == At::nothing) return std::nullopt;
   if (const auto found = of_line(which)) return found;
-  return head_ ? of_head(which) : std::nullopt;
+  return at_ == At::head ? of_head(which) : std::nullopt;
 }
 
 std::optional<ByteView> HttpBuffers::of_line(RuleBuffer which) {
   switch (which) {
     case RuleBuffer::http_uri:
-      return formed(kUri, &HttpBuffers::form_uri);
+      return uri();
     case RuleBuffer::http_uri_raw:
-      return maybe(request_->request_uri);
+      return head_.uri();
     case RuleBuffer::http_method:
-      return maybe(request_->request_method);
+      return head_.method();
     case RuleBuffer::http_protocol:
-      return maybe(request_->request_protocol);
+      return head_.protocol();
     case RuleBuffer::http_request_line:
-      return maybe(request_->request_line);
+      return head_.line();
     default:
       return std::nullopt;
   }
@@ -74,121 +87,132 @@ std::optional<ByteView> HttpBuffers::of_line(RuleBuffer which) {
 std::optional<ByteView> HttpBuffers::of_head(RuleBuffer which) {
   switch (which) {
     case RuleBuffer::http_header:
-      return formed(kHeader, &HttpBuffers::form_header);
+      return header();
     case RuleBuffer::http_header_names:
-      return formed(kHeaderNames, &HttpBuffers::form_header_names);
+      return header_names();
     case RuleBuffer::http_start:
-      return formed(kStart, &HttpBuffers::form_start);
+      return start();
     case RuleBuffer::http_header_raw:
-      if (raw_.empty()) return std::nullopt;
-      return ByteView(raw_);
+      if (head_.headers_raw().empty()) return std::nullopt;
+      return head_.headers_raw();
     case RuleBuffer::http_host:
-      return maybe(request_->request_hostname);
+      return host();
     case RuleBuffer::http_host_raw:
       return host_raw();
     case RuleBuffer::http_cookie:
-      return value("cookie");
+      return head_.value(kCookie);
     case RuleBuffer::http_user_agent:
-      return value("user-agent");
+      return head_.value("user-agent");
     case RuleBuffer::http_referer:
-      return value("referer");
+      return head_.value("referer");
     case RuleBuffer::http_accept:
-      return value("accept");
+      return head_.value("accept");
     case RuleBuffer::http_accept_lang:
-      return value("accept-language");
+      return head_.value("accept-language");
     case RuleBuffer::http_accept_enc:
-      return value("accept-encoding");
+      return head_.value("accept-encoding");
     case RuleBuffer::http_connection:
-      return value("connection");
+      return head_.value("connection");
     case RuleBuffer::http_content_type:
-      return value("content-type");
+      return head_.value("content-type");
     case RuleBuffer::http_content_len:
-      return value("content-length");
+      return head_.value("content-length");
     default:
       return std::nullopt;
   }
 }
 
-std::optional<ByteView> HttpBuffers::value(const char* name) const {
-  const auto* header = static_cast<htp_header_t*>(htp_table_get_c(request_->request_headers, name));
-  if (header == nullptr) return std::nullopt;
-  return view(header->value);
+HttpUri HttpBuffers::split() const {
+  const auto uri = head_.uri();
+  if (!uri) return {};
+  return is_connect() ? split_authority(*uri) : split_uri(*uri);
 }
 
-std::optional<ByteView> HttpBuffers::host_raw() const {
-  if (request_->parsed_uri != nullptr && request_->parsed_uri->hostname != nullptr)
-    return view(request_->parsed_uri->hostname);
-  return value("host");
-}
-
-template <typename Form>
-std::optional<ByteView> HttpBuffers::formed(Formed which, Form form) {
-  if (!is_formed_[which]) {
-    is_formed_[which] = true;
-    (this->*form)(bytes_[which]);
+// Room for all that there may be to form: what was formed stays where it is while others are.
+void HttpBuffers::reserve() {
+  size_t room = 0;
+  if (const auto raw = head_.uri(); raw && !is_plain_uri(*raw)) room += 2 * raw->size();
+  if (at_ == At::head) {
+    size_t headers = 0;
+    head_.each_header([&](ByteView name, ByteView value) {
+      headers += name.size() + value.size() + 4;
+      room += name.size() + 2;
+    });
+    room += headers + 4;
+    if (const auto host = head_.value("host")) room += host->size();
+    if (!head_.canonical()) room += headers + head_.line()->size() + 4;
   }
-  // Headers of which there are none are lacking for Suricata: no rule on them holds, not even one on what is not in
-  // them.
-  if (which != kUri && bytes_[which].empty()) return std::nullopt;
-  return ByteView(bytes_[which]);
+  formed_.reserve(formed_.size() + room);
 }
 
-void HttpBuffers::form_uri(Bytes& out) const {
-  const htp_uri_t* const parts = request_->parsed_uri;
-  if (parts == nullptr) return;
-  if (parts->path != nullptr) append(out, view(parts->path));
-  if (parts->query != nullptr) {
-    bstr* const query = bstr_dup(parts->query);
-    if (query != nullptr) {
-      uint64_t flags = 0;
-      htp_urldecode_inplace(request_->cfg, HTP_DECODER_URLENCODED, query, &flags);
-      append(out, "?");
-      append(out, view(query));
-      bstr_free(query);
-    }
+template <typename Deed>
+ByteView HttpBuffers::formed(Form which, Deed deed) {
+  Formed& form = forms_[which];
+  if (!form.there) {
+    if (formed_.empty()) reserve();
+    const size_t from = formed_.size();
+    deed(formed_);
+    form = {true, static_cast<uint32_t>(from), static_cast<uint32_t>(formed_.size() - from)};
   }
-  if (parts->fragment != nullptr) {
-    append(out, "#");
-    append(out, view(parts->fragment));
-  }
+  return ByteView(formed_).subspan(form.from, form.size);
 }
 
-void HttpBuffers::form_header(Bytes& out) const {
-  each_header(*request_, [&](const htp_header_t& header) {
-    if (bstr_cmp_c_nocase(header.name, "cookie") != 0) append_header(out, header);
+std::optional<ByteView> HttpBuffers::uri() {
+  const auto raw = head_.uri();
+  if (raw && is_plain_uri(*raw) && !is_connect()) return raw;
+  return formed(kUri, [this](Bytes& out) { append_decoded(out, split()); });
+}
+
+std::optional<ByteView> HttpBuffers::host() {
+  if (!whole_) return std::nullopt;  // as Suricata has it
+  if (split().host) return host_raw();
+  const auto value = head_.value("host");
+  const auto host = value ? host_in(*value) : std::nullopt;
+  if (!host || std::ranges::all_of(*host, [](uint8_t byte) { return lower(byte) == byte; })) return host;
+  return formed(kHost, [&](Bytes& out) {
+    for (const uint8_t byte : *host) out.push_back(lower(byte));
   });
 }
 
-void HttpBuffers::form_header_names(Bytes& out) const {
-  if (htp_table_size(request_->request_headers) == 0) return;
-  append(out, "\r\n");
-  each_header(*request_, [&](const htp_header_t& header) {
-    append(out, view(header.name));
+std::optional<ByteView> HttpBuffers::host_raw() {
+  const auto of_uri = split().host;
+  if (!of_uri) return head_.value("host");
+  return formed(kHostOfUri, [&](Bytes& out) { append_decoded_host(out, *of_uri); });
+}
+
+// Headers of which there are none are lacking for Suricata: no rule on them holds, not even one on what is not in them.
+std::optional<ByteView> HttpBuffers::header() {
+  const bool cookies = head_.value(kCookie).has_value();
+  if (head_.header_count() == (cookies ? 1 : 0)) return std::nullopt;
+  if (head_.canonical() && !cookies) return head_.headers_raw().first(head_.headers_raw().size() - 2);
+  return formed(kHeader, [this](Bytes& out) {
+    head_.each_header([&out](ByteView name, ByteView value) {
+      if (!same_letters(name, kCookie)) append_header(out, name, value);
+    });
+  });
+}
+
+std::optional<ByteView> HttpBuffers::header_names() {
+  if (head_.header_count() == 0) return std::nullopt;
+  return formed(kHeaderNames, [this](Bytes& out) {
+    append(out, "\r\n");
+    head_.each_header([&out](ByteView name, ByteView) {
+      append(out, name);
+      append(out, "\r\n");
+    });
     append(out, "\r\n");
   });
-  append(out, "\r\n");
 }
 
-void HttpBuffers::form_start(Bytes& out) const {
-  if (request_->request_line == nullptr) return;
-  append(out, view(request_->request_line));
-  append(out, "\r\n");
-  each_header(*request_, [&](const htp_header_t& header) { append_header(out, header); });
-  if (htp_table_size(request_->request_headers) != 0) append(out, "\r\n");
-}
-
-void HttpBuffers::clear() {
-  request_ = nullptr;
-  head_ = promises_body_ = false;
-  empty(raw_);
-  for (Bytes& bytes : bytes_) empty(bytes);
-  is_formed_ = {};
-}
-
-size_t HttpBuffers::bytes_held() const {
-  size_t held = raw_.capacity();
-  for (const Bytes& bytes : bytes_) held += bytes.capacity();
-  return held;
+std::optional<ByteView> HttpBuffers::start() {
+  const bool headers = head_.header_count() != 0;
+  if (head_.canonical()) return head_.all().first(head_.size() - (headers ? 0 : 2));
+  return formed(kStart, [&](Bytes& out) {
+    append(out, *head_.line());
+    append(out, "\r\n");
+    head_.each_header([&out](ByteView name, ByteView value) { append_header(out, name, value); });
+    if (headers) append(out, "\r\n");
+  });
 }
 
 }  // namespace skep::payload

@@ -1,12 +1,12 @@
-// The parts of one HTTP request in the forms that rules look at, as Suricata 7 makes them of what libhtp read. What has
-// to be put together is so when it is asked for. One thread at a time.
+// The parts of one HTTP request in the forms that rules look at, as Suricata 7 makes them. What is not as it came is
+// put together when it is asked for. One thread at a time.
 #pragma once
 
 #include <array>
 
+#include "payload/http_head.h"
 #include "payload/http_requests.h"
-
-struct htp_tx_t;
+#include "payload/http_uri.h"
 
 namespace skep::payload {
 
@@ -15,34 +15,46 @@ class HttpBuffers final : public HttpRequest {
   std::optional<ByteView> buffer(formats::RuleBuffer which) override;
   bool promises_body() const override { return promises_body_; }
 
-  void set_line(htp_tx_t* request) { request_ = request; }
-  void add_raw(ByteView bytes) { raw_.insert(raw_.end(), bytes.begin(), bytes.end()); }
-  void set_head(bool promises_body) {
-    head_ = true;
-    promises_body_ = promises_body;
-  }
+  HttpHead& head() { return head_; }
+  const HttpHead& head() const { return head_; }
+  // The line is whole. False: it is CONNECT's and names no host, and nothing can be made of it.
+  bool set_line();
+  // `whole`: its empty line has come.
+  void set_head(bool promises_body, bool whole);
+  // The caller's bytes go.
+  void keep();
   void clear();
-  size_t bytes_held() const;
+  size_t bytes_held() const { return head_.bytes_held() + formed_.capacity(); }
 
  private:
-  enum Formed : uint8_t { kUri, kHeader, kHeaderNames, kStart, kFormed };
+  enum class At : uint8_t { nothing, line, head };
+  enum Form : uint8_t { kUri, kHost, kHostOfUri, kHeader, kHeaderNames, kStart, kForms };
+  struct Formed {
+    bool there = false;
+    uint32_t from = 0;
+    uint32_t size = 0;
+  };
+
   std::optional<ByteView> of_line(formats::RuleBuffer which);
   std::optional<ByteView> of_head(formats::RuleBuffer which);
-  std::optional<ByteView> value(const char* name) const;
-  std::optional<ByteView> host_raw() const;
-  template <typename Form>
-  std::optional<ByteView> formed(Formed which, Form form);
-  void form_uri(Bytes& out) const;
-  void form_header(Bytes& out) const;
-  void form_header_names(Bytes& out) const;
-  void form_start(Bytes& out) const;
+  std::optional<ByteView> uri();
+  std::optional<ByteView> host();
+  std::optional<ByteView> host_raw();
+  std::optional<ByteView> header();
+  std::optional<ByteView> header_names();
+  std::optional<ByteView> start();
+  template <typename Deed>
+  ByteView formed(Form which, Deed deed);
+  bool is_connect() const { return as_text(*head_.method()) == "CONNECT"; }
+  HttpUri split() const;
+  void reserve();
 
-  htp_tx_t* request_ = nullptr;
-  bool head_ = false;
+  HttpHead head_;
+  At at_ = At::nothing;
   bool promises_body_ = false;
-  Bytes raw_;  // the header lines as they came, with the empty one
-  std::array<Bytes, kFormed> bytes_;
-  std::array<bool, kFormed> is_formed_{};
+  bool whole_ = false;
+  Bytes formed_;  // one behind the other
+  std::array<Formed, kForms> forms_{};
 };
 
 }  // namespace skep::payload

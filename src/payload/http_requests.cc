@@ -5,10 +5,10 @@
 #include <string>
 #include <utility>
 
-#include "payload/htp_parser.h"
 #include "payload/http_body.h"
 #include "payload/http_boundary.h"
 #include "payload/http_buffers.h"
+#include "payload/http_framing.h"
 
 namespace skep::payload {
 
@@ -29,26 +29,23 @@ struct HttpRequests::Parser {
   size_t headers(ByteView bytes, HttpEvents& events);
   size_t sized_body(ByteView bytes, HttpEvents& events);
   size_t open_body(ByteView bytes, HttpEvents& events);
-  size_t header_bytes(ByteView bytes);
-  size_t in_limit(size_t bytes);
-  bool feed(ByteView bytes);
+  size_t line_size(ByteView bytes);
   void whole_line(uint64_t at_offset, HttpEvents& events);
-  void whole_head(uint64_t at_offset, HttpEvents& events);
+  void whole_head(const HttpBodyKind& kind, uint64_t at_offset, HttpEvents& events);
+  void cut_short(HttpEvents& events);
   void end(uint64_t at_offset, HttpEvents& events);
   void finish(HttpEvents& events);
   void break_off(std::string reason);
+  void break_off_headers();
 
   const HttpLimits limits;
-  HtpParser htp;
   HttpBuffers request;
   HttpBody body;
   HttpBoundary boundary;
   At at = At::line;
-  uint64_t offset = 0;     // of the stream, what this step begins with
-  size_t head_bytes = 0;   // of this request, so far
-  size_t requests = 0;     // that had a line
-  bool begun = false;      // a byte that is no empty line's
-  size_t header_line = 0;  // of a header's line so far; more than a CR counts as two
+  bool begun = false;   // a byte that is no empty line's
+  uint64_t offset = 0;  // of the stream, what this step begins with
+  size_t requests = 0;  // that had a line
   std::string broken;
 };
 
@@ -58,6 +55,7 @@ void HttpRequests::Parser::take(ByteView bytes, HttpEvents& events) {
     offset += used;
     bytes = bytes.subspan(used);
   }
+  request.keep();
 }
 
 // Bytes that were kept until it was known what they belong to.
@@ -84,26 +82,26 @@ size_t HttpRequests::Parser::step(ByteView bytes, HttpEvents& events) {
 }
 
 void HttpRequests::Parser::break_off(std::string reason) {
+  if (at == At::line) request.clear();
   broken = std::move(reason);
   at = At::over;
 }
 
-// Of so many, as many as the head may still have; none: it is too long.
-size_t HttpRequests::Parser::in_limit(size_t bytes) {
-  const size_t left = limits.head_bytes - head_bytes;
-  if (left == 0) break_off("a request's head is longer than " + std::to_string(limits.head_bytes) + " bytes");
-  return std::min(bytes, left);
+void HttpRequests::Parser::break_off_headers() {
+  break_off("more than " + std::to_string(kHttpHeaders) + " headers");
 }
 
-bool HttpRequests::Parser::feed(ByteView bytes) {
-  head_bytes += bytes.size();
-  return htp.feed(bytes);
+// How many of the bytes belong to this line, as many as the head may still have. 0: it is too long.
+size_t HttpRequests::Parser::line_size(ByteView bytes) {
+  const size_t left = limits.head_bytes - request.head().size();
+  if (left == 0) break_off("a request's head is longer than " + std::to_string(limits.head_bytes) + " bytes");
+  if (bytes.size() > left) bytes = bytes.first(left);
+  const auto* const end = static_cast<const uint8_t*>(std::memchr(bytes.data(), '\n', bytes.size()));
+  return end != nullptr ? static_cast<size_t>(end - bytes.data()) + 1 : bytes.size();
 }
 
 size_t HttpRequests::Parser::line(ByteView bytes, HttpEvents& events) {
-  const auto* const end = static_cast<const uint8_t*>(std::memchr(bytes.data(), '\n', bytes.size()));
-  size_t size = end != nullptr ? static_cast<size_t>(end - bytes.data()) + 1 : bytes.size();
-  size = in_limit(size);
+  const size_t size = line_size(bytes);
   if (size == 0) return 0;
   const ByteView piece = bytes.first(size);
   if (!begun) begun = std::ranges::any_of(piece, [](uint8_t byte) { return byte != '\r' && byte != '\n'; });
@@ -111,61 +109,58 @@ size_t HttpRequests::Parser::line(ByteView bytes, HttpEvents& events) {
     break_off("more than " + std::to_string(limits.requests) + " requests");
     return 0;
   }
-  if (!feed(piece)) {
-    break_off(htp.why());
-  } else if (htp.has_line()) {
+  request.head().add(piece);
+  if (piece.back() != '\n') return size;
+  if (request.head().is_empty_line()) {
+    begun = false;
+    request.clear();
+  } else {
     whole_line(offset + size, events);
-  } else if (piece.back() == '\n') {
-    begun = false;  // an empty line
-    head_bytes = 0;
   }
   return size;
 }
 
 void HttpRequests::Parser::whole_line(uint64_t at_offset, HttpEvents& events) {
+  if (!request.set_line()) return break_off("CONNECT names no host");
   ++requests;
-  request.set_line(htp.request());
   at = At::headers;
-  header_line = 0;
   events.line(request, at_offset);
 }
 
-// Of these, those up to the empty line that ends the head. Or up to a line that begins with CR and may not be that:
-// libhtp takes one of several CRs for the continuation of the line before, but only where it does not see both in one
-// piece.
-size_t HttpRequests::Parser::header_bytes(ByteView bytes) {
-  for (size_t from = 0; from < bytes.size();) {
-    const auto* const end = static_cast<const uint8_t*>(std::memchr(bytes.data() + from, '\n', bytes.size() - from));
-    const size_t to = end != nullptr ? static_cast<size_t>(end - bytes.data()) : bytes.size();
-    const bool begins_with_cr = header_line == 0 && to != from && bytes[from] == '\r';
-    const bool only_cr = begins_with_cr && to == from + 1;
-    if (begins_with_cr && !(only_cr && end != nullptr) && from != 0) return from;
-    if (to != from) header_line = only_cr ? 1 : 2;
-    if (end == nullptr) return bytes.size();
-    if (header_line < 2) return to + 1;
-    header_line = 0;
-    from = to + 1;
-  }
-  return bytes.size();
-}
-
 size_t HttpRequests::Parser::headers(ByteView bytes, HttpEvents& events) {
-  size_t size = in_limit(bytes.size());
-  size = header_bytes(bytes.first(size));
-  if (size == 0) return 0;
-  request.add_raw(bytes.first(size));
-  const bool going_on = feed(bytes.first(size));
-  if (htp.has_head()) whole_head(offset + size, events);
-  if (!going_on) break_off(htp.why());
-  return size;
+  size_t used = 0;
+  while (used < bytes.size() && at == At::headers) {
+    const size_t size = line_size(bytes.subspan(used));
+    if (size == 0) break;
+    request.head().add(bytes.subspan(used, size));
+    used += size;
+    if (bytes[used - 1] != '\n') continue;
+    const HttpHead::Line line = request.head().read_header_line();
+    if (line == HttpHead::Line::one_too_many)
+      break_off_headers();
+    else if (line == HttpHead::Line::last)
+      whole_head(body_kind(request.head()), offset + used, events);
+  }
+  return used;
 }
 
-void HttpRequests::Parser::whole_head(uint64_t at_offset, HttpEvents& events) {
-  request.set_head(htp.body().framing != HttpFraming::none);
+void HttpRequests::Parser::whole_head(const HttpBodyKind& kind, uint64_t at_offset, HttpEvents& events) {
+  request.set_head(kind.framing != HttpFraming::none, true);
   events.head(request, at_offset);
-  body.start(htp.body());
-  at = htp.body().framing == HttpFraming::none ? At::open_body : At::body;
+  if (!kind.why.empty()) return break_off(std::string(kind.why));
+  body.start(kind);
+  at = kind.framing == HttpFraming::none ? At::open_body : At::body;
   if (at == At::body && body.done()) end(at_offset, events);
+}
+
+// The connection ends in the midst of a head.
+void HttpRequests::Parser::cut_short(HttpEvents& events) {
+  if (at == At::line) whole_line(offset, events);
+  if (at != At::headers) return;
+  if (!request.head().cut_short()) return break_off_headers();
+  request.set_head(false, false);
+  events.head(request, offset);
+  end(offset, events);
 }
 
 size_t HttpRequests::Parser::sized_body(ByteView bytes, HttpEvents& events) {
@@ -199,9 +194,11 @@ size_t HttpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
     } else if (found == HttpBoundary::Found::request) {
       if (given + pending.size() < i) give(bytes.subspan(given, i - pending.size() - given), i - pending.size());
       end(offset + i, events);
-      take_again(pending, offset + i, events);
+      // Where its first bytes came with an earlier read they lie in the boundary alone.
+      const size_t before = pending.size() > i ? 0 : i - pending.size();
+      if (pending.size() > i) take_again(pending, offset + i, events);
       boundary.clear();
-      return i;
+      return pending.size() > i ? i : before;
     }
   }
   const size_t pending = boundary.pending().size();
@@ -214,23 +211,17 @@ void HttpRequests::Parser::end(uint64_t at_offset, HttpEvents& events) {
   events.end(request, at_offset);
   request.clear();
   body.start({.framing = HttpFraming::length});  // lets go of what it held
-  htp.drop();
   at = At::line;
   begun = false;
-  head_bytes = 0;
 }
 
 void HttpRequests::Parser::finish(HttpEvents& events) {
-  if (at == At::line && !begun) at = At::over;
-  if (at == At::line || at == At::headers) {
-    const bool before_line = at == At::line;
-    htp.close();
-    if (before_line && htp.has_line()) whole_line(offset, events);
-    if (htp.has_head()) whole_head(offset, events);
-  }
   if (at == At::open_body && !boundary.pending().empty())
     body.add(boundary.pending(), [&](ByteView content, size_t) { events.body(request, content, offset); });
-  if (at == At::open_body || at == At::body) end(offset, events);
+  if (at == At::open_body || at == At::body)
+    end(offset, events);
+  else if (at == At::headers || (at == At::line && begun))
+    cut_short(events);
   at = At::over;
 }
 
@@ -254,8 +245,8 @@ std::string_view HttpRequests::broken() const {
 }
 
 size_t HttpRequests::bytes_held() const {
-  return sizeof *this + sizeof *parser_ + parser_->htp.bytes_held() + parser_->request.bytes_held() +
-         parser_->body.bytes_held() + parser_->broken.capacity();
+  return sizeof *this + sizeof *parser_ + parser_->request.bytes_held() + parser_->body.bytes_held() +
+         parser_->broken.capacity();
 }
 
 }  // namespace skep::payload

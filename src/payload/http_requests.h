@@ -12,9 +12,6 @@
 
 namespace skep::payload {
 
-// Of one request; more is no HTTP any more. libhtp looks for each among those before it: their number counts squared.
-constexpr size_t kHttpHeaders = 256;
-
 struct HttpLimits {
   size_t head_bytes = 65'536;           // of one request: more is no HTTP any more
   size_t body_bytes = size_t{1} << 20;  // of one request, packed or not, that are looked at; the rest is passed over
@@ -26,7 +23,8 @@ class HttpRequest {
  public:
   virtual ~HttpRequest() = default;
   // One of the http_ buffers but the body: of a line before its head is whole only those of the line. nullopt: the
-  // request has none, or not yet. It lies there until the request has ended.
+  // request has none, or not yet. It can be asked for until the request has ended; what was given lies there until
+  // then, but no longer than the call lasts that the event came in.
   virtual std::optional<ByteView> buffer(formats::RuleBuffer which) = 0;
   // Its head is whole, and says that a body follows.
   virtual bool promises_body() const = 0;

@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 #include "base/bytes.h"
-#include "payload/htp_parser.h"
+#include "payload/http_framing.h"
 
 namespace skep::payload {
 

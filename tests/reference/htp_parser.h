@@ -1,28 +1,17 @@
-// The heads of HTTP requests, read by libhtp. Nothing outside this file and http_buffers.cc sees that library: it is
-// fed request heads and no more, neither bodies nor responses, so that it never waits for an answer, and one request
-// lies there at a time. One thread at a time.
+// The heads of HTTP requests, read by libhtp: it is fed request heads and no more, neither bodies nor responses, so
+// that it never waits for an answer, and one request lies there at a time. One thread at a time.
 #pragma once
 
-#include <cstdint>
-#include <memory>
+#include <cstddef>
 #include <string>
 
 #include "base/bytes.h"
+#include "payload/http_framing.h"
 
 struct htp_connp_t;
 struct htp_tx_t;
 
-namespace skep::payload {
-
-enum class HttpFraming : uint8_t { none, length, chunked };
-enum class HttpPacking : uint8_t { none, gzip, deflate };
-
-// What a head says of the body.
-struct HttpBodyKind {
-  HttpFraming framing = HttpFraming::none;
-  uint64_t length = 0;
-  HttpPacking packing = HttpPacking::none;
-};
+namespace skep::reference {
 
 class HtpParser {
  public:
@@ -41,10 +30,9 @@ class HtpParser {
   htp_tx_t* request() const { return request_; }  // nullptr: none has begun
   bool has_line() const { return has_line_; }
   bool has_head() const { return has_head_; }
-  const HttpBodyKind& body() const { return body_; }
+  const payload::HttpBodyKind& body() const { return body_; }
   // The request whose head was whole is over.
   void drop();
-  size_t bytes_held() const;
 
  private:
   friend struct HtpHooks;
@@ -54,10 +42,8 @@ class HtpParser {
   htp_tx_t* request_ = nullptr;
   bool has_line_ = false;
   bool has_head_ = false;
-  HttpBodyKind body_;
-  size_t line_bytes_ = 0;
-  size_t header_bytes_ = 0;
+  payload::HttpBodyKind body_;
   std::string why_;
 };
 
-}  // namespace skep::payload
+}  // namespace skep::reference

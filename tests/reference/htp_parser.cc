@@ -1,4 +1,4 @@
-#include "payload/htp_parser.h"
+#include "reference/htp_parser.h"
 
 #include <htp/htp.h>
 #include <strings.h>
@@ -7,17 +7,16 @@
 #include <string_view>
 
 #include "base/text.h"
-#include "payload/http_requests.h"
+#include "payload/http_head.h"
 
-namespace skep::payload {
+namespace skep::reference {
+
+using payload::HttpBodyKind;
+using payload::HttpFraming;
+using payload::HttpPacking;
+using payload::kHttpHeaders;
 
 namespace {
-
-// What libhtp allocates, rounded up.
-constexpr size_t kConnectionBytes = 1024;
-constexpr size_t kRequestBytes = 3072;
-constexpr size_t kHeaderBytes = 192;  // besides its name and value
-constexpr size_t kLineCopies = 4;     // the line, the URI, its path raw and decoded
 
 HttpPacking packing(htp_tx_t& request) {
   const auto* header = static_cast<htp_header_t*>(htp_table_get_c(request.request_headers, "content-encoding"));
@@ -121,7 +120,6 @@ bool HtpParser::feed(ByteView bytes) {
     htp_connp_set_user_data(connection_, this);
     htp_connp_open(connection_, nullptr, 0, nullptr, 0, nullptr);
   }
-  (has_line_ ? header_bytes_ : line_bytes_) += bytes.size();
   if (htp_connp_req_data(connection_, nullptr, bytes.data(), bytes.size()) == HTP_STREAM_DATA) return true;
   why_ = reason();
   return false;
@@ -150,14 +148,6 @@ void HtpParser::drop() {
   request_ = nullptr;
   has_line_ = has_head_ = false;
   body_ = {};
-  line_bytes_ = header_bytes_ = 0;
 }
 
-size_t HtpParser::bytes_held() const {
-  if (connection_ == nullptr) return 0;
-  if (request_ == nullptr) return kConnectionBytes;
-  return kConnectionBytes + kRequestBytes + kLineCopies * line_bytes_ + header_bytes_ +
-         kHeaderBytes * htp_table_size(request_->request_headers);
-}
-
-}  // namespace skep::payload
+}  // namespace skep::reference

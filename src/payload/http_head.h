@@ -1,0 +1,109 @@
+// The head of one HTTP request, as it came: its bytes, and where its line's parts and its headers lie in them. They are
+// the caller's until keep(); only headers that came in pieces (folded, or repeated) are put together here. One thread
+// at a time.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace skep::payload {
+
+// Of one request; more is no HTTP any more. Each is looked for among those before it: their number counts squared.
+constexpr size_t kHttpHeaders = 256;
+
+class HttpHead {
+ public:
+  // The next bytes. They lie behind those that were added before them, where keep() was not called in between.
+  void add(ByteView bytes);
+  // The caller's bytes go.
+  void keep();
+  void clear();
+  size_t size() const { return bytes_.size(); }
+
+  // All there is is "\r\n" or "\n".
+  bool is_empty_line() const;
+  // All there is is the request's line.
+  void read_line();
+  // The bytes end with a line of the headers, that begins where the one before it ended.
+  enum class Line : uint8_t { header, last, one_too_many };
+  Line read_header_line();
+  // No further line comes, not even the empty one. False: there is one header too many.
+  bool cut_short();
+
+  std::optional<ByteView> line() const { return view(line_); }
+  std::optional<ByteView> method() const { return view(method_); }
+  std::optional<ByteView> uri() const { return view(uri_); }
+  std::optional<ByteView> protocol() const { return view(protocol_); }
+  ByteView all() const { return bytes_; }
+  ByteView headers_raw() const { return bytes_.subspan(line_size_); }
+  // `name` is in lower case.
+  std::optional<ByteView> value(std::string_view name) const;
+  size_t header_count() const { return distinct_; }
+  template <typename Deed>
+  void each_header(Deed deed) const {
+    for (size_t i = 0; i < fields_; ++i)
+      if (!field(i).repeats) deed(*view(field(i).name), *view(field(i).value));
+  }
+  // Put together anew from its parts, it would be the same bytes.
+  bool canonical() const { return canonical_; }
+  size_t bytes_held() const;
+
+ private:
+  // In the head's bytes, or in those that were put together.
+  struct Slice {
+    uint32_t from = 0;
+    uint32_t size : 30 = 0;
+    uint32_t there : 1 = 0;
+    uint32_t joined : 1 = 0;
+  };
+  struct Field {
+    Slice name;
+    Slice value;
+    uint16_t next = 0;  // of the same name; 0: none
+    bool repeated = false;
+    bool repeats = false;  // one before it
+  };
+  static constexpr size_t kFew = 12;
+  static constexpr size_t kRepetitions = 64;  // besides the first of each header; more are passed over
+
+  static Slice slice(size_t from, size_t to, bool joined = false) {
+    return {static_cast<uint32_t>(from), static_cast<uint32_t>(to - from) & 0x3fff'ffff, 1, joined};
+  }
+  ByteView bytes_of(Slice slice) const {
+    return (slice.joined ? ByteView(joined_) : bytes_).subspan(slice.from, slice.size);
+  }
+  std::optional<ByteView> view(Slice slice) const {
+    if (!slice.there) return std::nullopt;
+    return bytes_of(slice);
+  }
+  const Field& field(size_t i) const { return i < kFew ? few_[i] : more_[i - kFew]; }
+  Field& field(size_t i) { return i < kFew ? few_[i] : more_[i - kFew]; }
+  void fold(size_t from, size_t to);
+  bool close_open();
+  bool close_last();
+  bool take_field(const Field& taken);
+  void repeat(size_t first, const Field& taken);
+  void append(const Field& taken);
+  void join(Slice more);
+  void join_repeated();
+
+  ByteView bytes_;
+  Bytes kept_;
+  Bytes joined_;
+  Slice line_, method_, uri_, protocol_;
+  Slice open_;  // a header to which more lines may come
+  size_t line_size_ = 0;
+  size_t lines_end_ = 0;  // of those that were read
+  std::array<Field, kFew> few_;
+  std::vector<Field> more_;
+  uint16_t fields_ = 0;
+  uint16_t distinct_ = 0;
+  uint16_t repetitions_ = 0;
+  bool canonical_ = false;
+};
+
+}  // namespace skep::payload
