@@ -142,6 +142,12 @@ void check_names(const ProxyOptions& options, YamlMap& map) {
     baits.push_back(bait.name);
   }
   check_services(options.services, baits, map);
+  for (const ServiceOptions& service : options.services) {
+    const bool diverts = service.filter.action == FilterAction::divert;
+    if (diverts && !(options.filter && options.filter->divert_to))
+      map.complain("services", fmt::format("{}: divert wants to know where: `filter: {{divert_to: ADDRESS:PORT}}`",
+                                           service.name));
+  }
 }
 
 MonitoredService read_monitored(const YAML::Node& node, Complaints& complaints) {
@@ -252,6 +258,8 @@ Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::str
   if (const YAML::Node retention = map.node("retention"); retention.IsDefined())
     read_retention(retention, complaints, options.retention);
   read_engine(map, options);
+  if (const YAML::Node filter = map.node("filter"); filter.IsDefined())
+    options.filter = read_filter(filter, complaints);
   read_log(map, options.log);
   if (Endpoint metrics; endpoint(map, "metrics", metrics)) options.metrics = metrics;
   if (options.socket.empty()) options.socket = options.archive + "/proxy.sock";
@@ -318,6 +326,10 @@ std::string effective_yaml(const ProxyOptions& options) {
   emit_retention(out, options.retention);
   emit_text(out, "engine", std::string(kEngineNames[static_cast<size_t>(options.engine)]));
   emit_text(out, "durability", options.durability == Durability::disk ? "forward-after-disk" : "forward");
+  if (options.filter) {
+    out << YAML::Key << "filter" << YAML::Value;
+    emit_filter(out, *options.filter);
+  }
   emit_log(out, options.log);
   if (options.metrics) emit_text(out, "metrics", to_string(*options.metrics));
   if (options.source_port_first != 0) {

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "formats/filter_options.h"
 #include "formats/outgoing.h"
 #include "formats/service_options.h"
 #include "model/engine.h"
@@ -70,6 +71,7 @@ struct ProxyOptions {
   Durability durability = Durability::memory;  // "forward", "forward-after-disk"
   Engine engine = Engine::automatic;
   uint32_t shards = 0;  // threads that relay and record; 0: as many as there are CPUs, at most kShardsByItself
+  std::optional<FilterOptions> filter;  // none: nothing is held against rules
   log::Options log;
   std::optional<Endpoint> metrics;  // where Prometheus reads; none: nowhere
 };

@@ -61,6 +61,71 @@ TEST(ProxyOptionsTest, ReadsTheLeastThatWorks) {
   EXPECT_EQ(options->log.level, log::Level::warning);
 }
 
+constexpr char kFiltered[] = R"(archive: /var/lib/skep
+services:
+  - {name: web, listen: ["0.0.0.0:80"], address: 10.99.0.3:80, filter: {action: drop, hold: line}}
+  - {name: ftp, listen: ["0.0.0.0:21"], address: 10.99.0.3:21, filter: off}
+filter:
+  rules: [/etc/skep/rules/*.rules]
+  grades: {sid: {1002: specific}, classtype: {attempted-recon: specific}, file: {/etc/skep/rules/own.rules: generic}}
+  variables: {HTTP_PORTS: "[80,8080]"}
+  action: divert
+  divert_to: 10.99.0.4:80
+  hold: http-head
+  hold_bytes: 4096
+  hold_ms: 100
+  tarpit_ms: 1000
+  tarpits_max: 7
+  samples_per_rule_per_day: 3
+  scan_bytes_max: 1000000
+  sources: [{file: /etc/skep/scanners, name: scanners, action: drop}]
+  allow: [192.0.2.0/24, /etc/skep/ours]
+)";
+
+TEST(ProxyOptionsTest, ReadsAFilterAndWhatAServiceHasOtherwise) {
+  const auto options = parse_proxy_options("proxy.yaml", kFiltered);
+  ASSERT_TRUE(options) << options.error().message;
+  ASSERT_TRUE(options->filter);
+  const FilterOptions& filter = *options->filter;
+  EXPECT_EQ(filter.grades.by_sid.at(1002), RuleGrade::specific);
+  EXPECT_EQ(filter.grades.by_file.at("/etc/skep/rules/own.rules"), RuleGrade::generic);
+  EXPECT_EQ(filter.variables.at("HTTP_PORTS"), "[80,8080]");
+  EXPECT_EQ(filter.action, FilterAction::divert);
+  EXPECT_EQ(to_string(*filter.divert_to), "10.99.0.4:80");
+  EXPECT_EQ(filter.hold, Hold::http_head);
+  EXPECT_EQ(filter.samples_per_rule_per_day, 3u);
+  EXPECT_EQ(filter.sources.at(0).action, SourceAction::drop);
+  EXPECT_EQ(options->services[0].filter.action, FilterAction::drop);
+  EXPECT_EQ(options->services[0].filter.hold, Hold::line);
+  EXPECT_TRUE(options->services[1].filter.off);
+  const std::string text = effective_yaml(*options);
+  const auto again = parse_proxy_options("effective", text);
+  ASSERT_TRUE(again) << again.error().message << text;
+  EXPECT_EQ(effective_yaml(*again), text);
+}
+
+TEST(ProxyOptionsTest, SaysWhatIsWrongWithAFilter) {
+  struct Row {
+    const char* description;
+    const char* from;
+    const char* to;
+    const char* words;
+  };
+  for (const Row& row :
+       {Row{"an action", "action: divert", "action: vanish", "drop, reset, tarpit, divert, found 'vanish'"},
+        Row{"no address", "  divert_to: 10.99.0.4:80\n", "", "divert wants to know where"},
+        Row{"a grade", "1002: specific", "1002: sure", "'sure' is none of specific, generic"},
+        Row{"a sid", "1002: specific", "x: specific", "'x' is no rule's number"},
+        Row{"a key", "tarpits_max", "tarpit_max", "did you mean"},
+        Row{"a list without a name", ", name: scanners", "", "name"},
+        Row{"a service's", "filter: off", "filter: none", "wants `off`, or a map"},
+        Row{"a number", "hold_ms: 100", "hold_ms: 0", "hold_ms"}}) {
+    const auto options = parse_proxy_options("proxy.yaml", replaced(kFiltered, row.from, row.to));
+    ASSERT_FALSE(options) << row.description;
+    EXPECT_THAT(options.error().message, HasSubstr(row.words)) << row.description;
+  }
+}
+
 TEST(ProxyOptionsTest, EffectiveOptionsReadBackAreTheSame) {
   const auto options = parse_proxy_options("proxy.yaml", kProxy);
   ASSERT_TRUE(options);

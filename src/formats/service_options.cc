@@ -164,6 +164,8 @@ ServiceOptions read_service(const YAML::Node& node, Complaints& complaints) {
   read_choice(map, "source", "own", "transparent", service.source_kept);
   if (const YAML::Node balancers = map.node("proxy_protocol"); balancers.IsDefined())
     service.proxy_protocol = read_balancers(balancers, complaints);
+  if (const YAML::Node filter = map.node("filter"); filter.IsDefined())
+    service.filter = read_service_filter(filter, complaints);
   check_protocol(map, service);
   map.finish();
   return service;
@@ -195,6 +197,7 @@ void emit_service(YAML::Emitter& out, const ServiceOptions& service) {
     out << YAML::Key << "from" << YAML::Value << YAML::Flow << service.proxy_protocol.from;
     out << YAML::Key << "timeout_ms" << YAML::Value << service.proxy_protocol.timeout_ms << YAML::EndMap;
   }
+  emit_service_filter(out, service.filter);
   out << YAML::EndMap;
 }
 

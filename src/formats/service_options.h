@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "formats/filter_options.h"
 #include "formats/yaml.h"
 #include "model/session.h"
 
@@ -54,6 +55,7 @@ struct ServiceOptions {
   bool transparent = false;  // what is redirected here by TPROXY is taken as well
   bool source_kept = false;  // source: transparent; the bait sees the attacker's address
   BalancerOptions proxy_protocol;
+  ServiceFilter filter;  // what it has otherwise than `filter:` says
 };
 
 // That all of them listen on.
