@@ -62,6 +62,18 @@ void upstream(std::string& out, const YAML::Node& of) {
                    get<bool>(of, "left_out") ? "LEFT OUT" : "is asked", get<uint64_t>(of, "failures")));
 }
 
+void filter(std::string& out, const YAML::Node& of) {
+  if (!of.IsDefined()) return;
+  line(out, "filter",
+       fmt::format("{} rules ({} suppress) by {}, {} refused", get<uint64_t>(of, "rules"),
+                   get<uint64_t>(of, "specific"), text(of, "engine"), get<uint64_t>(of, "refused")));
+  line(out, "", "hits: " + counts(of["hits"]));
+  line(out, "",
+       fmt::format("suppressed: {} kept whole, {} by their header; {} in the tarpit", get<uint64_t>(of, "samples"),
+                   get<uint64_t>(of, "headers"), get<uint64_t>(of, "tarpitted")));
+  if (of["stopped"].size() > 0) line(out, "", "not looked at to the end: " + counts(of["stopped"]));
+}
+
 void archive(std::string& out, const YAML::Node& of) {
   const uint64_t lost = get<uint64_t>(of, "records_lost");
   line(out, "archive",
@@ -85,6 +97,7 @@ void proxy(std::string& out, const YAML::Node& of) {
   for (const YAML::Node& each : of["services"]) service(out, each);
   line(out, "limits hit", counts(of["limits"]));
   line(out, "alerts", counts(of["alerts"]));
+  filter(out, of["filter"]);
   archive(out, of);
   for (const YAML::Node& each : of["baits"]) bait(out, each);
   for (const YAML::Node& each : of["upstreams"]) upstream(out, each);

@@ -32,6 +32,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (wanted.check) {
+    const auto filters = proxy::make_filters(*options);
+    if (!filters) std::fprintf(stderr, "skep-proxy: %s\n", filters.error().message.c_str());
+    if (!filters) return 2;
+    for (const std::string& refused : filters->refused)
+      std::fprintf(stderr, "skep-proxy: warning: filter: %s\n", refused.c_str());
     if (options->baits.empty()) return 0;
     const auto keys = wire::TlsContext::load(options->keys, wire::Role::proxy);
     if (!keys) std::fprintf(stderr, "skep-proxy: %s\n", keys.error().message.c_str());

@@ -8,6 +8,7 @@
 #include "base/guarded.h"
 #include "proxy/bait.h"
 #include "proxy/buffers.h"
+#include "proxy/filter_places.h"
 #include "proxy/kin.h"
 #include "proxy/limits.h"
 
@@ -22,6 +23,7 @@ struct Common {
   Guarded<Limits> limits;
   Guarded<Kin> kin;
   Buffers buffers;
+  FilterPlaces filter_places;
   std::atomic<size_t> waiting_for_header{0};  // connections of balancers
   std::atomic<int64_t> descriptors_lacked_ns{0};
   std::vector<std::unique_ptr<Bait>> baits;

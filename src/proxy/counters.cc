@@ -55,6 +55,7 @@ Counters& Counters::operator+=(const Counters& other) {
   for (const auto& [name, of] : other.services) services[name] += of;
   for (const auto& [name, count] : other.limits) limits[name] += count;
   for (const auto& [name, count] : other.alerts) alerts[name] += count;
+  filter += other.filter;
   sessions_total += other.sessions_total;
   sessions_refused += other.sessions_refused;
   datagrams_lost += other.datagrams_lost;

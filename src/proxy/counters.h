@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "model/session.h"
+#include "proxy/filter_counters.h"
 
 namespace skep::proxy {
 
@@ -31,6 +32,7 @@ struct Counters {
   std::map<std::string, ServiceCounters, std::less<>> services;
   std::map<std::string, uint64_t, std::less<>> limits;  // by the limit's name: how often it was met
   std::map<std::string, uint64_t, std::less<>> alerts;  // by the rule
+  FilterCounters filter;
   uint64_t sessions_total = 0;
   uint64_t sessions_refused = 0;
   uint64_t datagrams_lost = 0;        // that a socket for all of a port's could not hold: whose they were nobody knows

@@ -55,6 +55,39 @@ constexpr MetricFamily kFamilies[] = {
      [](Samples& to, const Picture& of) {
        for (const auto& [rule, count] : of.counters.alerts) to.add({"rule", rule}, count);
      }},
+    {"skep_rule_hits_total", "counter", "action", "Payload rules that fired, by what was done.",
+     [](Samples& to, const Picture& of) {
+       for (size_t i = 0; i < FilterCounters::kActions; ++i)
+         to.add({"action", to_string(static_cast<HitAction>(i))}, of.counters.filter.hits[i]);
+     }},
+    {"skep_rules_hit_total", "counter", "rule", "Payload rules that fired, by the rule; beyond 256 as other.",
+     [](Samples& to, const Picture& of) {
+       for (const auto& [rule, count] : of.counters.filter.rules) to.add({"rule", rule}, count);
+     }},
+    {"skep_rules_loaded", "gauge", "", "Payload rules that are looked for.",
+     [](Samples& to, const Picture& of) { to.add(of.filter.rules); }},
+    {"skep_rules_refused", "gauge", "", "Payload rules that could not be read, or not be looked for.",
+     [](Samples& to, const Picture& of) { to.add(of.filter.refused); }},
+    {"skep_suppressed_sessions_total", "counter", "kept", "Suppressed sessions, kept whole or by their header.",
+     [](Samples& to, const Picture& of) {
+       to.add({"kept", "whole"}, of.counters.filter.samples);
+       to.add({"kept", "header"}, of.counters.filter.headers);
+     }},
+    {"skep_scans_stopped_total", "counter", "why", "Sessions of which the filter looked at no more.",
+     [](Samples& to, const Picture& of) {
+       for (const auto& [why, count] : of.counters.filter.stopped) to.add({"why", why}, count);
+     }},
+    {"skep_scan_limits_total", "counter", "limit", "Where the filter could not look as far as a rule wanted.",
+     [](Samples& to, const Picture& of) {
+       const FilterCounters& filter = of.counters.filter;
+       to.add({"limit", "hold"}, filter.given_up);
+       to.add({"limit", "window"}, filter.scans.out_of_window);
+       to.add({"limit", "expression"}, filter.scans.expression_limit);
+       to.add({"limit", "effort"}, filter.scans.effort_limit);
+       to.add({"limit", "http"}, filter.scans.http_broken);
+     }},
+    {"skep_tarpitted", "gauge", "", "Attackers that are kept in the tarpit.",
+     [](Samples& to, const Picture& of) { to.add(of.tarpitted); }},
     {"skep_recorded_bytes_total", "counter", "", "Bytes of the log, records' heads included.",
      [](Samples& to, const Picture& of) { to.add(of.whole.health.bytes); }},
     {"skep_datagrams_dropped_total", "counter", "why", "Datagrams that became no session's.",

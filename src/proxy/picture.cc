@@ -52,6 +52,22 @@ void sessions(JsonWriter& json, const Picture& picture) {
   counts(json, "alerts", counters.alerts);
 }
 
+void filter(JsonWriter& json, const Picture& picture) {
+  const FilterFigures& figures = picture.filter;
+  const FilterCounters& counted = picture.counters.filter;
+  json.key("filter").begin_object().field("engine", figures.engine).field("rules", figures.rules);
+  json.field("specific", figures.specific).field("refused", figures.refused);
+  json.field("not_applicable", figures.not_applicable).field("sets", figures.sets);
+  json.field("bad_sources", figures.bad_sources);
+  counts<HitAction>(json, "hits", counted.hits);
+  counts(json, "rules_hit", counted.rules);
+  json.field("samples", counted.samples).field("headers", counted.headers).field("tarpitted", picture.tarpitted);
+  json.field("given_up", counted.given_up);
+  counts(json, "stopped", counted.stopped);
+  json.field("out_of_window", counted.scans.out_of_window).field("expression_limit", counted.scans.expression_limit);
+  json.field("effort_limit", counted.scans.effort_limit).field("http_broken", counted.scans.http_broken).end_object();
+}
+
 }  // namespace
 
 uint64_t Picture::sessions_live() const {
@@ -84,6 +100,7 @@ std::string status_json(const Picture& picture) {
   json.begin_object().field("program", "skep-proxy").field("archive", picture.archive);
   json.field("started", format_time(picture.started_ns)).field("uptime_s", picture.uptime_ns / 1'000'000'000);
   sessions(json, picture);
+  if (picture.filtering) filter(json, picture);
   const archive::Health& health = picture.whole.health;
   json.field("records_lost", health.records_lost)
       .field("bytes_lost", health.bytes_lost)

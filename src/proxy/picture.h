@@ -9,6 +9,7 @@
 
 #include "archive/writer.h"
 #include "proxy/counters.h"
+#include "proxy/filters.h"
 #include "view/tagged_logs.h"
 
 namespace skep::proxy {
@@ -42,6 +43,9 @@ struct Picture {
   int64_t uptime_ns = 0;
   std::string archive;
   Counters counters;  // live sessions' bytes included
+  FilterFigures filter;
+  bool filtering = false;  // `filter:` is there
+  uint64_t tarpitted = 0;  // now
   Wholeness whole;
   uint64_t ring_bytes = 0;
   uint64_t ring_bytes_used = 0;

@@ -42,24 +42,29 @@ uint64_t random_seed() {
 
 }  // namespace
 
-Proxy::Proxy(const formats::ProxyOptions& options, uint64_t descriptors, unsigned shards, io::Loop loop)
+Proxy::Proxy(std::shared_ptr<const Settings> settings, uint64_t descriptors, unsigned shards, io::Loop loop)
     : descriptors_max_(descriptors),
-      settings_(first_settings(options)),
+      settings_(std::move(settings)),
       loop_(std::move(loop)),
-      tagged_(options.archive),
+      tagged_(settings_->options.archive),
       post_(shards),
-      common_(options, descriptors, random_seed()),
+      common_(settings_->options, descriptors, random_seed()),
       doors_(shards) {
-  for (const formats::ServiceOptions& service : options.services) source_kept_from_start_ |= service.source_kept;
+  for (const formats::ServiceOptions& service : settings_->options.services)
+    source_kept_from_start_ |= service.source_kept;
 }
 
 Result<std::unique_ptr<Proxy>> Proxy::start(const formats::ProxyOptions& options, Reread reread) {
   const unsigned shards = formats::shards_of(options);
   auto loop = io::Loop::make(Engine::epoll);
   if (!loop) return tl::unexpected<Error>(loop.error());
+  auto filters = make_filters(options);
+  if (!filters) return tl::unexpected<Error>(filters.error());
+  say_filters(*filters);
   const uint64_t ports = formats::ports_of(options.services) * shards;
   const uint64_t raised = raise_descriptors(Limits::descriptors_for(options.sessions_max) + ports);
-  std::unique_ptr<Proxy> proxy(new Proxy(options, raised - std::min(raised, ports), shards, std::move(*loop)));
+  std::unique_ptr<Proxy> proxy(new Proxy(first_settings(options, std::move(*filters)), raised - std::min(raised, ports),
+                                         shards, std::move(*loop)));
   proxy->reread_ = std::move(reread);
   for (unsigned i = 0; i < shards; ++i) {
     auto shard = Shard::make(proxy->common_, proxy->post_.of(i), proxy->settings_);

@@ -37,7 +37,7 @@ class Proxy {
   void run();
 
  private:
-  Proxy(const formats::ProxyOptions& options, uint64_t descriptors, unsigned shards, io::Loop loop);
+  Proxy(std::shared_ptr<const Settings> settings, uint64_t descriptors, unsigned shards, io::Loop loop);
   Status listen();
   Status open_archive();
   Status start_baits(std::vector<wire::TlsContext> keys);

@@ -42,6 +42,9 @@ Picture Proxy::picture() {
     }
   }
   picture.whole = summary().whole;
+  picture.filtering = settings_->options.filter.has_value();
+  picture.filter = settings_->filter_figures;
+  picture.tarpitted = common_.filter_places.tarpit.taken();
   picture.tagged_logs = tagged_.counters();
   picture.descriptors_max = descriptors_max_;
   for (size_t i = 0; i < kLimits; ++i)

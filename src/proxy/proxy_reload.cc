@@ -42,17 +42,23 @@ Result<std::string> Proxy::take_options() {
     return fail("`source: transparent` wants a capability that was given up at the start: restart it");
   if (settings_->services.size() + next->services.size() > kServicesMax)
     return fail("{} services have come and gone since the start: restart it", settings_->services.size());
+  auto filters = make_filters(*next);
+  if (!filters) return tl::unexpected<Error>(filters.error());
   auto opened = doors_.open(next->services);
   if (!opened && opened.error().code == EACCES)
     return fail("{}, which was given up at the start: restart skep-proxy", opened.error().message);
   if (!opened) return tl::unexpected<Error>(opened.error());
   const size_t listening = opened->all.size();
-  if (auto done = put_in_force(next_settings(*settings_, *next, change.service_kept), std::move(*opened)); !done)
+  say_filters(*filters);
+  auto settings = next_settings(*settings_, *next, change.service_kept, std::move(*filters));
+  if (auto done = put_in_force(std::move(settings), std::move(*opened)); !done)
     return tl::unexpected<Error>(done.error());
   JsonWriter json;
   json.begin_object().key("changed").begin_array();
   for (const std::string& key : change.keys) json.value(key);
-  return json.end_array().field("listening", static_cast<unsigned long>(listening)).end_object().take();
+  json.end_array().field("listening", static_cast<unsigned long>(listening));
+  if (next->filter) json.field("rules", settings_->filter_figures.rules);
+  return json.end_object().take();
 }
 
 // Shard by shard: meanwhile one may let in by the new options what another still does by the old ones.

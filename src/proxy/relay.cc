@@ -16,7 +16,8 @@ namespace {
 constexpr int kTurns = 4;            // of one session, before others have theirs
 constexpr size_t kKeepLeast = 1024;  // malloc has such pieces at hand
 constexpr size_t kKeepStep = Buffers::kPieceBytes;
-constexpr size_t kSoonMax = 4096;  // of more the copy costs what the call would
+constexpr size_t kTarpitBytes = 16;  // at once, of one that is alone
+constexpr size_t kSoonMax = 4096;    // of more the copy costs what the call would
 constexpr Side kSides[] = {Side::client, Side::bait};
 
 Direction direction_from(Side side) {
@@ -33,12 +34,14 @@ bool is_retried(int error) {
 
 }  // namespace
 
-Relay::Relay(archive::Writer& writer, Buffers& buffers, SessionId id, const RelayOptions& options, Fd client)
+Relay::Relay(archive::Writer& writer, Buffers& buffers, SessionId id, const RelayOptions& options, Fd client,
+             std::unique_ptr<SessionFilter> filter)
     : writer_(writer),
       buffers_(buffers),
       id_(id),
       options_(options),
       session_(options.buffer_bytes),
+      filter_(std::move(filter)),
       active_ns_(now_monotonic_ns()) {
   Leg& leg = at(Side::client);
   leg.socket = io::Stream(std::move(client));
@@ -96,11 +99,11 @@ Relay::Progress Relay::move() {
 // True: something has come of it.
 bool Relay::receive(Side from) {
   Leg& leg = at(from);
-  if (!session_.wants_read(from)) {
+  if (!session_.wants_read(from) || diverting_) {
     if (leg.failed && session_.phase() == Phase::relaying) drain(from);
     return over();
   }
-  if (!leg.readable) return false;
+  if (!leg.readable || (alone() && now_monotonic_ns() < next_read_ns_)) return false;
   const size_t most = readable(from);
   if (most == 0) return false;  // before the bait stands: its coming has it looked at again
   const auto room = writer_.room(most);
@@ -123,6 +126,7 @@ bool Relay::receive(Side from) {
 // Recorded first, then passed on. No bytes: the side has finished.
 bool Relay::record(Side from, ByteView bytes) {
   const int64_t now = now_realtime_ns();
+  if (filter_ != nullptr) return sift(from, bytes, now);
   if (bytes.empty()) {
     writer_.half_closed(id_, now, direction_from(from));
     obey(session_.finished(from));
@@ -138,6 +142,7 @@ bool Relay::record(Side from, ByteView bytes) {
 
 // How much may be read at once: what one session may hold, what all may, what the session has left.
 size_t Relay::readable(Side from) {
+  if (alone()) return kTarpitBytes;
   const size_t waiting = session_.waiting_for(other(from));
   const size_t wanted = options_.buffer_bytes - waiting;
   const size_t most = buffers_.readable(wanted, waiting);
@@ -166,7 +171,7 @@ void Relay::drain(Side from) {
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     const ByteView bytes = room.first(static_cast<size_t>(got));
-    writer_.data(id_, now_realtime_ns(), direction_from(from), bytes);
+    if (filter_ == nullptr || filter_->recorded()) writer_.data(id_, now_realtime_ns(), direction_from(from), bytes);
     session_.received(from, bytes.size());
   }
   settle();
@@ -200,24 +205,30 @@ void Relay::keep(Leg& leg, ByteView bytes) {
 
 bool Relay::send_waiting(Side to) {
   Leg& leg = at(to);
-  if (!leg.writable || leg.sending || !session_.wants_write(to)) return false;
+  if (!leg.writable || leg.sending || diverting_ || !session_.wants_write(to)) return false;
   if (options_.durability == formats::Durability::disk && writer_.durable() < leg.recorded) {
     writer_.hurry();
     held_ = true;
     return false;
   }
   if (send_soon(to)) return false;
-  const size_t put = send(to, ByteView(leg.waiting).subspan(leg.sent));
+  const size_t put = send(to, due_to(to));
   if (put > 0) active_ns_ = now_monotonic_ns();
   if (over()) return true;
   took(to, put);
   return put > 0;
 }
 
+// Of what waits, that which may go now.
+ByteView Relay::due_to(Side to) {
+  return ByteView(at(to).waiting).subspan(at(to).sent, session_.sendable(to));
+}
+
 bool Relay::send_soon(Side to) {
   Leg& leg = at(to);
-  const ByteView bytes = ByteView(leg.waiting).subspan(leg.sent);
+  const ByteView bytes = due_to(to);
   leg.sending = bytes.size() <= kSoonMax && leg.socket.send_soon(bytes);
+  leg.given = bytes.size();
   return leg.sending;
 }
 
@@ -227,7 +238,7 @@ void Relay::sent(Side to, int taken) {
   if (over()) return;
   if (taken < 0 && is_reset(-taken)) return obey(session_.was_reset(to));
   const auto put = static_cast<size_t>(std::max(taken, 0));
-  leg.writable = leg.sent + put == leg.waiting.size();
+  leg.writable = put == leg.given;
   if (!leg.writable) leg.socket.want_writable();
   if (put == 0) return;
   active_ns_ = now_monotonic_ns();
@@ -245,7 +256,13 @@ void Relay::settle() {
 void Relay::took(Side to, size_t bytes) {
   Leg& leg = at(to);
   leg.sent += bytes;
-  if (leg.sent < leg.waiting.size()) return;
+  if (leg.sent < leg.waiting.size()) {
+    if (session_.sendable(to) > 0 || leg.sent == 0) return;
+    // What is held may be held long: nothing lies before it.
+    leg.waiting.erase(leg.waiting.begin(), leg.waiting.begin() + static_cast<ptrdiff_t>(leg.sent));
+    leg.sent = 0;
+    return;
+  }
   buffers_.changed(leg.waiting.capacity(), 0);
   leg.waiting = Bytes();
   leg.sent = 0;

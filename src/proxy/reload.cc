@@ -28,6 +28,7 @@ constexpr std::string_view kMayChange[] = {
     "bait_retry_ms",
     "buffer_bytes",
     "durability",
+    "filter",
     "log",
 };
 

@@ -23,6 +23,13 @@ bool within(const Endpoint& endpoint, const skep_net& net) {
   return skep_net_holds(&net, address);
 }
 
+void put_filters(Settings& settings, Filters filters) {
+  settings.plans.resize(settings.services.size());
+  for (size_t i = 0; i < filters.plans.size(); ++i) settings.plans[settings.current[i]] = std::move(filters.plans[i]);
+  settings.sources = std::move(filters.sources);
+  settings.filter_figures = std::move(filters.figures);
+}
+
 }  // namespace
 
 Service::Service(const formats::ServiceOptions& wanted, const RouteOptions& routing)
@@ -53,18 +60,19 @@ std::vector<Service> services_of(const formats::ProxyOptions& options) {
   return services;
 }
 
-std::shared_ptr<const Settings> first_settings(const formats::ProxyOptions& options) {
+std::shared_ptr<const Settings> first_settings(const formats::ProxyOptions& options, Filters filters) {
   auto settings = std::make_shared<Settings>();
   settings->options = options;
   for (Service& service : services_of(options)) {
     settings->current.push_back(settings->services.size());
     settings->services.push_back(std::make_shared<Service>(std::move(service)));
   }
+  put_filters(*settings, std::move(filters));
   return settings;
 }
 
 std::shared_ptr<const Settings> next_settings(const Settings& now, const formats::ProxyOptions& options,
-                                              const std::vector<bool>& kept) {
+                                              const std::vector<bool>& kept, Filters filters) {
   auto next = std::make_shared<Settings>();
   next->options = options;
   next->services = now.services;
@@ -85,6 +93,7 @@ std::shared_ptr<const Settings> next_settings(const Settings& now, const formats
     if (place) services[i].route = place->route;
     place = std::make_shared<Service>(std::move(services[i]));
   }
+  put_filters(*next, std::move(filters));
   return next;
 }
 

@@ -9,6 +9,7 @@
 #include "base/guarded.h"
 #include "formats/options.h"
 #include "model/signature_table.h"
+#include "proxy/filters.h"
 #include "proxy/route.h"
 
 namespace skep::proxy {
@@ -38,10 +39,14 @@ struct Settings {
   // Also those of former options, for the sessions that began with them: a service keeps its number.
   std::vector<std::shared_ptr<const Service>> services;
   std::vector<size_t> current;  // of each of options.services, its number
+  // What a session that begins now is held against, by the service's number; nullptr: nothing.
+  std::vector<std::shared_ptr<const FilterPlan>> plans;
+  std::shared_ptr<const SourceLists> sources;  // nullptr: there are none
+  FilterFigures filter_figures;
 };
-std::shared_ptr<const Settings> first_settings(const formats::ProxyOptions& options);
+std::shared_ptr<const Settings> first_settings(const formats::ProxyOptions& options, Filters filters = {});
 // A service that stands as it was (`kept`) keeps its number, and what it remembers; any other gets a new one.
 std::shared_ptr<const Settings> next_settings(const Settings& now, const formats::ProxyOptions& options,
-                                              const std::vector<bool>& kept);
+                                              const std::vector<bool>& kept, Filters filters = {});
 
 }  // namespace skep::proxy

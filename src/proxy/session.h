@@ -14,7 +14,12 @@ constexpr Side other(Side side) {
   return side == Side::client ? Side::bait : Side::client;
 }
 
-enum class Phase : uint8_t { connecting, relaying, over };
+enum class Phase : uint8_t {
+  connecting,
+  relaying,
+  alone,  // the bait's leg has been let go: what the attacker still sends goes nowhere
+  over
+};
 
 enum class Command : uint8_t {
   finish_client,  // send FIN to the attacker
@@ -52,12 +57,20 @@ class Session {
   Commands finished(Side from);  // FIN
   Commands was_reset(Side from);
   Commands end(EndReason reason);  // timeout, limit, cut, shutdown: from our side, by reset
+  // A rule says that it is known. Quietly: both are sent FIN instead of a reset.
+  Commands suppressed(bool quietly);
+  void left_alone();  // … and the attacker is kept without a bait
+  void diverted();    // … and goes to another one; nothing has been forwarded yet
+
+  // So many of the bytes that wait for the bait, the last ones, are not to be passed on yet. A side is still read.
+  Commands hold(uint64_t bytes);
 
   Phase phase() const { return phase_; }
   EndReason end_reason() const { return reason_; }
   bool wants_read(Side side) const;
   bool wants_write(Side side) const;
   uint64_t waiting_for(Side to) const { return legs_[index(to)].waiting; }
+  uint64_t sendable(Side to) const { return waiting_for(to) - (to == Side::bait ? held_ : 0); }
   uint64_t received_from(Side side) const { return legs_[index(side)].received; }
   uint64_t forwarded_to(Side side) const { return legs_[index(side)].forwarded; }
 
@@ -77,6 +90,7 @@ class Session {
   const uint64_t buffer_bytes_;
   Phase phase_ = Phase::connecting;
   EndReason reason_ = EndReason::open;
+  uint64_t held_ = 0;  // of what waits for the bait
   Leg legs_[2];
 };
 

@@ -57,6 +57,67 @@ TEST_F(SessionTest, ReadsNoMoreWhileBytesWaitForTheOtherSide) {
   EXPECT_TRUE(session_.wants_read(Side::client));
 }
 
+TEST_F(SessionTest, WhatIsHeldWaitsAndMoreIsRead) {
+  session_.connected();
+  session_.received(Side::client, 30);
+  EXPECT_THAT(session_.hold(20), IsEmpty());
+  EXPECT_TRUE(session_.wants_write(Side::bait));
+  EXPECT_FALSE(session_.wants_read(Side::client)) << "ten of them have to go first";
+  EXPECT_THAT(session_.forwarded(Side::bait, 10), IsEmpty());
+  EXPECT_FALSE(session_.wants_write(Side::bait));
+  EXPECT_TRUE(session_.wants_read(Side::client));
+  session_.received(Side::client, 80);
+  session_.hold(100);
+  EXPECT_FALSE(session_.wants_read(Side::client)) << "no more than the buffer";
+  EXPECT_THAT(session_.finished(Side::client), IsEmpty()) << "the end comes behind what is held";
+  EXPECT_THAT(session_.hold(0), IsEmpty());
+  EXPECT_THAT(session_.forwarded(Side::bait, 100), ElementsAre(Command::finish_bait));
+}
+
+TEST_F(SessionTest, ASuppressedOneEndsAsFilteredWithAResetOrQuietly) {
+  session_.connected();
+  session_.received(Side::client, 30);
+  EXPECT_THAT(session_.suppressed(false), ElementsAre(Command::reset_client, Command::reset_bait, Command::close));
+  EXPECT_EQ(session_.end_reason(), EndReason::filtered);
+  Session quiet(100);
+  quiet.received(Side::client, 30);
+  EXPECT_THAT(quiet.suppressed(true), ElementsAre(Command::close));
+  EXPECT_EQ(quiet.phase(), Phase::over);
+}
+
+TEST_F(SessionTest, LeftAloneItTakesWhatComesUntilTheAttackerHasEnough) {
+  for (const bool reset : {false, true}) {
+    Session session(100);
+    session.connected();
+    session.received(Side::client, 30);
+    session.received(Side::bait, 30);
+    session.left_alone();
+    EXPECT_TRUE(session.wants_read(Side::client));
+    EXPECT_FALSE(session.wants_read(Side::bait));
+    EXPECT_FALSE(session.wants_write(Side::client) || session.wants_write(Side::bait));
+    session.received(Side::client, 1000);
+    EXPECT_EQ(session.received_from(Side::client), 1030u);
+    EXPECT_THAT(reset ? session.was_reset(Side::client) : session.finished(Side::client), ElementsAre(Command::close));
+    EXPECT_EQ(session.end_reason(), EndReason::filtered);
+  }
+}
+
+TEST_F(SessionTest, ADivertedOneConnectsAnewWithWhatTheAttackerHadSent) {
+  session_.connected();
+  session_.received(Side::bait, 10);
+  session_.finished(Side::bait);
+  session_.received(Side::client, 30);
+  session_.hold(30);
+  session_.diverted();
+  EXPECT_EQ(session_.phase(), Phase::connecting);
+  EXPECT_EQ(session_.waiting_for(Side::client), 0u) << "what the first bait said is not this one's";
+  session_.connected();
+  EXPECT_TRUE(session_.wants_read(Side::bait));
+  EXPECT_THAT(session_.forwarded(Side::bait, 30), IsEmpty());
+  session_.finished(Side::client);
+  EXPECT_EQ(session_.end_reason(), EndReason::client_closed);
+}
+
 TEST_F(SessionTest, TakesInUpToTheBoundBeforeTheBaitStands) {
   session_.received(Side::client, 99);
   EXPECT_TRUE(session_.wants_read(Side::client));

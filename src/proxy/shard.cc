@@ -213,13 +213,17 @@ void Shard::met(Limit limit, const Slot& slot) {
 }
 
 void Shard::admit(Arrival arrival) {
+  const SourceLists::Found known = listed(arrival);
+  if (known.list && suppresses(settings_->sources->hit(*known.list).action)) return turn_away(arrival, *known.list);
+  std::unique_ptr<SessionFilter> filter = filter_of(arrival, known.allowed);
   const auto taken = take_slot(arrival);
   if (!taken) return;
   const uint32_t index = *taken;
   Slot& slot = slots_[index];
-  slot.relay = AnyRelay(
-      std::make_unique<Relay>(*writer_, common_.buffers, slot.id, relay_options(), std::move(arrival.accepted.socket)));
+  slot.relay = AnyRelay(std::make_unique<Relay>(*writer_, common_.buffers, slot.id, relay_options(),
+                                                std::move(arrival.accepted.socket), std::move(filter)));
   enter(index);
+  if (known.list) record_hit(slot.id, service_name(slot.service), settings_->sources->hit(*known.list));
   // What is there already is read first: for whoever has only looked whether somebody listens, the bait is left alone.
   move(index);
   if (!slots_[index].relay) return;
@@ -300,6 +304,7 @@ uint32_t Shard::free_slot() {
 }
 
 void Shard::connect(uint32_t index) {
+  if (!slots_[index].relay.connecting()) return;  // a rule has said meanwhile that it needs none
   auto socket = connect_from_free_port(slots_[index]);
   if (socket) return leg_chosen(index, std::move(*socket));
   if (socket.error().code == EAGAIN) {
@@ -336,6 +341,7 @@ void Shard::leg_failed(uint32_t index, int error) {
 void Shard::leg_ready(uint32_t index, const io::Event& event) {
   Slot& slot = slots_[index];
   Relay& relay = *slot.relay.stream();
+  if (relay.wants_diversion()) return;
   const int leg = relay.socket(Side::bait);
   const int error = event.failed ? io::pending_error(leg) : 0;
   // One that was reset has stood, if nobody has looked meanwhile: who refuses does it with ECONNREFUSED.
@@ -353,7 +359,11 @@ void Shard::leg_ready(uint32_t index, const io::Event& event) {
 void Shard::move(uint32_t index) {
   Slot& slot = slots_[index];
   const Relay::Progress progress = slot.relay.move();
-  if (slot.relay.datagrams() != nullptr) follow_bait(slot);
+  if (Relay* const stream = slot.relay.stream(); stream == nullptr) {
+    follow_bait(slot);
+  } else if (stream->filter() != nullptr) {
+    follow_filter(index, *stream);
+  }
   if (const auto limit = slot.relay.take_limit()) met(*limit, slot);
   if (slot.relay.over()) return close(index);
   if (progress == Relay::Progress::done || std::exchange(slot.queued, true)) return;
@@ -373,7 +383,8 @@ void Shard::move_queued() {
 void Shard::close(uint32_t index) {
   Slot& slot = slots_[index];
   formats::ClosedEvent event = slot.relay.figures();
-  if (const Relay* const stream = slot.relay.stream(); stream != nullptr) {
+  if (Relay* const stream = slot.relay.stream(); stream != nullptr) {
+    stream->close_filter();
     event.client_leg = io::tcp_figures(stream->socket(Side::client));
     if (slot.leg_stands) event.bait_leg = io::tcp_figures(stream->socket(Side::bait));
   } else {
@@ -399,6 +410,7 @@ void Shard::end(uint32_t index, EndReason reason) {
 
 // What is due now; what need not be looked at in every turn is looked at every kTickMs.
 void Shard::tick(int64_t now) {
+  take_diversions();
   for (const uint32_t index : std::exchange(waiting_for_port_, {})) connect(index);
   if (now - last_tick_ns_ < kTickMs * kMillisecond) return;
   last_tick_ns_ = now;
@@ -415,6 +427,8 @@ int64_t Shard::deadline_of(const Slot& slot) const {
   int64_t at = slot.relay.active_ns() + slot.times.idle_ms * kMillisecond;
   if (slot.times.life_ms > 0) at = std::min(at, slot.opened_ns + slot.times.life_ms * kMillisecond);
   if (slot.relay.connecting()) at = std::min(at, slot.connecting_ns + slot.times.connect_ms * kMillisecond);
+  if (const Relay* const stream = slot.relay.stream(); stream != nullptr && stream->due_ns() != 0)
+    at = std::min(at, stream->due_ns());
   return at;
 }
 
@@ -429,6 +443,13 @@ void Shard::end_overdue(int64_t now) {
 
 void Shard::end_at_deadline(uint32_t index, int64_t now) {
   const Slot& slot = slots_[index];
+  if (Relay* const stream = slot.relay.stream();
+      stream != nullptr && stream->due_ns() != 0 && now >= stream->due_ns()) {
+    stream->due(now);
+    move(index);
+    if (slot.relay) deadlines_.set(index, std::max(deadline_of(slot), now + kTickMs * kMillisecond));
+    return;
+  }
   if (slot.relay.connecting() && now >= slot.connecting_ns + slot.times.connect_ms * kMillisecond)
     return leg_failed(index, ETIMEDOUT);
   const bool idle = now >= slot.relay.active_ns() + slot.times.idle_ms * kMillisecond;

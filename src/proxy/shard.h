@@ -102,6 +102,7 @@ class Shard {
     Endpoint to;                // there
     size_t door = 0;            // of datagrams: that which they came to
     bool answered = false;      // … by the bait
+    bool diverted = false;      // `to` is no bait of the service
   };
 
   Shard(Common& common, Mailbox& mailbox, std::shared_ptr<const Settings> settings, io::Loop loop,
@@ -160,6 +161,14 @@ class Shard {
   bool try_another(uint32_t index, int error);
   void bait_answered(const Slot& slot);
   void bait_failed(const Slot& slot, int error);
+  // What is held against rules and lists of sources, and what becomes of it (shard_filter.cc).
+  SourceLists::Found listed(const Arrival& arrival) const;
+  void turn_away(const Arrival& arrival, size_t list);
+  void record_hit(SessionId id, const std::string& service, const RuleHit& hit);
+  std::unique_ptr<SessionFilter> filter_of(const Arrival& arrival, bool allowed);
+  void follow_filter(uint32_t index, Relay& relay);
+  void take_diversions();
+  void divert(uint32_t index, Relay& relay);
   // How datagrams come in, and whose they are (shard_datagrams.cc).
   void take_datagrams(size_t door);
   void datagrams_lost(Listener& listener, uint32_t lost);
@@ -185,6 +194,8 @@ class Shard {
   std::map<uint64_t, uint32_t> live_;  // session to slot
   Deadlines deadlines_;                // of slots; a session's real one may be later by now
   std::vector<uint32_t> waiting_for_port_;
+  std::vector<uint32_t> diversions_;  // go to another address than their bait's
+  payload::Scratch scratch_;
   std::vector<uint32_t> next_;  // have more to move
   std::vector<uint32_t> held_;  // wait for the disk
   FourTuples four_tuples_;

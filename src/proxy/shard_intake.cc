@@ -90,6 +90,7 @@ void Shard::go_to(Slot& slot, size_t upstream) {
 }
 
 Bait* Shard::bait_of(const Slot& slot) {
+  if (slot.diverted) return nullptr;
   const size_t bait = service(slot.service).baits[slot.upstream];
   return bait == Service::kUnsupervised ? nullptr : common_.baits[bait].get();
 }
@@ -128,7 +129,7 @@ Result<Fd> Shard::connect_from_free_port(Slot& slot) {
 bool Shard::try_another(uint32_t index, int error) {
   Slot& slot = slots_[index];
   const Service& of = service(slot.service);
-  if (of.baits.size() == 1) return false;
+  if (of.baits.size() == 1 || slot.diverted) return false;
   const int64_t now = now_monotonic_ns();
   const Endpoint failed = slot.to;
   bait_failed(slot, error);
@@ -154,6 +155,7 @@ void Shard::bait_failed(const Slot& slot, int error) {
 }
 
 void Shard::bait_answered(const Slot& slot) {
+  if (slot.diverted) return;
   const Service& of = service(slot.service);
   if ((*of.route)->answered(slot.upstream))
     log::info("service {}: {} answers again", of.options.name, to_string(slot.to));

@@ -1,0 +1,89 @@
+// SessionFilter: what a session's client sends, held against the rules of its service (scanner) and let through, held
+// or stopped accordingly (sieve). It says what is to be done and what is to be recorded; the relay does it. One thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/session.h"
+#include "payload/scanner.h"
+#include "proxy/filter_counters.h"
+#include "proxy/filter_places.h"
+#include "proxy/sieve.h"
+
+namespace skep::proxy {
+
+// What holds for the sessions of a service. Never changed, so that all shards and sessions have one.
+struct FilterPlan {
+  std::shared_ptr<const payload::RuleSet> rules;
+  payload::ScanLimits limits;
+  SieveOptions sieve;
+  formats::FilterAction action = formats::FilterAction::reset;
+  std::optional<Endpoint> divert_to;
+  int64_t tarpit_ns = 0;
+  uint32_t tarpits_max = 0;
+  uint32_t samples_a_day = 0;
+};
+
+class SessionFilter {
+ public:
+  struct Shared {
+    payload::Scratch& scratch;  // the thread's
+    FilterCounters& counters;
+    FilterPlaces& places;
+  };
+  SessionFilter(std::shared_ptr<const FilterPlan> plan, const payload::Flow& flow, const Shared& shared);
+
+  // How the session stands.
+  struct Standing {
+    size_t unsent = 0;       // of the client's bytes, those that have not been forwarded
+    bool untouched = false;  // nothing has been forwarded either way
+    int64_t now_ns = 0;      // monotonic
+    int64_t realtime_ns = 0;
+  };
+  struct Outcome {
+    Sieve::Decision decision;
+    HitAction action = HitAction::tagged;  // where it is to be suppressed: how
+    std::vector<RuleHit> hits;             // to be recorded
+    std::vector<std::string> notes;        // likewise
+  };
+  Outcome came(ByteView bytes, const Standing& standing);  // they count among `unsent`
+  Outcome answered(const Standing& standing);
+  Outcome finished(const Standing& standing);
+  // The session is over, whichever way: what is decided now is only recorded.
+  Outcome closed();
+
+  // When held bytes are to go on unjudged; 0: none are held.
+  int64_t due_ns() const { return sieve_.due_ns(); }
+  Sieve::Decision due(int64_t now_ns) { return sieve_.due(now_ns); }
+
+  // Of a suppressed session: whether what still comes is recorded.
+  bool recorded() const { return recorded_; }
+  const FilterPlan& plan() const { return *plan_; }
+
+ private:
+  struct Found {
+    std::vector<RuleHit> hits;
+    bool known = false;  // one of them suppresses
+  };
+  Found found(std::span<const payload::Hit> hits);
+  Outcome outcome(Found found, const Sieve::Decision& decision, const Standing& standing);
+  void suppress(Outcome& outcome, const Standing& standing);
+  HitAction choose(const Standing& standing, std::vector<std::string>& notes);
+  void say_stopped(Outcome& outcome);
+
+  const std::shared_ptr<const FilterPlan> plan_;
+  const Shared shared_;
+  payload::Scanner scanner_;
+  Sieve sieve_;
+  Tarpit::Place place_;
+  bool asked_ = false;     // the client has sent something since the bait last answered
+  bool finished_ = false;  // the scanner has been told so
+  bool over_ = false;      // it was suppressed: nothing is looked at any more
+  bool recorded_ = true;
+  bool stop_said_ = false;
+};
+
+}  // namespace skep::proxy
