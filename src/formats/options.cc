@@ -145,8 +145,8 @@ void check_names(const ProxyOptions& options, YamlMap& map) {
   for (const ServiceOptions& service : options.services) {
     const bool diverts = service.filter.action == FilterAction::divert;
     if (diverts && !(options.filter && options.filter->divert_to))
-      map.complain("services", fmt::format("{}: divert wants to know where: `filter: {{divert_to: ADDRESS:PORT}}`",
-                                           service.name));
+      map.complain("services",
+                   fmt::format("{}: divert wants to know where: `filter: {{divert_to: ADDRESS:PORT}}`", service.name));
   }
 }
 

@@ -71,8 +71,8 @@ class FilterTest : public testing::Test {
     return all ? std::move(*all) : std::vector<SessionSummary>(count);
   }
   std::string status() { return rig_->skep({"status", "--json"}).text; }
-  // What the bait is sent by one whole session, and what its client hears. The leg to the bait stands before anything is
-  // sent: else the bait would not even be asked where that is known.
+  // What the bait is sent by one whole session, and what its client hears. The leg to the bait stands before anything
+  // is sent: else the bait would not even be asked where that is known.
   struct Heard {
     std::string bait;
     Received client;
