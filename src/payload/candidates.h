@@ -10,6 +10,7 @@
 #include "payload/application.h"
 #include "payload/compiled.h"
 #include "payload/evaluate.h"
+#include "payload/http_requests.h"
 #include "payload/scanner.h"
 
 namespace skep::payload {
@@ -47,6 +48,7 @@ class Findings {
 struct Scratch::Parts {
   LiteralScratch literals;
   ExpressionScratch expressions;
+  HttpScratch http;
   Findings findings;
   std::vector<Hit> hits;
   uint64_t prepared = 0;  // the set that it is ready for

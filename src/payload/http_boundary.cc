@@ -1,10 +1,32 @@
 #include "payload/http_boundary.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "payload/ascii.h"
 
 namespace skep::payload {
+
+namespace {
+
+// Of a method and the space behind it; 0: they do not lie there.
+size_t method_size(ByteView bytes) {
+  const std::string_view text = as_text(bytes);
+  for (const std::string_view name : kHttpMethods)
+    if (text.size() > name.size() && is_space(bytes[name.size()]) && text.starts_with(name)) return name.size() + 1;
+  return 0;
+}
+
+}  // namespace
+
+HttpBoundary::Found HttpBoundary::take(ByteView bytes, size_t& taken) {
+  taken = 1;
+  const size_t method = size_ == 0 ? method_size(bytes) : 0;
+  if (method == 0) return take(bytes[0]);
+  std::ranges::copy(bytes.first(method), pending_.begin());
+  taken = size_ = method;
+  return Found::request;
+}
 
 HttpBoundary::Found HttpBoundary::take(uint8_t byte) {
   pending_[size_++] = byte;
@@ -26,9 +48,9 @@ HttpBoundary::Found HttpBoundary::take(uint8_t byte) {
 }
 
 size_t HttpBoundary::body_line(ByteView bytes) {
-  const auto end = std::ranges::find(bytes, '\n');
-  in_body_line_ = end == bytes.end();
-  return static_cast<size_t>(end - bytes.begin()) + (in_body_line_ ? 0 : 1);
+  const auto* const end = static_cast<const uint8_t*>(std::memchr(bytes.data(), '\n', bytes.size()));
+  in_body_line_ = end == nullptr;
+  return in_body_line_ ? bytes.size() : static_cast<size_t>(end - bytes.data()) + 1;
 }
 
 void HttpBoundary::clear() {

@@ -45,8 +45,9 @@ inline constexpr std::string_view kHttpMethods[] = {
 class HttpBoundary {
  public:
   enum class Found : uint8_t { nothing, body, request };
-  // The next byte: nothing yet; or pending() is of the body, or the beginning of a request.
-  Found take(uint8_t byte);
+  // As many of these bytes as it takes, at least one: nothing yet; or pending() is of the body, or the beginning of a
+  // request.
+  Found take(ByteView bytes, size_t& taken);
   ByteView pending() const { return ByteView(pending_).first(size_); }
   void clear();
   // In the midst of a line of the body; how many of the bytes are the rest of it.
@@ -54,6 +55,8 @@ class HttpBoundary {
   size_t body_line(ByteView bytes);
 
  private:
+  Found take(uint8_t byte);
+
   std::array<uint8_t, 32> pending_{};
   size_t size_ = 0;
   size_t token_ = 0;  // of those, how many are of the first word

@@ -30,30 +30,32 @@ constexpr std::string_view kCookie = "cookie";
 
 }  // namespace
 
-bool HttpBuffers::set_line() {
-  head_.read_line();
+void HttpBuffers::begin(const HttpHeadBytes& bytes) {
+  head_.begin(bytes);
+  at_ = At::nothing;
+  whole_ = false;
+  forget_formed();
+}
+
+bool HttpBuffers::read_line(size_t end) {
+  head_.read_line(end);
   if (is_connect() && !head_.uri()) return false;
   at_ = At::line;
   return true;
 }
 
-void HttpBuffers::set_head(bool promises_body, bool whole) {
+void HttpBuffers::set_head(bool whole) {
   at_ = At::head;
-  promises_body_ = promises_body;
   whole_ = whole;
   if (!formed_.empty()) reserve();
 }
 
-void HttpBuffers::keep() {
-  head_.keep();
-  forms_ = {};
-  formed_.clear();
+void HttpBuffers::read_again() {
+  head_.read_again();
+  set_head(true);
 }
 
-void HttpBuffers::clear() {
-  head_.clear();
-  at_ = At::nothing;
-  promises_body_ = whole_ = false;
+void HttpBuffers::forget_formed() {
   forms_ = {};
   if (formed_.capacity() > kKeptBytes)
     formed_ = Bytes();
@@ -206,7 +208,7 @@ std::optional<ByteView> HttpBuffers::header_names() {
 
 std::optional<ByteView> HttpBuffers::start() {
   const bool headers = head_.header_count() != 0;
-  if (head_.canonical()) return head_.all().first(head_.size() - (headers ? 0 : 2));
+  if (head_.canonical()) return head_.all().first(head_.all().size() - (headers ? 0 : 2));
   return formed(kStart, [&](Bytes& out) {
     append(out, *head_.line());
     append(out, "\r\n");

@@ -10,21 +10,21 @@
 
 namespace skep::payload {
 
-class HttpBuffers final : public HttpRequest {
+class HttpBuffers {
  public:
-  std::optional<ByteView> buffer(formats::RuleBuffer which) override;
-  bool promises_body() const override { return promises_body_; }
+  std::optional<ByteView> buffer(formats::RuleBuffer which);
 
+  void begin(const HttpHeadBytes& bytes);
   HttpHead& head() { return head_; }
-  const HttpHead& head() const { return head_; }
-  // The line is whole. False: it is CONNECT's and names no host, and nothing can be made of it.
-  bool set_line();
-  // `whole`: its empty line has come.
-  void set_head(bool promises_body, bool whole);
+  // The line, which ends there. False: it is CONNECT's and names no host, and nothing can be made of it.
+  bool read_line(size_t end);
+  // The headers were read. `whole`: with the empty line behind them.
+  void set_head(bool whole);
+  // A head that is whole and was read before.
+  void read_again();
   // The caller's bytes go.
-  void keep();
-  void clear();
-  size_t bytes_held() const { return head_.bytes_held() + formed_.capacity(); }
+  void forget_formed();
+  size_t bytes_held() const { return sizeof *this + head_.bytes_held() + formed_.capacity(); }
 
  private:
   enum class At : uint8_t { nothing, line, head };
@@ -51,7 +51,6 @@ class HttpBuffers final : public HttpRequest {
 
   HttpHead head_;
   At at_ = At::nothing;
-  bool promises_body_ = false;
   bool whole_ = false;
   Bytes formed_;  // one behind the other
   std::array<Formed, kForms> forms_{};

@@ -39,7 +39,7 @@ bool same_letters_as(ByteView one, ByteView other) {
 
 }  // namespace
 
-void HttpHead::add(ByteView bytes) {
+void HttpHeadBytes::add(ByteView bytes) {
   if (bytes_.empty()) {
     bytes_ = bytes;
   } else if (kept_.empty()) {
@@ -50,15 +50,23 @@ void HttpHead::add(ByteView bytes) {
   }
 }
 
-void HttpHead::keep() {
+void HttpHeadBytes::keep() {
   if (bytes_.empty() || !kept_.empty()) return;
   kept_.assign(bytes_.begin(), bytes_.end());
   bytes_ = kept_;
 }
 
-void HttpHead::clear() {
+void HttpHeadBytes::clear() {
   bytes_ = {};
   empty(kept_);
+}
+
+bool HttpHeadBytes::is_empty_line() const {
+  return as_text(bytes_) == "\r\n" || as_text(bytes_) == "\n";
+}
+
+void HttpHead::begin(const HttpHeadBytes& bytes) {
+  bytes_ = &bytes;
   empty(joined_);
   line_ = method_ = uri_ = protocol_ = open_ = {};
   line_size_ = lines_end_ = 0;
@@ -67,17 +75,14 @@ void HttpHead::clear() {
   canonical_ = false;
 }
 
-bool HttpHead::is_empty_line() const {
-  return as_text(bytes_) == "\r\n" || as_text(bytes_) == "\n";
-}
-
-void HttpHead::read_line() {
-  line_size_ = lines_end_ = bytes_.size();
-  const size_t end = without_line_end(bytes_, 0, bytes_.size());
-  canonical_ = end + 2 == bytes_.size() && bytes_[end] == '\r';
+void HttpHead::read_line(size_t line_end) {
+  const ByteView bytes = all();
+  line_size_ = lines_end_ = line_end;
+  const size_t end = without_line_end(bytes, 0, line_end);
+  canonical_ = end + 2 == line_end && bytes[end] == '\r';
   line_ = slice(0, end);
   const auto skip = [&](size_t from, bool space) {
-    while (from < end && is_space(bytes_[from]) == space) ++from;
+    while (from < end && is_space(bytes[from]) == space) ++from;
     return from;
   };
   const size_t method = skip(0, true);
@@ -86,21 +91,21 @@ void HttpHead::read_line() {
   const size_t uri = skip(method_end, true);
   if (uri == end) return;
   // Up to a blank; to any other space only where there is no blank.
-  const auto* const blank = static_cast<const uint8_t*>(std::memchr(bytes_.data() + uri, ' ', end - uri));
-  const size_t uri_end = blank != nullptr ? static_cast<size_t>(blank - bytes_.data()) : skip(uri, false);
+  const auto* const blank = static_cast<const uint8_t*>(std::memchr(bytes.data() + uri, ' ', end - uri));
+  const size_t uri_end = blank != nullptr ? static_cast<size_t>(blank - bytes.data()) : skip(uri, false);
   uri_ = slice(uri, uri_end);
   const size_t protocol = skip(uri_end, true);
   if (protocol != end) protocol_ = slice(protocol, end);
 }
 
-HttpHead::Line HttpHead::read_header_line() {
-  const size_t from = lines_end_;
-  lines_end_ = bytes_.size();
-  const size_t end = without_line_end(bytes_, from, lines_end_);
-  const bool with_cr = end + 2 == lines_end_ && bytes_[end] == '\r';
+HttpHead::Line HttpHead::read_header_line(size_t line_end) {
+  const ByteView bytes = all();
+  const size_t from = std::exchange(lines_end_, line_end);
+  const size_t end = without_line_end(bytes, from, line_end);
+  const bool with_cr = end + 2 == line_end && bytes[end] == '\r';
   canonical_ = canonical_ && with_cr;
-  if (end == from && (with_cr || lines_end_ == from + 1)) return close_last() ? Line::last : Line::one_too_many;
-  if (end == from || folds(bytes_[from])) {
+  if (end == from && (with_cr || line_end == from + 1)) return close_last() ? Line::last : Line::one_too_many;
+  if (end == from || folds(bytes[from])) {
     fold(from, end);
     return Line::header;
   }
@@ -109,11 +114,17 @@ HttpHead::Line HttpHead::read_header_line() {
   return Line::header;
 }
 
+void HttpHead::read_again() {
+  const std::string_view text = as_text(all());
+  read_line(text.find('\n') + 1);
+  while (lines_end_ < text.size()) read_header_line(text.find('\n', lines_end_) + 1);
+}
+
 // A line that belongs to the one before, or to none.
 void HttpHead::fold(size_t from, size_t to) {
   canonical_ = false;
   if (!open_.there) {
-    while (from < to && folds(bytes_[from])) ++from;
+    while (from < to && folds(all()[from])) ++from;
     open_ = slice(from, to);
     return;
   }
@@ -226,10 +237,6 @@ std::optional<ByteView> HttpHead::value(std::string_view name) const {
       return bytes_of(each.value);
   }
   return std::nullopt;
-}
-
-size_t HttpHead::bytes_held() const {
-  return kept_.capacity() + joined_.capacity() + more_.capacity() * sizeof(Field);
 }
 
 }  // namespace skep::payload

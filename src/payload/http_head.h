@@ -1,6 +1,5 @@
-// The head of one HTTP request, as it came: its bytes, and where its line's parts and its headers lie in them. They are
-// the caller's until keep(); only headers that came in pieces (folded, or repeated) are put together here. One thread
-// at a time.
+// The head of one HTTP request: its bytes, and where its line's parts and its headers lie in them. One thread at a
+// time.
 #pragma once
 
 #include <array>
@@ -15,31 +14,45 @@ namespace skep::payload {
 // Of one request; more is no HTTP any more. Each is looked for among those before it: their number counts squared.
 constexpr size_t kHttpHeaders = 256;
 
-class HttpHead {
+// As much of it as there is: where it came, until the caller's bytes go.
+class HttpHeadBytes {
  public:
-  // The next bytes. They lie behind those that were added before them, where keep() was not called in between.
+  // The next ones. They lie behind those that were added before them, where keep() was not called in between.
   void add(ByteView bytes);
   // The caller's bytes go.
   void keep();
   void clear();
-  size_t size() const { return bytes_.size(); }
-
-  // All there is is "\r\n" or "\n".
+  ByteView all() const { return bytes_; }
+  // There is "\r\n" or "\n", and no more.
   bool is_empty_line() const;
-  // All there is is the request's line.
-  void read_line();
-  // The bytes end with a line of the headers, that begins where the one before it ended.
+  size_t bytes_held() const { return kept_.capacity(); }
+
+ private:
+  ByteView bytes_;
+  Bytes kept_;
+};
+
+// What its bytes say, line by line. Slices of them; what came in pieces (folded, or repeated) is put together here.
+class HttpHead {
+ public:
+  // The bytes stay the caller's, and may move while more are added.
+  void begin(const HttpHeadBytes& bytes);
+  // The request's line, which ends there.
+  void read_line(size_t end);
+  // The line behind those that were read.
   enum class Line : uint8_t { header, last, one_too_many };
-  Line read_header_line();
+  Line read_header_line(size_t end);
   // No further line comes, not even the empty one. False: there is one header too many.
   bool cut_short();
+  // What was read before of a head that is whole.
+  void read_again();
 
   std::optional<ByteView> line() const { return view(line_); }
   std::optional<ByteView> method() const { return view(method_); }
   std::optional<ByteView> uri() const { return view(uri_); }
   std::optional<ByteView> protocol() const { return view(protocol_); }
-  ByteView all() const { return bytes_; }
-  ByteView headers_raw() const { return bytes_.subspan(line_size_); }
+  ByteView all() const { return bytes_->all(); }
+  ByteView headers_raw() const { return all().subspan(line_size_); }
   // `name` is in lower case.
   std::optional<ByteView> value(std::string_view name) const;
   size_t header_count() const { return distinct_; }
@@ -50,7 +63,7 @@ class HttpHead {
   }
   // Put together anew from its parts, it would be the same bytes.
   bool canonical() const { return canonical_; }
-  size_t bytes_held() const;
+  size_t bytes_held() const { return joined_.capacity() + more_.capacity() * sizeof(Field); }
 
  private:
   // In the head's bytes, or in those that were put together.
@@ -74,7 +87,7 @@ class HttpHead {
     return {static_cast<uint32_t>(from), static_cast<uint32_t>(to - from) & 0x3fff'ffff, 1, joined};
   }
   ByteView bytes_of(Slice slice) const {
-    return (slice.joined ? ByteView(joined_) : bytes_).subspan(slice.from, slice.size);
+    return (slice.joined ? ByteView(joined_) : all()).subspan(slice.from, slice.size);
   }
   std::optional<ByteView> view(Slice slice) const {
     if (!slice.there) return std::nullopt;
@@ -91,8 +104,7 @@ class HttpHead {
   void join(Slice more);
   void join_repeated();
 
-  ByteView bytes_;
-  Bytes kept_;
+  const HttpHeadBytes* bytes_ = nullptr;
   Bytes joined_;
   Slice line_, method_, uri_, protocol_;
   Slice open_;  // a header to which more lines may come

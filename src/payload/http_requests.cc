@@ -17,12 +17,18 @@ namespace skep::payload {
 //   headers -> body | open_body | line
 //   body -> line        one that says how long it is
 //   open_body -> line   one that does not: up to what looks like a request
-struct HttpRequests::Parser {
+struct HttpRequests::Parser final : HttpRequest {
   enum class At : uint8_t { line, headers, body, open_body, over };
+  // How much of the head was read. A whole one can be read again.
+  enum class Known : uint8_t { nothing, line, head };
 
   explicit Parser(const HttpLimits& given) : limits(given), body(given) {}
 
+  std::optional<ByteView> buffer(formats::RuleBuffer which) override { return buffers().buffer(which); }
+  bool promises_body() const override { return body_promised; }
+
   void take(ByteView bytes, HttpEvents& events);
+  void take_steps(ByteView bytes, HttpEvents& events);
   void take_again(ByteView kept, uint64_t end_offset, HttpEvents& events);
   size_t step(ByteView bytes, HttpEvents& events);
   size_t line(ByteView bytes, HttpEvents& events);
@@ -37,12 +43,18 @@ struct HttpRequests::Parser {
   void finish(HttpEvents& events);
   void break_off(std::string reason);
   void break_off_headers();
+  HttpBuffers& buffers();
+  void give_back();
 
   const HttpLimits limits;
-  HttpBuffers request;
+  HttpHeadBytes head;
+  std::unique_ptr<HttpBuffers> made;  // of the head; see buffers()
+  HttpScratch* scratch = nullptr;     // for the time of a call
   HttpBody body;
   HttpBoundary boundary;
   At at = At::line;
+  Known known = Known::nothing;
+  bool body_promised = false;
   bool begun = false;   // a byte that is no empty line's
   uint64_t offset = 0;  // of the stream, what this step begins with
   size_t requests = 0;  // that had a line
@@ -50,19 +62,39 @@ struct HttpRequests::Parser {
 };
 
 void HttpRequests::Parser::take(ByteView bytes, HttpEvents& events) {
+  take_steps(bytes, events);
+  head.keep();
+  if (made) made->forget_formed();
+  if (scratch != nullptr && known != Known::line) give_back();
+}
+
+void HttpRequests::Parser::take_steps(ByteView bytes, HttpEvents& events) {
   while (!bytes.empty() && at != At::over) {
     const size_t used = step(bytes, events);
     offset += used;
     bytes = bytes.subspan(used);
   }
-  request.keep();
 }
 
 // Bytes that were kept until it was known what they belong to.
 void HttpRequests::Parser::take_again(ByteView kept, uint64_t end_offset, HttpEvents& events) {
   const uint64_t step_offset = std::exchange(offset, end_offset - kept.size());
-  take(kept, events);
+  take_steps(kept, events);
+  head.keep();
   offset = step_offset;
+}
+
+HttpBuffers& HttpRequests::Parser::buffers() {
+  if (made) return *made;
+  made = scratch != nullptr && scratch->spare_ ? std::move(scratch->spare_) : std::make_unique<HttpBuffers>();
+  made->begin(head);
+  if (known == Known::head) made->read_again();
+  return *made;
+}
+
+void HttpRequests::Parser::give_back() {
+  if (!scratch->spare_) scratch->spare_ = std::move(made);
+  made.reset();
 }
 
 size_t HttpRequests::Parser::step(ByteView bytes, HttpEvents& events) {
@@ -82,7 +114,7 @@ size_t HttpRequests::Parser::step(ByteView bytes, HttpEvents& events) {
 }
 
 void HttpRequests::Parser::break_off(std::string reason) {
-  if (at == At::line) request.clear();
+  if (at == At::line) head.clear();
   broken = std::move(reason);
   at = At::over;
 }
@@ -93,7 +125,7 @@ void HttpRequests::Parser::break_off_headers() {
 
 // How many of the bytes belong to this line, as many as the head may still have. 0: it is too long.
 size_t HttpRequests::Parser::line_size(ByteView bytes) {
-  const size_t left = limits.head_bytes - request.head().size();
+  const size_t left = limits.head_bytes - head.all().size();
   if (left == 0) break_off("a request's head is longer than " + std::to_string(limits.head_bytes) + " bytes");
   if (bytes.size() > left) bytes = bytes.first(left);
   const auto* const end = static_cast<const uint8_t*>(std::memchr(bytes.data(), '\n', bytes.size()));
@@ -109,11 +141,11 @@ size_t HttpRequests::Parser::line(ByteView bytes, HttpEvents& events) {
     break_off("more than " + std::to_string(limits.requests) + " requests");
     return 0;
   }
-  request.head().add(piece);
+  head.add(piece);
   if (piece.back() != '\n') return size;
-  if (request.head().is_empty_line()) {
+  if (head.is_empty_line()) {
     begun = false;
-    request.clear();
+    head.clear();
   } else {
     whole_line(offset + size, events);
   }
@@ -121,10 +153,11 @@ size_t HttpRequests::Parser::line(ByteView bytes, HttpEvents& events) {
 }
 
 void HttpRequests::Parser::whole_line(uint64_t at_offset, HttpEvents& events) {
-  if (!request.set_line()) return break_off("CONNECT names no host");
+  if (!buffers().read_line(head.all().size())) return break_off("CONNECT names no host");
   ++requests;
   at = At::headers;
-  events.line(request, at_offset);
+  known = Known::line;
+  events.line(*this, at_offset);
 }
 
 size_t HttpRequests::Parser::headers(ByteView bytes, HttpEvents& events) {
@@ -132,21 +165,23 @@ size_t HttpRequests::Parser::headers(ByteView bytes, HttpEvents& events) {
   while (used < bytes.size() && at == At::headers) {
     const size_t size = line_size(bytes.subspan(used));
     if (size == 0) break;
-    request.head().add(bytes.subspan(used, size));
+    head.add(bytes.subspan(used, size));
     used += size;
     if (bytes[used - 1] != '\n') continue;
-    const HttpHead::Line line = request.head().read_header_line();
+    const HttpHead::Line line = buffers().head().read_header_line(head.all().size());
     if (line == HttpHead::Line::one_too_many)
       break_off_headers();
     else if (line == HttpHead::Line::last)
-      whole_head(body_kind(request.head()), offset + used, events);
+      whole_head(body_kind(buffers().head()), offset + used, events);
   }
   return used;
 }
 
 void HttpRequests::Parser::whole_head(const HttpBodyKind& kind, uint64_t at_offset, HttpEvents& events) {
-  request.set_head(kind.framing != HttpFraming::none, true);
-  events.head(request, at_offset);
+  buffers().set_head(true);
+  known = Known::head;
+  body_promised = kind.framing != HttpFraming::none;
+  events.head(*this, at_offset);
   if (!kind.why.empty()) return break_off(std::string(kind.why));
   body.start(kind);
   at = kind.framing == HttpFraming::none ? At::open_body : At::body;
@@ -157,15 +192,15 @@ void HttpRequests::Parser::whole_head(const HttpBodyKind& kind, uint64_t at_offs
 void HttpRequests::Parser::cut_short(HttpEvents& events) {
   if (at == At::line) whole_line(offset, events);
   if (at != At::headers) return;
-  if (!request.head().cut_short()) return break_off_headers();
-  request.set_head(false, false);
-  events.head(request, offset);
+  if (!buffers().head().cut_short()) return break_off_headers();
+  buffers().set_head(false);
+  events.head(*this, offset);
   end(offset, events);
 }
 
 size_t HttpRequests::Parser::sized_body(ByteView bytes, HttpEvents& events) {
   const size_t size =
-      body.take(bytes, [&](ByteView content, size_t used) { events.body(request, content, offset + used); });
+      body.take(bytes, [&](ByteView content, size_t used) { events.body(*this, content, offset + used); });
   if (!body.why().empty())
     break_off(std::string(body.why()));
   else if (body.done())
@@ -178,7 +213,7 @@ size_t HttpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
   size_t given = 0;  // of these bytes
   const auto give = [&](ByteView content, size_t until) {
     body.add(content,
-             [&](ByteView out, size_t used) { events.body(request, out, offset + until - content.size() + used); });
+             [&](ByteView out, size_t used) { events.body(*this, out, offset + until - content.size() + used); });
     given = until;
   };
   for (size_t i = 0; i < bytes.size();) {
@@ -186,7 +221,9 @@ size_t HttpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
       i += boundary.body_line(bytes.subspan(i));
       continue;
     }
-    const HttpBoundary::Found found = boundary.take(bytes[i++]);
+    size_t taken = 0;
+    const HttpBoundary::Found found = boundary.take(bytes.subspan(i), taken);
+    i += taken;
     const ByteView pending = boundary.pending();
     if (found == HttpBoundary::Found::body) {
       if (pending.size() > i) give(pending, i);  // some came before
@@ -208,8 +245,11 @@ size_t HttpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
 }
 
 void HttpRequests::Parser::end(uint64_t at_offset, HttpEvents& events) {
-  events.end(request, at_offset);
-  request.clear();
+  events.end(*this, at_offset);
+  head.clear();
+  if (made) made->begin(head);
+  known = Known::nothing;
+  body_promised = false;
   body.start({.framing = HttpFraming::length});  // lets go of what it held
   at = At::line;
   begun = false;
@@ -217,7 +257,7 @@ void HttpRequests::Parser::end(uint64_t at_offset, HttpEvents& events) {
 
 void HttpRequests::Parser::finish(HttpEvents& events) {
   if (at == At::open_body && !boundary.pending().empty())
-    body.add(boundary.pending(), [&](ByteView content, size_t) { events.body(request, content, offset); });
+    body.add(boundary.pending(), [&](ByteView content, size_t) { events.body(*this, content, offset); });
   if (at == At::open_body || at == At::body)
     end(offset, events);
   else if (at == At::headers || (at == At::line && begun))
@@ -225,15 +265,22 @@ void HttpRequests::Parser::finish(HttpEvents& events) {
   at = At::over;
 }
 
+HttpScratch::HttpScratch() = default;
+HttpScratch::~HttpScratch() = default;
+
 HttpRequests::HttpRequests(const HttpLimits& limits) : parser_(std::make_unique<Parser>(limits)) {}
 HttpRequests::~HttpRequests() = default;
 
-void HttpRequests::take(ByteView bytes, HttpEvents& events) {
+void HttpRequests::take(ByteView bytes, HttpEvents& events, HttpScratch* scratch) {
+  parser_->scratch = scratch;
   parser_->take(bytes, events);
+  parser_->scratch = nullptr;
 }
 
-void HttpRequests::finish(HttpEvents& events) {
+void HttpRequests::finish(HttpEvents& events, HttpScratch* scratch) {
+  parser_->scratch = scratch;
   parser_->finish(events);
+  parser_->scratch = nullptr;
 }
 
 bool HttpRequests::in_head() const {
@@ -245,8 +292,8 @@ std::string_view HttpRequests::broken() const {
 }
 
 size_t HttpRequests::bytes_held() const {
-  return sizeof *this + sizeof *parser_ + parser_->request.bytes_held() + parser_->body.bytes_held() +
-         parser_->broken.capacity();
+  return sizeof *this + sizeof *parser_ + parser_->head.bytes_held() +
+         (parser_->made ? parser_->made->bytes_held() : 0) + parser_->body.bytes_held() + parser_->broken.capacity();
 }
 
 }  // namespace skep::payload

@@ -45,6 +45,19 @@ class HttpEvents {
   virtual void end(HttpRequest& request, uint64_t stream_offset) = 0;
 };
 
+class HttpBuffers;
+
+// What is made of the request that is read: a thread's, which its connections have in turn.
+class HttpScratch {
+ public:
+  HttpScratch();
+  ~HttpScratch();
+
+ private:
+  friend class HttpRequests;
+  std::unique_ptr<HttpBuffers> spare_;
+};
+
 class HttpRequests {
  public:
   explicit HttpRequests(const HttpLimits& limits);
@@ -52,9 +65,10 @@ class HttpRequests {
   HttpRequests(const HttpRequests&) = delete;
   HttpRequests& operator=(const HttpRequests&) = delete;
 
-  void take(ByteView bytes, HttpEvents& events);
+  // Without a scratch it has memory of its own, and keeps it.
+  void take(ByteView bytes, HttpEvents& events, HttpScratch* scratch = nullptr);
   // The client sends no more: what has begun of a head is all of it. The last call.
-  void finish(HttpEvents& events);
+  void finish(HttpEvents& events, HttpScratch* scratch = nullptr);
   // A request has begun, and its head is not whole. Empty lines before it do not begin it.
   bool in_head() const;
   // What follows is not read as HTTP, and no more events come, not even an end: why, for a person; "": it is.

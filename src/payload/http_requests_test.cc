@@ -398,6 +398,27 @@ TEST(HttpRequests, AnUnpackedByteComesWithThePackedOneThatBroughtIt) {
   EXPECT_NE(cut.body_bytes, "/etc/passwd");
 }
 
+TEST(HttpRequests, ConnectionsHaveOneScratchInTurn) {
+  const std::string bytes[] = {post("Host: A\r\nCookie: c\r\nX-A:1\r\nX-A: 2\r\n", "abc") + kNext,
+                               "GET /%61/../b HTTP/1.0\r\nHost: B:1\r\nA: b\r\n c\r\n\r\nbody\n" + kNext};
+  const std::string wanted[] = {seen(bytes[0]).all, seen(bytes[1]).all};
+  for (size_t piece = 1; piece < bytes[0].size(); ++piece) {
+    HttpScratch scratch;
+    HttpRequests requests[] = {HttpRequests(HttpLimits()), HttpRequests(HttpLimits())};
+    Seen found[2];
+    for (size_t at = 0; at < bytes[0].size(); at += piece) {
+      for (const size_t each : {0, 1}) {
+        const std::string taken = bytes[each].substr(std::min(at, bytes[each].size()), piece);
+        if (!taken.empty()) requests[each].take(as_bytes(taken), found[each], &scratch);
+      }
+    }
+    for (const size_t each : {0, 1}) {
+      requests[each].finish(found[each], &scratch);
+      ASSERT_EQ(found[each].all + "broken ", wanted[each]) << piece;
+    }
+  }
+}
+
 struct LimitCase {
   const char* description;
   HttpLimits limits;

@@ -36,12 +36,12 @@ void RequestSide::found_in_stream(uint32_t rule, uint64_t stream_offset) {
 void RequestSide::take(ByteView bytes, uint64_t message_start, Scratch::Parts& scratch) {
   scratch_ = &scratch;
   message_start_ = message_start;
-  requests_.take(bytes, *this);
+  requests_.take(bytes, *this, &scratch.http);
 }
 
 void RequestSide::finish(Scratch::Parts& scratch) {
   scratch_ = &scratch;
-  requests_.finish(*this);
+  requests_.finish(*this, &scratch.http);
 }
 
 void RequestSide::judge_again(Scratch::Parts& scratch) {
@@ -70,16 +70,16 @@ void RequestSide::body(HttpRequest& request, ByteView bytes, uint64_t stream_off
   request_ = &request;
   offset_ = stream_offset;
   stage_ = Stage::body;
-  if (!body_) body_.emplace();
+  if (!body_) body_ = std::make_unique<Body>();
   const LiteralGroup& group = record_.compiled().body;
-  body_->begin(bytes);
-  for (ByteView piece = body_->next(); !piece.empty(); piece = body_->next()) {
+  body_->sight.begin(bytes);
+  for (ByteView piece = body_->sight.next(); !piece.empty(); piece = body_->sight.next()) {
     scratch_->findings.begin(group.literals.size());
-    group.set.scan(body_literals_, piece, scratch_->literals, scratch_->findings.taker());
+    group.set.scan(body_->literals, piece, scratch_->literals, scratch_->findings.taker());
     add_found(group);
     judge();
   }
-  body_->leave();
+  body_->sight.leave();
 }
 
 void RequestSide::end(HttpRequest& request, uint64_t stream_offset) {
@@ -90,7 +90,6 @@ void RequestSide::end(HttpRequest& request, uint64_t stream_offset) {
   candidates_.clear();
   std::erase_if(from_stream_, [&](const Candidate& each) { return each.seen_at <= stream_offset; });
   body_.reset();
-  body_literals_ = {};
   transformed_.clear();
   stage_ = Stage::none;
   request_ = nullptr;
@@ -145,7 +144,7 @@ Look RequestSide::look_at_head(const formats::BufferUse& where) {
 Look RequestSide::look_at_body(const Part& part) {
   const bool complete = stage_ == Stage::end;
   if (!body_) return {complete ? Presence::absent : Presence::awaited, {}};
-  View view = body_->view(0, UINT64_MAX, complete);
+  View view = body_->sight.view(0, UINT64_MAX, complete);
   if (part.where.transforms.empty()) return {Presence::there, view};
   // A transform wants all of it.
   if (!complete) return {Presence::awaited, {}};
@@ -168,7 +167,7 @@ ByteView RequestSide::transformed_once(ByteView bytes, const formats::BufferUse&
 
 size_t RequestSide::bytes_held() const {
   size_t bytes = sizeof(*this) + requests_.bytes_held() + candidates_.bytes_held();
-  if (body_) bytes += body_->bytes_held() + record_.compiled().body.set.stream_bytes();
+  if (body_) bytes += sizeof(Body) + body_->sight.bytes_held() + record_.compiled().body.set.stream_bytes();
   for (const auto& each : transformed_) bytes += each.second.capacity();
   return bytes;
 }

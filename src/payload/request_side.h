@@ -1,7 +1,7 @@
 // RequestSide: a session's HTTP requests, held against the rules that speak of requests. One thread at a time.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "payload/candidates.h"
@@ -55,8 +55,11 @@ class RequestSide final : private HttpEvents, private BufferSource {
   Candidates candidates_;
   std::vector<Candidate> from_stream_;  // whose request may not have begun: at most kFromStreamMax
   // Of the request under way.
-  std::optional<Sight> body_;
-  LiteralStream body_literals_;
+  struct Body {
+    Sight sight;
+    LiteralStream literals;
+  };
+  std::unique_ptr<Body> body_;  // nullptr: none has come
   std::vector<std::pair<const formats::BufferUse*, Bytes>> transformed_;
 };
 

@@ -197,7 +197,8 @@ size_t HtpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
       i += boundary.body_line(bytes.subspan(i));
       continue;
     }
-    const HttpBoundary::Found found = boundary.take(bytes[i++]);
+    size_t taken = 0;
+    const HttpBoundary::Found found = boundary.take(bytes.subspan(i++, 1), taken);
     const ByteView pending = boundary.pending();
     if (found == HttpBoundary::Found::body) {
       if (pending.size() > i) give(pending, i);  // some came before

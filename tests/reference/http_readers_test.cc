@@ -150,6 +150,7 @@ TEST(HttpReaders, SayTheSameOfOddities) {
       {"one more", headers(257, ": a\r\n") + "\r\n"},
       {"two more", headers(258, ": a\r\n") + "\r\n"},
       {"two more, without an end", headers(258, ": a\r\n")},
+      {"two more, and a line that does not end", headers(258, ": a\r\n") + "A"},
       {"two more, folded", headers(258, ": a\r\n") + " b\r\n\r\n"},
       {"a header again and again", "GET / HTTP/1.0\r\n" + many_times(70, "A: b\r\n") + "\r\n"},
       {"two headers again and again", "GET / HTTP/1.0\r\n" + many_times(70, "A: b\r\nC: d\r\n") + "\r\n"},
