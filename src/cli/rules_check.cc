@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/parse.h"
+#include "cli/rule_input.h"
 
 namespace skep::cli {
 namespace {
@@ -121,7 +122,8 @@ std::string rules_summary(const std::vector<CheckedRule>& rules, const payload::
 
 RulesCheck::RulesCheck(CLI::App& rules)
     : app_(rules.add_subcommand("check", "what becomes of every rule of these files, and how it is graded")) {
-  app_->add_option("FILE", files_, "rule files or shell patterns of them")->required();
+  app_->add_option("FILE", files_, "rule files or shell patterns of them; none: those of --config");
+  app_->add_option("--config", config_, "proxy.yaml whose `filter:` has the grades and variables");
   app_->add_flag("--json", json_, "one object a line");
   app_->add_flag("--strict", strict_, "exit 1 where a rule is refused");
 }
@@ -131,7 +133,7 @@ bool RulesCheck::wanted() const {
 }
 
 int RulesCheck::run() const {
-  auto files = payload::read_rule_files(files_, {});
+  auto files = read_rules(files_, config_);
   if (!files) return complain(files.error().message);
   const auto set = payload::RuleSet::make(std::move(files->rules), {});
   if (!set) return complain(set.error().message);

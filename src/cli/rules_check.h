@@ -42,6 +42,7 @@ class RulesCheck {
  private:
   CLI::App* app_;
   std::vector<std::string> files_;
+  std::string config_;
   bool json_ = false;
   bool strict_ = false;  // a refused rule is a failure
 };

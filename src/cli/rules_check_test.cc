@@ -79,6 +79,22 @@ TEST_F(RulesCheckTest, TheSummaryCountsByReason) {
   EXPECT_THAT(text, testing::HasSubstr(set_->engine() + ": "));
 }
 
+TEST_F(RulesCheckTest, GradesAreThoseOfTheProxysOptions) {
+  const std::string config = folder_.path() + "/proxy.yaml";
+  ASSERT_TRUE(
+      write_file(config, fmt::format("archive: /a\nservices:\n"
+                                     "  - {{name: web, listen: [\"127.0.0.1:80\"], address: \"127.0.0.1:81\"}}\n"
+                                     "filter:\n  rules: [{}]\n  grades: {{sid: {{6: specific}}}}\n",
+                                     path_)));
+  const std::vector<const char*> words = {"rules", "check", "--config", config.c_str()};
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_rules(words), 0);
+  EXPECT_EQ(run_rules(std::vector<const char*>{"rules", "check"}), 2);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::HasSubstr(":6: sid 6: specific (said of its sid): "));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("no rules named"));
+}
+
 TEST_F(RulesCheckTest, ARefusedRuleIsAFailureOnlyWhereThatIsAsked) {
   const auto check = [](std::vector<const char*> words) {
     words.insert(words.begin(), {"rules", "check"});

@@ -10,6 +10,7 @@
 #include "capture/capture_file.h"
 #include "cli/moment.h"
 #include "cli/parse.h"
+#include "cli/rule_input.h"
 #include "cli/session_class.h"
 #include "payload/host_bits.h"
 #include "payload/rule_files.h"
@@ -170,7 +171,7 @@ int complain(const std::string& words) {
 
 RulesScan::RulesScan(CLI::App& rules)
     : app_(rules.add_subcommand("scan", "what rules say of the connections in a capture, or of recorded sessions")) {
-  app_->add_option("--rules", rules_, "rule files or shell patterns of them")->required();
+  app_->add_option("--rules", rules_, "rule files or shell patterns of them; none: those of --config");
   auto* const pcap = app_->add_option("--pcap", pcap_, "the capture, pcap or pcapng; - is stdin");
   archive_.add_to(*app_);
   app_->add_option("--since", since_, "of the archive, sessions that began since: time, or span back from now (2h)")
@@ -185,7 +186,7 @@ bool RulesScan::wanted() const {
 }
 
 int RulesScan::run() const {
-  auto files = payload::read_rule_files(rules_, {});
+  auto files = read_rules(rules_, archive_.config);
   if (!files) return complain(files.error().message);
   size_t refused = 0;
   for (const formats::RuleFile& file : files->files) refused += file.refused.size();
