@@ -4,14 +4,13 @@
 #include <string_view>
 
 #include "payload/ascii.h"
+#include "payload/kept_memory.h"
 
 namespace skep::payload {
 
 using formats::RuleBuffer;
 
 namespace {
-
-constexpr size_t kKeptBytes = 8192;  // of memory, from one request to the next
 
 void append(Bytes& out, ByteView bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
@@ -57,10 +56,7 @@ void HttpBuffers::read_again() {
 
 void HttpBuffers::forget_formed() {
   forms_ = {};
-  if (formed_.capacity() > kKeptBytes)
-    formed_ = Bytes();
-  else
-    formed_.clear();
+  empty(formed_);
 }
 
 std::optional<ByteView> HttpBuffers::buffer(RuleBuffer which) {

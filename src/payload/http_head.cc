@@ -5,19 +5,10 @@
 #include <utility>
 
 #include "payload/ascii.h"
+#include "payload/kept_memory.h"
 
 namespace skep::payload {
 namespace {
-
-constexpr size_t kKeptBytes = 8192;  // of memory, from one request to the next
-
-template <typename Vector>
-void empty(Vector& vector) {
-  if (vector.capacity() * sizeof(vector[0]) > kKeptBytes)
-    vector = Vector();
-  else
-    vector.clear();
-}
 
 bool is_blank(uint8_t byte) {
   return byte == ' ' || byte == '\t';
@@ -30,6 +21,17 @@ bool folds(uint8_t byte) {
 size_t without_line_end(ByteView bytes, size_t from, size_t to) {
   while (to > from && (bytes[to - 1] == '\r' || bytes[to - 1] == '\n')) --to;
   return to;
+}
+
+// The same for capitals and small letters.
+uint16_t letters_hash(ByteView name) {
+  uint64_t hash = name.size();
+  for (; !name.empty(); name = name.subspan(std::min<size_t>(8, name.size()))) {
+    uint64_t letters = 0;
+    std::memcpy(&letters, name.data(), std::min<size_t>(8, name.size()));
+    hash = (hash ^ (letters | 0x2020'2020'2020'2020)) * 0x9e37'79b9'7f4a'7c15;
+  }
+  return static_cast<uint16_t>(hash >> 48);
 }
 
 bool same_letters_as(ByteView one, ByteView other) {
@@ -153,7 +155,8 @@ bool HttpHead::close_open() {
   Field taken;
   if (name_size == std::string_view::npos || as_text(bytes.first(name_size)).find('\0') != std::string_view::npos) {
     // A value without a name.
-    taken = {part(0, 0), part(0, bytes.size())};
+    taken.name = part(0, 0);
+    taken.value = part(0, bytes.size());
     canonical_ = false;
   } else {
     size_t name_end = name_size;
@@ -162,10 +165,12 @@ bool HttpHead::close_open() {
     while (from < bytes.size() && is_blank(bytes[from])) ++from;
     size_t to = bytes.size();
     while (to > from && is_blank(bytes[to - 1])) --to;
-    taken = {part(0, name_end), part(from, to)};
+    taken.name = part(0, name_end);
+    taken.value = part(from, to);
     canonical_ = canonical_ && name_end == name_size && from == name_size + 2 && bytes[name_size + 1] == ' ' &&
                  to == bytes.size();
   }
+  taken.name_hash = letters_hash(bytes_of(taken.name));
   open_ = {};
   return take_field(taken);
 }
@@ -174,7 +179,7 @@ bool HttpHead::take_field(const Field& taken) {
   const ByteView name = bytes_of(taken.name);
   for (size_t i = 0; i < fields_; ++i) {
     const Field& each = field(i);
-    if (each.name.size != name.size() || each.repeats || !same_letters_as(bytes_of(each.name), name)) continue;
+    if (each.name_hash != taken.name_hash || each.repeats || !same_letters_as(bytes_of(each.name), name)) continue;
     repeat(i, taken);
     return true;
   }

@@ -76,7 +76,8 @@ class HttpHead {
   struct Field {
     Slice name;
     Slice value;
-    uint16_t next = 0;  // of the same name; 0: none
+    uint16_t name_hash = 0;  // in either case
+    uint16_t next = 0;       // of the same name; 0: none
     bool repeated = false;
     bool repeats = false;  // one before it
   };

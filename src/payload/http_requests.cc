@@ -29,6 +29,7 @@ struct HttpRequests::Parser final : HttpRequest {
 
   void take(ByteView bytes, HttpEvents& events);
   void take_steps(ByteView bytes, HttpEvents& events);
+  void leave();
   void take_again(ByteView kept, uint64_t end_offset, HttpEvents& events);
   size_t step(ByteView bytes, HttpEvents& events);
   size_t line(ByteView bytes, HttpEvents& events);
@@ -44,7 +45,6 @@ struct HttpRequests::Parser final : HttpRequest {
   void break_off(std::string reason);
   void break_off_headers();
   HttpBuffers& buffers();
-  void give_back();
 
   const HttpLimits limits;
   HttpHeadBytes head;
@@ -63,9 +63,16 @@ struct HttpRequests::Parser final : HttpRequest {
 
 void HttpRequests::Parser::take(ByteView bytes, HttpEvents& events) {
   take_steps(bytes, events);
+  leave();
+}
+
+// The call is over.
+void HttpRequests::Parser::leave() {
   head.keep();
   if (made) made->forget_formed();
-  if (scratch != nullptr && known != Known::line) give_back();
+  if (scratch == nullptr || known == Known::line) return;
+  if (!scratch->spare_) scratch->spare_ = std::move(made);
+  made.reset();
 }
 
 void HttpRequests::Parser::take_steps(ByteView bytes, HttpEvents& events) {
@@ -90,11 +97,6 @@ HttpBuffers& HttpRequests::Parser::buffers() {
   made->begin(head);
   if (known == Known::head) made->read_again();
   return *made;
-}
-
-void HttpRequests::Parser::give_back() {
-  if (!scratch->spare_) scratch->spare_ = std::move(made);
-  made.reset();
 }
 
 size_t HttpRequests::Parser::step(ByteView bytes, HttpEvents& events) {
@@ -263,6 +265,7 @@ void HttpRequests::Parser::finish(HttpEvents& events) {
   else if (at == At::headers || (at == At::line && begun))
     cut_short(events);
   at = At::over;
+  leave();
 }
 
 HttpScratch::HttpScratch() = default;
