@@ -4,7 +4,6 @@
 
 #include <list>
 #include <map>
-#include <memory>
 
 #include "capture/frame.h"
 

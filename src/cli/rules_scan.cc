@@ -1,6 +1,5 @@
 #include "cli/rules_scan.h"
 
-#include <cerrno>
 #include <cstdio>
 #include <map>
 #include <optional>
@@ -144,21 +143,30 @@ constexpr std::string_view kUndecided = "times a limit of the matcher was met (d
 constexpr std::string_view kUnsaid = "times a rule's threshold left it unsaid (--every says it)";
 constexpr std::string_view kLost = "places where bytes of a client are missing: it is looked at anew behind them";
 
+// What an archive does not have any more, or never had.
+struct NotKept {
+  uint64_t places = 0;    // in the midst of a client's bytes
+  uint64_t sessions = 0;  // that lack some of them
+};
+
 // A session's records, as the connection's streams would have told them.
 Status tell(archive::Reader& reader, const archive::SessionSummary& session, const capture::Connection& connection,
-            Scanning& scanning, uint64_t& lost) {
+            Scanning& scanning, NotKept& not_kept) {
+  bool whole = true;
   uint64_t next = 0;
   auto read = reader.for_each(session, {}, [&](const formats::Record& record) {
     if (record.type != formats::RecordType::data) return;
     if (record.direction == Direction::to_client) return scanning.answered(connection);
     if (record.stream_offset != next) {
-      ++lost;
+      whole = false;
+      ++not_kept.places;
       scanning.lost(connection, next, record.stream_offset - next);
     }
     if (!record.payload.empty()) scanning.sent(connection, record.stream_offset, record.payload);
     next = record.stream_offset + record.payload.size();
   });
   scanning.ended(connection);
+  not_kept.sessions += whole && next >= session.bytes_in ? 0 : 1;
   return read;
 }
 
@@ -210,6 +218,7 @@ int RulesScan::scan_capture(const std::shared_ptr<const payload::RuleSet>& rules
       summary(fmt::format("{} packets, {} TCP connections, {} bytes of clients, {} hits\n", packets.packets,
                           counts.connections, counts.bytes, scanning.hits()),
               {{counts.midstream, "connections whose beginning was not captured"},
+               {packets.cut_short, "packets of which the capture kept a part"},
                {counts.gaps, kLost},
                {counts.put_out, "connections were left before their end, for there were too many at once"},
                {counts.stray_segments, "segments too far off to be of their connection"},
@@ -246,7 +255,7 @@ int RulesScan::scan_archive(const std::shared_ptr<const payload::RuleSet>& rules
   if (!reader) return complain(reader.error().message);
   Scanning scanning(rules, json_, every_);
   uint64_t all = 0;
-  uint64_t lost = 0;
+  NotKept not_kept;
   uint64_t datagrams = 0;
   for (size_t got = kPage; got == kPage;) {
     const auto sessions = reader->list(*filter);
@@ -259,14 +268,15 @@ int RulesScan::scan_archive(const std::shared_ptr<const payload::RuleSet>& rules
       }
       scanning.of_session(to_string(session.id));
       const capture::Connection connection{session.id.value, session.client, session.entrance, session.start_ns};
-      const Status read = tell(*reader, session, connection, scanning, lost);
+      const Status read = tell(*reader, session, connection, scanning, not_kept);
       if (!read) return complain(fmt::format("session {}: {}", to_string(session.id), read.error().message));
     }
     got = sessions->size();
     all += got;
   }
   const std::string said = summary(fmt::format("{} sessions, {} hits\n", all, scanning.hits()),
-                                   {{lost, kLost},
+                                   {{not_kept.places, kLost},
+                                    {not_kept.sessions, "sessions of which not all bytes of the client were kept"},
                                     {datagrams, "sessions of datagrams, which rules are not held against"},
                                     {scanning.unsaid(), kUnsaid},
                                     {scanning.undecided(), kUndecided}});
