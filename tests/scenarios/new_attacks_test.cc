@@ -46,24 +46,38 @@ class NewAttacksTest : public testing::Test {
     }
   }
 
-  // `skep rules scan` over what was recorded says the same as the proxy did.
+  // What `skep rules scan` says with these words, and the loaded rules.
+  std::vector<std::string> scan(std::vector<std::string> words) {
+    words.insert(words.begin(), {"rules", "scan", "--every", "--json", "--rules"});
+    words.insert(words.begin() + 5, rules_.begin(), rules_.end());
+    const auto said = rig_->skep(words);
+    EXPECT_EQ(said.code, 0);
+    std::vector<std::string> lines;
+    for (const std::string_view line : split(said.text, '\n')) {
+      if (!line.empty()) lines.emplace_back(line);
+    }
+    return lines;
+  }
+
+  // Over what was recorded, and over a session's pcapng, it says the same as the proxy did.
   void expect_scan_agrees(const std::vector<archive::SessionSummary>& sessions) {
-    std::set<std::pair<std::string, unsigned>> live;
+    std::set<std::pair<std::string, unsigned>> live, recorded;
     for (const archive::SessionSummary& session : sessions) {
       for (const RuleHit& hit : session.rule_hits) live.emplace(to_string(session.id), hit.sid);
     }
-    std::vector<std::string> words = {"rules", "scan", "--every", "--json", "--rules"};
-    words.insert(words.end(), rules_.begin(), rules_.end());
-    const auto said = rig_->skep(words);
-    EXPECT_EQ(said.code, 0);
-    std::set<std::pair<std::string, unsigned>> scanned;
-    for (const std::string_view line : split(said.text, '\n')) {
+    for (const std::string& line : scan({})) {
       constexpr std::string_view kBegin = "{\"session\":\"";
-      if (!line.starts_with(kBegin)) continue;
-      const std::string_view id = line.substr(kBegin.size());
-      scanned.emplace(id.substr(0, id.find('"')), number_in(line, "sid"));
+      ASSERT_TRUE(line.starts_with(kBegin)) << line;
+      const std::string id = line.substr(kBegin.size());
+      recorded.emplace(id.substr(0, id.find('"')), number_in(line, "sid"));
     }
-    EXPECT_EQ(scanned, live);
+    EXPECT_EQ(recorded, live);
+    const archive::SessionSummary& last = sessions.back();
+    ASSERT_EQ(rig_->skep({"session", "export", to_string(last.id), "-o", rig_->file("last.pcapng")}).code, 0);
+    std::set<unsigned> captured, wanted;
+    for (const std::string& line : scan({"--pcap", rig_->file("last.pcapng")})) captured.insert(number_in(line, "sid"));
+    for (const RuleHit& hit : last.rule_hits) wanted.insert(hit.sid);
+    EXPECT_EQ(captured, wanted);
   }
 
   Folder folder_ = *Folder::make();
