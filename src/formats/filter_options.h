@@ -46,7 +46,7 @@ struct FilterOptions {
   uint32_t tarpit_ms = 60'000;
   uint32_t tarpits_max = 1000;
   uint32_t samples_per_rule_per_day = 20;
-  uint64_t scan_bytes_max = uint64_t{1} << 30;  // of a session
+  uint64_t scan_bytes_max = uint64_t{1} << 20;  // of a session; so much is Suricata's too
   std::vector<SourceList> sources;
   std::vector<std::string> allow;  // networks, or files of them: never filtered
 };

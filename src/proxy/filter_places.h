@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/guarded.h"
+#include "payload/host_bits.h"
 
 namespace skep::proxy {
 
@@ -65,6 +66,7 @@ class Tarpit {
 struct FilterPlaces {
   Guarded<DailySamples> samples;
   Tarpit tarpit;
+  payload::HostBits hosts;  // what the rules of one session leave for those of others
 };
 
 }  // namespace skep::proxy

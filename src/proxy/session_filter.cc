@@ -17,8 +17,12 @@ RuleHit told(const payload::GivenRule& given, uint64_t stream_offset) {
 
 }  // namespace
 
-SessionFilter::SessionFilter(std::shared_ptr<const FilterPlan> plan, const payload::Flow& flow, const Shared& shared)
-    : plan_(std::move(plan)), shared_(shared), scanner_(plan_->rules, flow, plan_->limits), sieve_(plan_->sieve) {}
+SessionFilter::SessionFilter(std::shared_ptr<const FilterPlan> plan, const payload::Flow& flow, const Shared& shared,
+                             int64_t now_ns)
+    : plan_(std::move(plan)),
+      shared_(shared),
+      scanner_(plan_->rules, flow, plan_->limits, &shared.places.hosts, now_ns),
+      sieve_(plan_->sieve) {}
 
 SessionFilter::Outcome SessionFilter::came(ByteView bytes, const Standing& standing) {
   if (over_) return {};

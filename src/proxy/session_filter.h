@@ -34,7 +34,8 @@ class SessionFilter {
     FilterCounters& counters;
     FilterPlaces& places;
   };
-  SessionFilter(std::shared_ptr<const FilterPlan> plan, const payload::Flow& flow, const Shared& shared);
+  // `now_ns`: monotonic.
+  SessionFilter(std::shared_ptr<const FilterPlan> plan, const payload::Flow& flow, const Shared& shared, int64_t now_ns);
 
   // How the session stands.
   struct Standing {

@@ -41,7 +41,7 @@ class SessionFilterTest : public testing::Test {
   SessionFilter filter() {
     return {std::make_shared<const FilterPlan>(plan_),
             {*parse_endpoint("192.0.2.1:4000"), *parse_endpoint("192.0.2.2:80")},
-            {scratch_, counters_, places_}};
+            {scratch_, counters_, places_}, 0};
   }
   static SessionFilter::Standing standing(size_t unsent, bool untouched = true) { return {unsent, untouched, 0, 0}; }
   static std::vector<std::pair<uint32_t, HitAction>> told(const SessionFilter::Outcome& outcome) {

@@ -35,7 +35,8 @@ std::unique_ptr<SessionFilter> Shard::filter_of(const Arrival& arrival, bool all
   const std::shared_ptr<const FilterPlan>& plan = settings_->plans[arrival.service];
   if (plan == nullptr || allowed) return nullptr;
   return std::make_unique<SessionFilter>(plan, payload::Flow{arrival.accepted.peer, arrival.accepted.local},
-                                         SessionFilter::Shared{scratch_, counters_.filter, common_.filter_places});
+                                         SessionFilter::Shared{scratch_, counters_.filter, common_.filter_places},
+                                         now_monotonic_ns());
 }
 
 // After bytes were moved: what the filter has decided meanwhile.
