@@ -126,6 +126,12 @@ HttpUri HttpBuffers::split() const {
   return is_connect() ? split_authority(*uri) : split_uri(*uri);
 }
 
+std::optional<ByteView> HttpBuffers::host_of_uri() const {
+  const auto uri = head_.uri();
+  if (!uri || (uri->front() == '/' && !is_connect())) return std::nullopt;
+  return split().host;
+}
+
 // Room for all that there may be to form: what was formed stays where it is while others are.
 void HttpBuffers::reserve() {
   size_t room = 0;
@@ -163,7 +169,7 @@ std::optional<ByteView> HttpBuffers::uri() {
 
 std::optional<ByteView> HttpBuffers::host() {
   if (!whole_) return std::nullopt;  // as Suricata has it
-  if (split().host) return host_raw();
+  if (host_of_uri()) return host_raw();
   const auto value = head_.value("host");
   const auto host = value ? host_in(*value) : std::nullopt;
   if (!host || std::ranges::all_of(*host, [](uint8_t byte) { return lower(byte) == byte; })) return host;
@@ -173,7 +179,7 @@ std::optional<ByteView> HttpBuffers::host() {
 }
 
 std::optional<ByteView> HttpBuffers::host_raw() {
-  const auto of_uri = split().host;
+  const auto of_uri = host_of_uri();
   if (!of_uri) return head_.value("host");
   return formed(kHostOfUri, [&](Bytes& out) { append_decoded_host(out, *of_uri); });
 }

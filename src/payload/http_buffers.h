@@ -47,6 +47,7 @@ class HttpBuffers {
   ByteView formed(Form which, Deed deed);
   bool is_connect() const { return as_text(*head_.method()) == "CONNECT"; }
   HttpUri split() const;
+  std::optional<ByteView> host_of_uri() const;
   void reserve();
 
   HttpHead head_;
