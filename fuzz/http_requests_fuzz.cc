@@ -1,4 +1,4 @@
-// links: skep_payload
+// links: skep_http
 // Any client bytes: the parser holds no more than it may, and one cut, the bytes one by one and no cut at all bring the
 // same events; and what came of a body by then comes of it with that very byte.
 #include <algorithm>
@@ -9,30 +9,30 @@
 #include <tuple>
 #include <utility>
 
-#include "payload/http_requests.h"
+#include "http/requests.h"
 
 namespace {
 
 using skep::ByteView;
 using skep::formats::RuleBuffer;
 
-struct Recorded final : skep::payload::HttpEvents {
-  void record(const char* what, skep::payload::HttpRequest& request, uint64_t offset) {
+struct Recorded final : skep::http::Events {
+  void record(const char* what, skep::http::Request& request, uint64_t offset) {
     all += what + std::to_string(offset);
     for (int which = 0; which <= static_cast<int>(RuleBuffer::http_start); ++which) {
       const auto bytes = request.buffer(static_cast<RuleBuffer>(which));
       all += bytes ? '=' + std::string(skep::as_text(*bytes)) : "-";
     }
   }
-  void line(skep::payload::HttpRequest& request, uint64_t offset) override { record("line", request, offset); }
-  void head(skep::payload::HttpRequest& request, uint64_t offset) override { record("head", request, offset); }
-  void body(skep::payload::HttpRequest&, ByteView bytes, uint64_t offset) override {
+  void line(skep::http::Request& request, uint64_t offset) override { record("line", request, offset); }
+  void head(skep::http::Request& request, uint64_t offset) override { record("head", request, offset); }
+  void body(skep::http::Request&, ByteView bytes, uint64_t offset) override {
     content += skep::as_text(bytes);
     if (bytes.empty() || offset < content_offset) std::abort();
     content_offset = offset;
     body_offsets.insert({requests, content.size(), offset});
   }
-  void end(skep::payload::HttpRequest& request, uint64_t offset) override {
+  void end(skep::http::Request& request, uint64_t offset) override {
     all += std::exchange(content, {});
     if (offset < content_offset) std::abort();
     record("end", request, offset);
@@ -45,10 +45,10 @@ struct Recorded final : skep::payload::HttpEvents {
   std::set<std::tuple<size_t, size_t, uint64_t>> body_offsets;  // request, bytes of its body, offset
 };
 
-constexpr skep::payload::HttpLimits kLimits{.head_bytes = 2048, .body_bytes = 65'536, .requests = 20};
+constexpr skep::http::Limits kLimits{.head_bytes = 2048, .body_bytes = 65'536, .requests = 20};
 
 Recorded events(ByteView bytes, size_t first, size_t then) {
-  skep::payload::HttpRequests requests(kLimits);
+  skep::http::Requests requests(kLimits);
   Recorded recorded;
   for (size_t size = first; !bytes.empty(); size = then) {
     // Copied, so that what is read behind a piece is found.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "payload/needle.h"
+#include "base/ascii.h"
 
 namespace skep::payload {
 namespace {
@@ -21,7 +21,7 @@ std::vector<Growing> trie_of(std::span<const Literal> literals) {
     uint32_t at = 0;
     for (const char each : literals[number].bytes) {
       const auto [edge, fresh] =
-          trie[at].edges.try_emplace(folded(static_cast<uint8_t>(each)), static_cast<uint32_t>(trie.size()));
+          trie[at].edges.try_emplace(lower(static_cast<uint8_t>(each)), static_cast<uint32_t>(trie.size()));
       at = edge->second;
       if (fresh) trie.emplace_back();
     }
@@ -80,7 +80,7 @@ uint32_t AhoCorasick::step(uint32_t node, uint8_t byte) const {
 
 void AhoCorasick::scan(Stream& stream, ByteView bytes, const LiteralFound& found) const {
   for (size_t i = 0; i < bytes.size(); ++i) {
-    stream.node = step(stream.node, folded(bytes[i]));
+    stream.node = step(stream.node, lower(bytes[i]));
     for (uint32_t node = stream.node; node != 0; node = nodes_[node].next_output) {
       if (nodes_[node].outputs == 0) continue;
       for (size_t k = nodes_[node].outputs - 1;; ++k) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
-#include "payload/ascii.h"
-#include "payload/http_boundary.h"
+#include "base/ascii.h"
+#include "http/boundary.h"
 
 namespace skep::payload {
 
@@ -92,7 +92,7 @@ Application recognise(ByteView bytes) {
   const auto begins = std::ranges::find_if(bytes, [](uint8_t byte) { return byte != '\r' && byte != '\n'; });
   const size_t empty = static_cast<size_t>(begins - bytes.begin());
   const ByteView line = bytes.subspan(empty);
-  for (const std::string_view method : kHttpMethods)
+  for (const std::string_view method : http::kMethods)
     answer.add(RuleProtocol::http, empty <= kEmptyLineBytes && agrees_and_blank(line, method),
                line.size() > method.size());
   for (const Word& each : kWords) answer.add(each.protocol, agrees(bytes, each.word), bytes.size() >= each.word.size());

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "http/requests.h"
 #include "payload/application.h"
 #include "payload/compiled.h"
 #include "payload/evaluate.h"
-#include "payload/http_requests.h"
 #include "payload/scanner.h"
 
 namespace skep::payload {
@@ -48,7 +48,7 @@ class Findings {
 struct Scratch::Parts {
   LiteralScratch literals;
   ExpressionScratch expressions;
-  HttpScratch http;
+  http::Scratch http;
   Findings findings;
   std::vector<Hit> hits;
   uint64_t prepared = 0;  // the set that it is ready for

@@ -210,7 +210,7 @@ class RuleCompiler {
 
   static int weight(const formats::Content& content) {
     std::bitset<256> distinct;
-    for (const char each : content.bytes) distinct.set(folded(static_cast<uint8_t>(each)));
+    for (const char each : content.bytes) distinct.set(lower(static_cast<uint8_t>(each)));
     int weight = static_cast<int>(std::min(content.bytes.size(), kFirstLookBytesMax) + distinct.count());
     switch (content.where.buffer) {
       case RuleBuffer::payload:

@@ -7,7 +7,7 @@ namespace skep::payload {
 
 Needle::Needle(std::string_view bytes, bool nocase) : bytes_(bytes), nocase_(nocase) {
   if (nocase_)
-    for (char& each : bytes_) each = static_cast<char>(folded(static_cast<uint8_t>(each)));
+    for (char& each : bytes_) each = static_cast<char>(lower(static_cast<uint8_t>(each)));
   const size_t last = bytes_.empty() ? 0 : bytes_.size() - 1;
   skip_.fill(static_cast<uint8_t>(std::clamp<size_t>(bytes_.size(), 1, 255)));
   for (size_t i = 0; i < last; ++i) {
@@ -23,7 +23,7 @@ bool Needle::at(ByteView in, size_t place) const {
   const uint8_t* const there = in.data() + place;
   if (!nocase_) return std::memcmp(there, bytes_.data(), bytes_.size()) == 0;
   for (size_t i = 0; i < bytes_.size(); ++i) {
-    if (folded(there[i]) != static_cast<uint8_t>(bytes_[i])) return false;
+    if (lower(there[i]) != static_cast<uint8_t>(bytes_[i])) return false;
   }
   return true;
 }
@@ -35,7 +35,7 @@ size_t Needle::find(ByteView in, size_t from) const {
   const auto last = static_cast<uint8_t>(bytes_.back());
   for (size_t place = from; place + size <= in.size();) {
     const uint8_t byte = in[place + size - 1];
-    if ((nocase_ ? folded(byte) : byte) == last && at(in, place)) return place;
+    if ((nocase_ ? lower(byte) : byte) == last && at(in, place)) return place;
     place += skip_[byte];
   }
   return kNone;

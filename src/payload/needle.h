@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 
 namespace skep::payload {
@@ -26,10 +27,5 @@ class Needle {
   bool nocase_;
   std::array<uint8_t, 256> skip_{};
 };
-
-// ASCII's capitals as small letters, all else as it is.
-constexpr uint8_t folded(uint8_t byte) {
-  return byte >= 'A' && byte <= 'Z' ? static_cast<uint8_t>(byte + 32) : byte;
-}
 
 }  // namespace skep::payload

@@ -26,7 +26,7 @@ bool of_line(RuleBuffer buffer) {
 }  // namespace
 
 RequestSide::RequestSide(Record& record, const Sight& stream, std::vector<Candidate> from_stream)
-    : record_(record), stream_(stream), requests_(HttpLimits{}), from_stream_(std::move(from_stream)) {}
+    : record_(record), stream_(stream), requests_(http::Limits{}), from_stream_(std::move(from_stream)) {}
 
 void RequestSide::found_in_stream(uint32_t rule, uint64_t stream_offset) {
   if (stage_ != Stage::none) candidates_.add(rule, stream_offset);
@@ -49,7 +49,7 @@ void RequestSide::judge_again(Scratch::Parts& scratch) {
   judge();
 }
 
-void RequestSide::line(HttpRequest& request, uint64_t stream_offset) {
+void RequestSide::line(http::Request& request, uint64_t stream_offset) {
   request_ = &request;
   offset_ = stream_offset;
   candidates_.clear();
@@ -59,14 +59,14 @@ void RequestSide::line(HttpRequest& request, uint64_t stream_offset) {
   judge();
 }
 
-void RequestSide::head(HttpRequest& request, uint64_t stream_offset) {
+void RequestSide::head(http::Request& request, uint64_t stream_offset) {
   request_ = &request;
   offset_ = stream_offset;
   look_first(Stage::head);
   judge();
 }
 
-void RequestSide::body(HttpRequest& request, ByteView bytes, uint64_t stream_offset) {
+void RequestSide::body(http::Request& request, ByteView bytes, uint64_t stream_offset) {
   request_ = &request;
   offset_ = stream_offset;
   stage_ = Stage::body;
@@ -82,7 +82,7 @@ void RequestSide::body(HttpRequest& request, ByteView bytes, uint64_t stream_off
   body_->sight.leave();
 }
 
-void RequestSide::end(HttpRequest& request, uint64_t stream_offset) {
+void RequestSide::end(http::Request& request, uint64_t stream_offset) {
   request_ = &request;
   offset_ = stream_offset;
   stage_ = Stage::end;

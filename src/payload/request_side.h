@@ -4,13 +4,13 @@
 #include <memory>
 #include <vector>
 
+#include "http/requests.h"
 #include "payload/candidates.h"
-#include "payload/http_requests.h"
 #include "payload/sight.h"
 
 namespace skep::payload {
 
-class RequestSide final : private HttpEvents, private BufferSource {
+class RequestSide final : private http::Events, private BufferSource {
  public:
   static constexpr size_t kFromStreamMax = 256;
 
@@ -32,10 +32,10 @@ class RequestSide final : private HttpEvents, private BufferSource {
  private:
   enum class Stage : uint8_t { none, line, head, body, end };
 
-  void line(HttpRequest& request, uint64_t stream_offset) override;
-  void head(HttpRequest& request, uint64_t stream_offset) override;
-  void body(HttpRequest& request, ByteView bytes, uint64_t stream_offset) override;
-  void end(HttpRequest& request, uint64_t stream_offset) override;
+  void line(http::Request& request, uint64_t stream_offset) override;
+  void head(http::Request& request, uint64_t stream_offset) override;
+  void body(http::Request& request, ByteView bytes, uint64_t stream_offset) override;
+  void end(http::Request& request, uint64_t stream_offset) override;
   Look look(const Part& part) override;
   Look look_at_head(const formats::BufferUse& where);
   Look look_at_body(const Part& part);
@@ -46,9 +46,9 @@ class RequestSide final : private HttpEvents, private BufferSource {
 
   Record& record_;
   const Sight& stream_;
-  HttpRequests requests_;
+  http::Requests requests_;
   Scratch::Parts* scratch_ = nullptr;  // for the time of a call
-  HttpRequest* request_ = nullptr;     // likewise, of an event
+  http::Request* request_ = nullptr;   // likewise, of an event
   Stage stage_ = Stage::none;
   uint64_t offset_ = 0;
   uint64_t message_start_ = 0;

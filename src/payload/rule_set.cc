@@ -112,7 +112,7 @@ class SetBuilder {
     LiteralGroup& of = group(look.where);
     std::string bytes = look.bytes;
     if (look.nocase)
-      for (char& each : bytes) each = static_cast<char>(folded(static_cast<uint8_t>(each)));
+      for (char& each : bytes) each = static_cast<char>(lower(static_cast<uint8_t>(each)));
     const auto [found, fresh] =
         known_.try_emplace({key_of(look.where), look.nocase, bytes}, static_cast<uint32_t>(of.literals.size()));
     if (fresh) {

@@ -263,13 +263,13 @@ INSTANTIATE_TEST_SUITE_P(Engines, ScannerTest, testing::Values(true, false),
 
 TEST(ScannerTest, DatagramsAreMessagesOfTheirOwn) {
   formats::RuleVariables variables = formats::default_rule_variables();
-  formats::RuleFile file = formats::parse_rule_file(
-      "test.rules",
-      "alert udp any any -> any 1434 (content:\"|04|\"; depth:1; content:\"sock\"; sid:1;)\n"
-      "alert udp any any -> any any (content:\"ab\"; content:\"cd\"; sid:2;)\n"
-      "alert tcp any any -> any any (content:\"sock\"; sid:3;)\n"
-      "alert ip any any -> any any (content:\"sock\"; sid:4;)\n",
-      variables);
+  formats::RuleFile file =
+      formats::parse_rule_file("test.rules",
+                               "alert udp any any -> any 1434 (content:\"|04|\"; depth:1; content:\"sock\"; sid:1;)\n"
+                               "alert udp any any -> any any (content:\"ab\"; content:\"cd\"; sid:2;)\n"
+                               "alert tcp any any -> any any (content:\"sock\"; sid:3;)\n"
+                               "alert ip any any -> any any (content:\"sock\"; sid:4;)\n",
+                               variables);
   std::vector<GivenRule> given;
   for (formats::LoadedRule& each : file.rules) given.push_back({std::move(each.rule), file.path, each.line, {}});
   RuleSetOptions options;

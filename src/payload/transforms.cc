@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/result.h"
-#include "payload/ascii.h"
 
 namespace skep::payload {
 

@@ -4,13 +4,13 @@
 
 #include <array>
 
-#include "payload/http_requests.h"
+#include "http/requests.h"
 
 struct htp_tx_t;
 
 namespace skep::reference {
 
-class HtpBuffers final : public payload::HttpRequest {
+class HtpBuffers final : public http::Request {
  public:
   std::optional<ByteView> buffer(formats::RuleBuffer which) override;
   bool promises_body() const override { return promises_body_; }

@@ -7,25 +7,25 @@
 #include <string_view>
 
 #include "base/text.h"
-#include "payload/http_head.h"
+#include "http/head.h"
 
 namespace skep::reference {
 
-using payload::HttpBodyKind;
-using payload::HttpFraming;
-using payload::HttpPacking;
-using payload::kHttpHeaders;
+using http::BodyKind;
+using http::Framing;
+using http::kHeaders;
+using http::Packing;
 
 namespace {
 
-HttpPacking packing(htp_tx_t& request) {
+Packing packing(htp_tx_t& request) {
   const auto* header = static_cast<htp_header_t*>(htp_table_get_c(request.request_headers, "content-encoding"));
-  if (header == nullptr) return HttpPacking::none;
+  if (header == nullptr) return Packing::none;
   for (const char* name : {"gzip", "x-gzip"})
-    if (bstr_cmp_c_nocasenorzero(header->value, name) == 0) return HttpPacking::gzip;
+    if (bstr_cmp_c_nocasenorzero(header->value, name) == 0) return Packing::gzip;
   for (const char* name : {"deflate", "x-deflate"})
-    if (bstr_cmp_c_nocasenorzero(header->value, name) == 0) return HttpPacking::deflate;
-  return HttpPacking::none;
+    if (bstr_cmp_c_nocasenorzero(header->value, name) == 0) return Packing::deflate;
+  return Packing::none;
 }
 
 // Is one of the values, with commas between them, `name`? As later versions of libhtp look at it.
@@ -41,11 +41,11 @@ bool has_value(const htp_tx_t& request, const char* header_name, std::string_vie
   return false;
 }
 
-HttpBodyKind body_kind(htp_tx_t& request) {
-  HttpBodyKind kind;
-  if (has_value(request, "transfer-encoding", "chunked")) kind.framing = HttpFraming::chunked;
+BodyKind body_kind(htp_tx_t& request) {
+  BodyKind kind;
+  if (has_value(request, "transfer-encoding", "chunked")) kind.framing = Framing::chunked;
   if (request.request_transfer_coding == HTP_CODING_IDENTITY) {
-    kind.framing = HttpFraming::length;
+    kind.framing = Framing::length;
     kind.length = static_cast<uint64_t>(request.request_content_length);
   }
   kind.packing = packing(request);
@@ -71,7 +71,7 @@ struct HtpHooks {
     HtpParser& parser = of(request);
     parser.has_head_ = true;
     parser.body_ = body_kind(*request);
-    if (parser.body_.framing == HttpFraming::chunked) request->flags &= ~HTP_REQUEST_INVALID;
+    if (parser.body_.framing == Framing::chunked) request->flags &= ~HTP_REQUEST_INVALID;
     // There will be no body, for libhtp. An invalid one it gives up at, as it is.
     if (!(request->flags & HTP_REQUEST_INVALID)) request->request_transfer_coding = HTP_CODING_NO_BODY;
     request->request_method_number = HTP_M_UNKNOWN;  // CONNECT would wait for the answer
@@ -92,7 +92,7 @@ struct HtpHooks {
       htp_config_set_plusspace_decode(config, HTP_DECODER_URLENCODED, 0);
       htp_config_set_parse_request_cookies(config, 0);
       htp_config_set_parse_request_auth(config, 0);
-      htp_config_set_number_headers_limit(config, kHttpHeaders);
+      htp_config_set_number_headers_limit(config, kHeaders);
       // How long a head may be is held by who feeds: libhtp counts only what it had to keep between two pieces.
       htp_config_set_field_limits(config, std::numeric_limits<int>::max(), std::numeric_limits<int>::max());
       htp_config_set_log_level(config, HTP_LOG_ERROR);  // messages are kept until the connection's end
@@ -133,7 +133,7 @@ std::string HtpParser::reason() const {
   const uint64_t flags = request_ != nullptr ? request_->flags : 0;
   if (flags & HTP_REQUEST_INVALID_T_E) return "Transfer-Encoding is another than chunked";
   if (flags & HTP_REQUEST_INVALID_C_L) return "Content-Length is no number";
-  if (flags & HTP_HEADERS_TOO_MANY) return "more than " + std::to_string(kHttpHeaders) + " headers";
+  if (flags & HTP_HEADERS_TOO_MANY) return "more than " + std::to_string(kHeaders) + " headers";
   const htp_log_t* const error = htp_connp_get_last_error(connection_);
   return error != nullptr ? error->msg : "libhtp gave up";
 }

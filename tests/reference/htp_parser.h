@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "payload/http_framing.h"
+#include "http/framing.h"
 
 struct htp_connp_t;
 struct htp_tx_t;
@@ -30,7 +30,7 @@ class HtpParser {
   htp_tx_t* request() const { return request_; }  // nullptr: none has begun
   bool has_line() const { return has_line_; }
   bool has_head() const { return has_head_; }
-  const payload::HttpBodyKind& body() const { return body_; }
+  const http::BodyKind& body() const { return body_; }
   // The request whose head was whole is over.
   void drop();
 
@@ -42,7 +42,7 @@ class HtpParser {
   htp_tx_t* request_ = nullptr;
   bool has_line_ = false;
   bool has_head_ = false;
-  payload::HttpBodyKind body_;
+  http::BodyKind body_;
   std::string why_;
 };
 

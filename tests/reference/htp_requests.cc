@@ -5,18 +5,18 @@
 #include <string>
 #include <utility>
 
-#include "payload/http_body.h"
-#include "payload/http_boundary.h"
+#include "http/body.h"
+#include "http/boundary.h"
 #include "reference/htp_buffers.h"
 #include "reference/htp_parser.h"
 
 namespace skep::reference {
 
-using payload::HttpBody;
-using payload::HttpBoundary;
-using payload::HttpEvents;
-using payload::HttpFraming;
-using payload::HttpLimits;
+using http::Body;
+using http::Boundary;
+using http::Events;
+using http::Framing;
+using http::Limits;
 
 // Where the bytes are. Each step takes as many as belong to one part; parts follow each other thus:
 //   line -> headers
@@ -26,29 +26,29 @@ using payload::HttpLimits;
 struct HtpRequests::Parser {
   enum class At : uint8_t { line, headers, body, open_body, over };
 
-  explicit Parser(const HttpLimits& given) : limits(given), body(given) {}
+  explicit Parser(const Limits& given) : limits(given), body(given) {}
 
-  void take(ByteView bytes, HttpEvents& events);
-  void take_again(ByteView kept, uint64_t end_offset, HttpEvents& events);
-  size_t step(ByteView bytes, HttpEvents& events);
-  size_t line(ByteView bytes, HttpEvents& events);
-  size_t headers(ByteView bytes, HttpEvents& events);
-  size_t sized_body(ByteView bytes, HttpEvents& events);
-  size_t open_body(ByteView bytes, HttpEvents& events);
+  void take(ByteView bytes, Events& events);
+  void take_again(ByteView kept, uint64_t end_offset, Events& events);
+  size_t step(ByteView bytes, Events& events);
+  size_t line(ByteView bytes, Events& events);
+  size_t headers(ByteView bytes, Events& events);
+  size_t sized_body(ByteView bytes, Events& events);
+  size_t open_body(ByteView bytes, Events& events);
   size_t header_bytes(ByteView bytes);
   size_t in_limit(size_t bytes);
   bool feed(ByteView bytes);
-  void whole_line(uint64_t at_offset, HttpEvents& events);
-  void whole_head(uint64_t at_offset, HttpEvents& events);
-  void end(uint64_t at_offset, HttpEvents& events);
-  void finish(HttpEvents& events);
+  void whole_line(uint64_t at_offset, Events& events);
+  void whole_head(uint64_t at_offset, Events& events);
+  void end(uint64_t at_offset, Events& events);
+  void finish(Events& events);
   void break_off(std::string reason);
 
-  const HttpLimits limits;
+  const Limits limits;
   HtpParser htp;
   HtpBuffers request;
-  HttpBody body;
-  HttpBoundary boundary;
+  Body body;
+  Boundary boundary;
   At at = At::line;
   uint64_t offset = 0;     // of the stream, what this step begins with
   size_t head_bytes = 0;   // of this request, so far
@@ -58,7 +58,7 @@ struct HtpRequests::Parser {
   std::string broken;
 };
 
-void HtpRequests::Parser::take(ByteView bytes, HttpEvents& events) {
+void HtpRequests::Parser::take(ByteView bytes, Events& events) {
   while (!bytes.empty() && at != At::over) {
     const size_t used = step(bytes, events);
     offset += used;
@@ -67,13 +67,13 @@ void HtpRequests::Parser::take(ByteView bytes, HttpEvents& events) {
 }
 
 // Bytes that were kept until it was known what they belong to.
-void HtpRequests::Parser::take_again(ByteView kept, uint64_t end_offset, HttpEvents& events) {
+void HtpRequests::Parser::take_again(ByteView kept, uint64_t end_offset, Events& events) {
   const uint64_t step_offset = std::exchange(offset, end_offset - kept.size());
   take(kept, events);
   offset = step_offset;
 }
 
-size_t HtpRequests::Parser::step(ByteView bytes, HttpEvents& events) {
+size_t HtpRequests::Parser::step(ByteView bytes, Events& events) {
   switch (at) {
     case At::line:
       return line(bytes, events);
@@ -106,7 +106,7 @@ bool HtpRequests::Parser::feed(ByteView bytes) {
   return htp.feed(bytes);
 }
 
-size_t HtpRequests::Parser::line(ByteView bytes, HttpEvents& events) {
+size_t HtpRequests::Parser::line(ByteView bytes, Events& events) {
   const auto* const end = static_cast<const uint8_t*>(std::memchr(bytes.data(), '\n', bytes.size()));
   size_t size = end != nullptr ? static_cast<size_t>(end - bytes.data()) + 1 : bytes.size();
   size = in_limit(size);
@@ -128,7 +128,7 @@ size_t HtpRequests::Parser::line(ByteView bytes, HttpEvents& events) {
   return size;
 }
 
-void HtpRequests::Parser::whole_line(uint64_t at_offset, HttpEvents& events) {
+void HtpRequests::Parser::whole_line(uint64_t at_offset, Events& events) {
   ++requests;
   request.set_line(htp.request());
   at = At::headers;
@@ -155,7 +155,7 @@ size_t HtpRequests::Parser::header_bytes(ByteView bytes) {
   return bytes.size();
 }
 
-size_t HtpRequests::Parser::headers(ByteView bytes, HttpEvents& events) {
+size_t HtpRequests::Parser::headers(ByteView bytes, Events& events) {
   size_t size = in_limit(bytes.size());
   size = header_bytes(bytes.first(size));
   if (size == 0) return 0;
@@ -166,15 +166,15 @@ size_t HtpRequests::Parser::headers(ByteView bytes, HttpEvents& events) {
   return size;
 }
 
-void HtpRequests::Parser::whole_head(uint64_t at_offset, HttpEvents& events) {
-  request.set_head(htp.body().framing != HttpFraming::none);
+void HtpRequests::Parser::whole_head(uint64_t at_offset, Events& events) {
+  request.set_head(htp.body().framing != Framing::none);
   events.head(request, at_offset);
   body.start(htp.body());
-  at = htp.body().framing == HttpFraming::none ? At::open_body : At::body;
+  at = htp.body().framing == Framing::none ? At::open_body : At::body;
   if (at == At::body && body.done()) end(at_offset, events);
 }
 
-size_t HtpRequests::Parser::sized_body(ByteView bytes, HttpEvents& events) {
+size_t HtpRequests::Parser::sized_body(ByteView bytes, Events& events) {
   const size_t size =
       body.take(bytes, [&](ByteView content, size_t used) { events.body(request, content, offset + used); });
   if (!body.why().empty())
@@ -185,7 +185,7 @@ size_t HtpRequests::Parser::sized_body(ByteView bytes, HttpEvents& events) {
 }
 
 // As much of the body as is known for such, in as few pieces as there can be: it may be all empty lines.
-size_t HtpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
+size_t HtpRequests::Parser::open_body(ByteView bytes, Events& events) {
   size_t given = 0;  // of these bytes
   const auto give = [&](ByteView content, size_t until) {
     body.add(content,
@@ -198,12 +198,12 @@ size_t HtpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
       continue;
     }
     size_t taken = 0;
-    const HttpBoundary::Found found = boundary.take(bytes.subspan(i++, 1), taken);
+    const Boundary::Found found = boundary.take(bytes.subspan(i++, 1), taken);
     const ByteView pending = boundary.pending();
-    if (found == HttpBoundary::Found::body) {
+    if (found == Boundary::Found::body) {
       if (pending.size() > i) give(pending, i);  // some came before
       boundary.clear();
-    } else if (found == HttpBoundary::Found::request) {
+    } else if (found == Boundary::Found::request) {
       if (given + pending.size() < i) give(bytes.subspan(given, i - pending.size() - given), i - pending.size());
       end(offset + i, events);
       take_again(pending, offset + i, events);
@@ -217,17 +217,17 @@ size_t HtpRequests::Parser::open_body(ByteView bytes, HttpEvents& events) {
   return bytes.size();
 }
 
-void HtpRequests::Parser::end(uint64_t at_offset, HttpEvents& events) {
+void HtpRequests::Parser::end(uint64_t at_offset, Events& events) {
   events.end(request, at_offset);
   request.clear();
-  body.start({.framing = HttpFraming::length});  // lets go of what it held
+  body.start({.framing = Framing::length});  // lets go of what it held
   htp.drop();
   at = At::line;
   begun = false;
   head_bytes = 0;
 }
 
-void HtpRequests::Parser::finish(HttpEvents& events) {
+void HtpRequests::Parser::finish(Events& events) {
   if (at == At::line && !begun) at = At::over;
   if (at == At::line || at == At::headers) {
     const bool before_line = at == At::line;
@@ -241,14 +241,14 @@ void HtpRequests::Parser::finish(HttpEvents& events) {
   at = At::over;
 }
 
-HtpRequests::HtpRequests(const HttpLimits& limits) : parser_(std::make_unique<Parser>(limits)) {}
+HtpRequests::HtpRequests(const Limits& limits) : parser_(std::make_unique<Parser>(limits)) {}
 HtpRequests::~HtpRequests() = default;
 
-void HtpRequests::take(ByteView bytes, HttpEvents& events) {
+void HtpRequests::take(ByteView bytes, Events& events) {
   parser_->take(bytes, events);
 }
 
-void HtpRequests::finish(HttpEvents& events) {
+void HtpRequests::finish(Events& events) {
   parser_->finish(events);
 }
 

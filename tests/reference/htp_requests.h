@@ -1,24 +1,24 @@
-// HttpRequests as libhtp reads their heads: what the project's own reader is held against, in tests and in fuzzing. One
+// Requests as libhtp reads their heads: what the project's own reader is held against, in tests and in fuzzing. One
 // thread at a time.
 #pragma once
 
 #include <memory>
 #include <string_view>
 
-#include "payload/http_requests.h"
+#include "http/requests.h"
 
 namespace skep::reference {
 
-// As payload::HttpRequests.
+// As http::Requests.
 class HtpRequests {
  public:
-  explicit HtpRequests(const payload::HttpLimits& limits);
+  explicit HtpRequests(const http::Limits& limits);
   ~HtpRequests();
   HtpRequests(const HtpRequests&) = delete;
   HtpRequests& operator=(const HtpRequests&) = delete;
 
-  void take(ByteView bytes, payload::HttpEvents& events);
-  void finish(payload::HttpEvents& events);
+  void take(ByteView bytes, http::Events& events);
+  void finish(http::Events& events);
   std::string_view broken() const;
 
  private:

@@ -6,15 +6,15 @@
 #include <zlib.h>
 
 #include "base/bytes.h"
-#include "payload/http_framing.h"
+#include "http/framing.h"
 
-namespace skep::payload {
+namespace skep::http {
 
 class Unpacker {
  public:
   static constexpr size_t kBytes = 48 * 1024;  // that one holds: zlib's window and state
 
-  explicit Unpacker(HttpPacking packing);
+  explicit Unpacker(Packing packing);
   ~Unpacker();
   Unpacker(const Unpacker&) = delete;
   Unpacker& operator=(const Unpacker&) = delete;
@@ -36,7 +36,7 @@ class Unpacker {
   void try_another();
 
   static constexpr size_t kTried = 512;  // so far in, packed bytes that brought nothing can be looked at again
-  HttpPacking packing_;
+  Packing packing_;
   State state_ = State::packed;
   bool started_ = false;
   bool other_ = false;    // the other packing is tried
@@ -47,4 +47,4 @@ class Unpacker {
   uint8_t out_[4096];
 };
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -1,13 +1,13 @@
-#include "payload/http_uri.h"
+#include "http/uri.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
-#include "payload/ascii.h"
-#include "payload/best_fit.h"
+#include "base/ascii.h"
+#include "http/best_fit.h"
 
-namespace skep::payload {
+namespace skep::http {
 namespace {
 
 size_t find_any(ByteView bytes, size_t from, std::string_view wanted) {
@@ -149,8 +149,8 @@ constexpr std::array<uint8_t, 256> kPathBytes = [] {
 
 }  // namespace
 
-HttpUri split_uri(ByteView uri) {
-  HttpUri parts;
+Uri split_uri(ByteView uri) {
+  Uri parts;
   if (uri.empty()) return parts;
   size_t at = 0;
   const size_t colon = uri[0] == '/' ? uri.size() : find_any(uri, 0, ":");
@@ -175,8 +175,8 @@ HttpUri split_uri(ByteView uri) {
   return parts;
 }
 
-HttpUri split_authority(ByteView uri) {
-  HttpUri parts;
+Uri split_authority(ByteView uri) {
+  Uri parts;
   parts.host = host_in(uri);
   return parts;
 }
@@ -214,7 +214,7 @@ bool is_plain_uri(ByteView uri) {
   return true;
 }
 
-void append_decoded(Bytes& out, const HttpUri& uri) {
+void append_decoded(Bytes& out, const Uri& uri) {
   if (uri.path) {
     const size_t from = out.size();
     append_path_bytes(out, *uri.path);
@@ -238,4 +238,4 @@ void append_decoded_host(Bytes& out, ByteView host) {
   while (out.size() > from && out.back() == '.') out.pop_back();
 }
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace skep::payload {
+namespace skep::http {
 
 constexpr size_t kKeptBytes = 8192;
 
@@ -15,4 +15,4 @@ void empty(Vector& vector) {
     vector.clear();
 }
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -1,12 +1,12 @@
-#include "payload/http_buffers.h"
+#include "http/buffers.h"
 
 #include <algorithm>
 #include <string_view>
 
-#include "payload/ascii.h"
-#include "payload/kept_memory.h"
+#include "base/ascii.h"
+#include "http/kept_memory.h"
 
-namespace skep::payload {
+namespace skep::http {
 
 using formats::RuleBuffer;
 
@@ -29,43 +29,43 @@ constexpr std::string_view kCookie = "cookie";
 
 }  // namespace
 
-void HttpBuffers::begin(const HttpHeadBytes& bytes) {
+void Buffers::begin(const HeadBytes& bytes) {
   head_.begin(bytes);
   at_ = At::nothing;
   whole_ = false;
   forget_formed();
 }
 
-bool HttpBuffers::read_line(size_t end) {
+bool Buffers::read_line(size_t end) {
   head_.read_line(end);
   if (is_connect() && !head_.uri()) return false;
   at_ = At::line;
   return true;
 }
 
-void HttpBuffers::set_head(bool whole) {
+void Buffers::set_head(bool whole) {
   at_ = At::head;
   whole_ = whole;
   if (!formed_.empty()) reserve();
 }
 
-void HttpBuffers::read_again() {
+void Buffers::read_again() {
   head_.read_again();
   set_head(true);
 }
 
-void HttpBuffers::forget_formed() {
+void Buffers::forget_formed() {
   forms_ = {};
   empty(formed_);
 }
 
-std::optional<ByteView> HttpBuffers::buffer(RuleBuffer which) {
+std::optional<ByteView> Buffers::buffer(RuleBuffer which) {
   if (at_ == At::nothing) return std::nullopt;
   if (const auto found = of_line(which)) return found;
   return at_ == At::head ? of_head(which) : std::nullopt;
 }
 
-std::optional<ByteView> HttpBuffers::of_line(RuleBuffer which) {
+std::optional<ByteView> Buffers::of_line(RuleBuffer which) {
   switch (which) {
     case RuleBuffer::http_uri:
       return uri();
@@ -82,7 +82,7 @@ std::optional<ByteView> HttpBuffers::of_line(RuleBuffer which) {
   }
 }
 
-std::optional<ByteView> HttpBuffers::of_head(RuleBuffer which) {
+std::optional<ByteView> Buffers::of_head(RuleBuffer which) {
   switch (which) {
     case RuleBuffer::http_header:
       return header();
@@ -120,20 +120,20 @@ std::optional<ByteView> HttpBuffers::of_head(RuleBuffer which) {
   }
 }
 
-HttpUri HttpBuffers::split() const {
+Uri Buffers::split() const {
   const auto uri = head_.uri();
   if (!uri) return {};
   return is_connect() ? split_authority(*uri) : split_uri(*uri);
 }
 
-std::optional<ByteView> HttpBuffers::host_of_uri() const {
+std::optional<ByteView> Buffers::host_of_uri() const {
   const auto uri = head_.uri();
   if (!uri || (uri->front() == '/' && !is_connect())) return std::nullopt;
   return split().host;
 }
 
 // Room for all that there may be to form: what was formed stays where it is while others are.
-void HttpBuffers::reserve() {
+void Buffers::reserve() {
   size_t room = 0;
   if (const auto raw = head_.uri(); raw && !is_plain_uri(*raw)) room += 2 * raw->size();
   if (at_ == At::head) {
@@ -150,7 +150,7 @@ void HttpBuffers::reserve() {
 }
 
 template <typename Deed>
-ByteView HttpBuffers::formed(Form which, Deed deed) {
+ByteView Buffers::formed(Form which, Deed deed) {
   Formed& form = forms_[which];
   if (!form.there) {
     if (formed_.empty()) reserve();
@@ -161,13 +161,13 @@ ByteView HttpBuffers::formed(Form which, Deed deed) {
   return ByteView(formed_).subspan(form.from, form.size);
 }
 
-std::optional<ByteView> HttpBuffers::uri() {
+std::optional<ByteView> Buffers::uri() {
   const auto raw = head_.uri();
   if (raw && is_plain_uri(*raw) && !is_connect()) return raw;
   return formed(kUri, [this](Bytes& out) { append_decoded(out, split()); });
 }
 
-std::optional<ByteView> HttpBuffers::host() {
+std::optional<ByteView> Buffers::host() {
   if (!whole_) return std::nullopt;  // as Suricata has it
   if (host_of_uri()) return host_raw();
   const auto value = head_.value("host");
@@ -178,14 +178,14 @@ std::optional<ByteView> HttpBuffers::host() {
   });
 }
 
-std::optional<ByteView> HttpBuffers::host_raw() {
+std::optional<ByteView> Buffers::host_raw() {
   const auto of_uri = host_of_uri();
   if (!of_uri) return head_.value("host");
   return formed(kHostOfUri, [&](Bytes& out) { append_decoded_host(out, *of_uri); });
 }
 
 // Headers of which there are none are lacking for Suricata: no rule on them holds, not even one on what is not in them.
-std::optional<ByteView> HttpBuffers::header() {
+std::optional<ByteView> Buffers::header() {
   const bool cookies = head_.value(kCookie).has_value();
   if (head_.header_count() == (cookies ? 1 : 0)) return std::nullopt;
   if (head_.canonical() && !cookies) return head_.headers_raw().first(head_.headers_raw().size() - 2);
@@ -196,7 +196,7 @@ std::optional<ByteView> HttpBuffers::header() {
   });
 }
 
-std::optional<ByteView> HttpBuffers::header_names() {
+std::optional<ByteView> Buffers::header_names() {
   if (head_.header_count() == 0) return std::nullopt;
   return formed(kHeaderNames, [this](Bytes& out) {
     append(out, "\r\n");
@@ -208,7 +208,7 @@ std::optional<ByteView> HttpBuffers::header_names() {
   });
 }
 
-std::optional<ByteView> HttpBuffers::start() {
+std::optional<ByteView> Buffers::start() {
   const bool headers = head_.header_count() != 0;
   if (head_.canonical()) return head_.all().first(head_.all().size() - (headers ? 0 : 2));
   return formed(kStart, [&](Bytes& out) {
@@ -219,4 +219,4 @@ std::optional<ByteView> HttpBuffers::start() {
   });
 }
 
-}  // namespace skep::payload
+}  // namespace skep::http

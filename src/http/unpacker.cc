@@ -1,6 +1,6 @@
-#include "payload/unpacker.h"
+#include "http/unpacker.h"
 
-namespace skep::payload {
+namespace skep::http {
 
 namespace {
 
@@ -9,7 +9,7 @@ constexpr int kGzipOrZlib = 15 + 32;
 
 }  // namespace
 
-Unpacker::Unpacker(HttpPacking packing) : packing_(packing) {
+Unpacker::Unpacker(Packing packing) : packing_(packing) {
   start();
 }
 Unpacker::~Unpacker() {
@@ -18,7 +18,7 @@ Unpacker::~Unpacker() {
 
 void Unpacker::start() {
   stream_ = {};
-  const bool gzip = (packing_ == HttpPacking::gzip) != other_;
+  const bool gzip = (packing_ == Packing::gzip) != other_;
   started_ = inflateInit2(&stream_, gzip ? kGzipOrZlib : kRawDeflate) == Z_OK;
   if (!started_) state_ = State::plain;
 }
@@ -85,4 +85,4 @@ void Unpacker::try_another() {
   stream_.avail_in = static_cast<unsigned>(in_.size());
 }
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -1,9 +1,9 @@
-#include "payload/best_fit.h"
+#include "http/best_fit.h"
 
 #include <algorithm>
 #include <iterator>
 
-namespace skep::payload {
+namespace skep::http {
 namespace {
 
 struct Fit {
@@ -67,4 +67,4 @@ uint8_t best_fit(uint32_t code_point) {
   return found != std::end(kFits) && found->code_point == code_point ? static_cast<uint8_t>(found->byte) : '?';
 }
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -6,17 +6,17 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "payload/http_framing.h"
-#include "payload/http_requests.h"
-#include "payload/unpacker.h"
+#include "http/framing.h"
+#include "http/requests.h"
+#include "http/unpacker.h"
 
-namespace skep::payload {
+namespace skep::http {
 
-class HttpBody {
+class Body {
  public:
-  explicit HttpBody(const HttpLimits& limits) : limits_(limits) {}
+  explicit Body(const Limits& limits) : limits_(limits) {}
 
-  void start(const HttpBodyKind& kind);
+  void start(const BodyKind& kind);
   // How many of the bytes belong to it. Calls give(ByteView, bytes used until then).
   template <typename Give>
   size_t take(ByteView bytes, Give give) {
@@ -66,7 +66,7 @@ class HttpBody {
     }
   }
 
-  const HttpLimits limits_;
+  const Limits limits_;
   At at_ = At::end;
   uint64_t left_ = 0;       // of the content or chunk
   bool digits_ = false;     // of a chunk's size have come
@@ -78,4 +78,4 @@ class HttpBody {
   std::string_view why_;
 };
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -8,10 +8,10 @@
 
 #include "base/bytes.h"
 
-namespace skep::payload {
+namespace skep::http {
 
 // Those that libhtp and Suricata know.
-inline constexpr std::string_view kHttpMethods[] = {
+inline constexpr std::string_view kMethods[] = {
     "GET",
     "PUT",
     "POST",
@@ -42,7 +42,7 @@ inline constexpr std::string_view kHttpMethods[] = {
     "BASELINE-CONTROL",
 };
 
-class HttpBoundary {
+class Boundary {
  public:
   enum class Found : uint8_t { nothing, body, request };
   // As many of these bytes as it takes, at least one: nothing yet; or pending() is of the body, or the beginning of a
@@ -63,4 +63,4 @@ class HttpBoundary {
   bool in_body_line_ = false;
 };
 
-}  // namespace skep::payload
+}  // namespace skep::http

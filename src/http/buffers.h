@@ -4,18 +4,18 @@
 
 #include <array>
 
-#include "payload/http_head.h"
-#include "payload/http_requests.h"
-#include "payload/http_uri.h"
+#include "http/head.h"
+#include "http/requests.h"
+#include "http/uri.h"
 
-namespace skep::payload {
+namespace skep::http {
 
-class HttpBuffers {
+class Buffers {
  public:
   std::optional<ByteView> buffer(formats::RuleBuffer which);
 
-  void begin(const HttpHeadBytes& bytes);
-  HttpHead& head() { return head_; }
+  void begin(const HeadBytes& bytes);
+  Head& head() { return head_; }
   // The line, which ends there. False: it is CONNECT's and names no host, and nothing can be made of it.
   bool read_line(size_t end);
   // The headers were read. `whole`: with the empty line behind them.
@@ -46,15 +46,15 @@ class HttpBuffers {
   template <typename Deed>
   ByteView formed(Form which, Deed deed);
   bool is_connect() const { return as_text(*head_.method()) == "CONNECT"; }
-  HttpUri split() const;
+  Uri split() const;
   std::optional<ByteView> host_of_uri() const;
   void reserve();
 
-  HttpHead head_;
+  Head head_;
   At at_ = At::nothing;
   bool whole_ = false;
   Bytes formed_;  // one behind the other
   std::array<Formed, kForms> forms_{};
 };
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
-namespace skep::payload {
+namespace skep::http {
 
 // '?' where there is none.
 uint8_t best_fit(uint32_t code_point);
 
-}  // namespace skep::payload
+}  // namespace skep::http

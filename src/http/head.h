@@ -9,13 +9,13 @@
 
 #include "base/bytes.h"
 
-namespace skep::payload {
+namespace skep::http {
 
 // Of one request; more is no HTTP any more. Each is looked for among those before it: their number counts squared.
-constexpr size_t kHttpHeaders = 256;
+constexpr size_t kHeaders = 256;
 
 // As much of it as there is: where it came, until the caller's bytes go.
-class HttpHeadBytes {
+class HeadBytes {
  public:
   // The next ones. They lie behind those that were added before them, where keep() was not called in between.
   void add(ByteView bytes);
@@ -33,10 +33,10 @@ class HttpHeadBytes {
 };
 
 // What its bytes say, line by line. Slices of them; what came in pieces (folded, or repeated) is put together here.
-class HttpHead {
+class Head {
  public:
   // The bytes stay the caller's, and may move while more are added.
-  void begin(const HttpHeadBytes& bytes);
+  void begin(const HeadBytes& bytes);
   // The request's line, which ends there.
   void read_line(size_t end);
   // The line behind those that were read.
@@ -105,7 +105,7 @@ class HttpHead {
   void join(Slice more);
   void join_repeated();
 
-  const HttpHeadBytes* bytes_ = nullptr;
+  const HeadBytes* bytes_ = nullptr;
   Bytes joined_;
   Slice line_, method_, uri_, protocol_;
   Slice open_;  // a header to which more lines may come
@@ -119,4 +119,4 @@ class HttpHead {
   bool canonical_ = false;
 };
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -1,4 +1,4 @@
-#include "payload/http_requests.h"
+#include "http/requests.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace skep::payload {
+namespace skep::http {
 namespace {
 
 using formats::RuleBuffer;
@@ -48,31 +48,31 @@ std::string text(std::optional<ByteView> bytes) {
 
 // Everything that can be seen, as lines: what the parser says does not depend on the cuts if these are equal. A body's
 // bytes each have their offset.
-struct Seen final : HttpEvents {
-  void line(HttpRequest& request, uint64_t offset) override {
+struct Seen final : Events {
+  void line(Request& request, uint64_t offset) override {
     all += "line " + std::to_string(offset) + "\n";
     brief.push_back("line " + text(request.buffer(RuleBuffer::http_uri)));
     buffers(request);
   }
-  void head(HttpRequest& request, uint64_t offset) override {
+  void head(Request& request, uint64_t offset) override {
     all += "head " + std::to_string(offset) + "\n";
     brief.emplace_back("head");
     buffers(request);
     body_bytes.clear();
   }
-  void body(HttpRequest&, ByteView bytes, uint64_t offset) override {
+  void body(Request&, ByteView bytes, uint64_t offset) override {
     body_bytes += as_text(bytes);
     body_offsets.insert({bodies.size(), body_bytes.size(), offset});
     last_body_offset = offset;
     if (brief.back() != "body") brief.emplace_back("body");
   }
-  void end(HttpRequest& request, uint64_t offset) override {
+  void end(Request& request, uint64_t offset) override {
     all += "body " + body_bytes + "\nend " + std::to_string(offset) + "\n";
     brief.emplace_back("end");
     buffers(request);
     bodies.push_back(std::exchange(body_bytes, {}));
   }
-  void buffers(HttpRequest& request) {
+  void buffers(Request& request) {
     for (const auto& [which, name] : kBuffers) all += std::string(name) + "=" + text(request.buffer(which)) + "\n";
   }
   std::string all;
@@ -83,8 +83,8 @@ struct Seen final : HttpEvents {
   std::set<std::tuple<size_t, size_t, uint64_t>> body_offsets;  // request, bytes of its body, offset
 };
 
-Seen seen(std::string_view bytes, bool finished = true, const HttpLimits& limits = {}) {
-  HttpRequests requests(limits);
+Seen seen(std::string_view bytes, bool finished = true, const Limits& limits = {}) {
+  Requests requests(limits);
   Seen seen;
   requests.take(as_bytes(bytes), seen);
   if (finished) requests.finish(seen);
@@ -94,22 +94,22 @@ Seen seen(std::string_view bytes, bool finished = true, const HttpLimits& limits
 
 // One buffer of the last request.
 std::string buffer_of(std::string_view bytes, RuleBuffer which) {
-  struct Last final : HttpEvents {
+  struct Last final : Events {
     explicit Last(RuleBuffer wanted) : which(wanted) {}
-    void line(HttpRequest& request, uint64_t) override { found = text(request.buffer(which)); }
-    void head(HttpRequest& request, uint64_t) override { found = text(request.buffer(which)); }
-    void body(HttpRequest&, ByteView, uint64_t) override {}
-    void end(HttpRequest&, uint64_t) override {}
+    void line(Request& request, uint64_t) override { found = text(request.buffer(which)); }
+    void head(Request& request, uint64_t) override { found = text(request.buffer(which)); }
+    void body(Request&, ByteView, uint64_t) override {}
+    void end(Request&, uint64_t) override {}
     RuleBuffer which;
     std::string found = "(no request)";
   } last(which);
-  HttpRequests requests{HttpLimits()};
+  Requests requests{Limits()};
   requests.take(as_bytes(bytes), last);
   requests.finish(last);
   return last.found;
 }
 
-TEST(HttpRequests, AnEventSaysHowManyBytesItNeeded) {
+TEST(Requests, AnEventSaysHowManyBytesItNeeded) {
   const std::string_view bytes = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\n\r\n";
   const Seen whole = seen(bytes);
   EXPECT_THAT(whole.brief, ElementsAre("line /a", "head", "body", "end", "line /b", "head", "end"));
@@ -355,7 +355,7 @@ std::vector<BodyCase> body_cases() {
   };
 }
 
-TEST(HttpRequests, ABodyIsWithoutChunksAndUnpacked) {
+TEST(Requests, ABodyIsWithoutChunksAndUnpacked) {
   for (const BodyCase& each : body_cases()) {
     const Seen found = seen(each.bytes);
     EXPECT_EQ(found.bodies, each.bodies) << each.description;
@@ -363,7 +363,7 @@ TEST(HttpRequests, ABodyIsWithoutChunksAndUnpacked) {
   }
 }
 
-TEST(HttpRequests, ASessionOfManyRequestsIsOneAfterTheOther) {
+TEST(Requests, ASessionOfManyRequestsIsOneAfterTheOther) {
   std::string bytes;
   for (int i = 0; i < 3; ++i) bytes += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\n\r\n";
   EXPECT_THAT(seen(bytes).brief,
@@ -386,7 +386,7 @@ std::vector<std::string> sessions() {
 }
 
 Seen cut_up(std::string_view bytes, const std::vector<size_t>& pieces) {
-  HttpRequests requests{HttpLimits()};
+  Requests requests{Limits()};
   Seen seen;
   for (size_t i = 0; !bytes.empty(); ++i) {
     const size_t size = std::min(bytes.size(), pieces[i % pieces.size()]);
@@ -405,7 +405,7 @@ void expect_same(const Seen& cut, const Seen& bytewise, std::string_view bytes) 
   ASSERT_TRUE(std::ranges::includes(bytewise.body_offsets, cut.body_offsets)) << bytes;
 }
 
-TEST(HttpRequests, CutsDoNotMatter) {
+TEST(Requests, CutsDoNotMatter) {
   std::mt19937 random(1);
   for (const std::string& bytes : sessions()) {
     const Seen bytewise = cut_up(bytes, {1});
@@ -420,7 +420,7 @@ TEST(HttpRequests, CutsDoNotMatter) {
   }
 }
 
-TEST(HttpRequests, AnUnpackedByteComesWithThePackedOneThatBroughtIt) {
+TEST(Requests, AnUnpackedByteComesWithThePackedOneThatBroughtIt) {
   const std::string bytes = post("Content-Encoding: gzip\r\n", packed("/etc/passwd", kGzip));
   const std::string more = bytes.substr(0, bytes.size() - 8);  // the trailer brings nothing
   const Seen found = seen(more, false);
@@ -430,13 +430,13 @@ TEST(HttpRequests, AnUnpackedByteComesWithThePackedOneThatBroughtIt) {
   EXPECT_NE(cut.body_bytes, "/etc/passwd");
 }
 
-TEST(HttpRequests, ConnectionsHaveOneScratchInTurn) {
+TEST(Requests, ConnectionsHaveOneScratchInTurn) {
   const std::string bytes[] = {post("Host: A\r\nCookie: c\r\nX-A:1\r\nX-A: 2\r\n", "abc") + kNext,
                                "GET /%61/../b HTTP/1.0\r\nHost: B:1\r\nA: b\r\n c\r\n\r\nbody\n" + kNext};
   const std::string wanted[] = {seen(bytes[0]).all, seen(bytes[1]).all};
   for (size_t piece = 1; piece < bytes[0].size(); ++piece) {
-    HttpScratch scratch;
-    HttpRequests requests[] = {HttpRequests(HttpLimits()), HttpRequests(HttpLimits())};
+    Scratch scratch;
+    Requests requests[] = {Requests(Limits()), Requests(Limits())};
     Seen found[2];
     for (size_t at = 0; at < bytes[0].size(); at += piece) {
       for (const size_t each : {0, 1}) {
@@ -453,12 +453,12 @@ TEST(HttpRequests, ConnectionsHaveOneScratchInTurn) {
 
 struct LimitCase {
   const char* description;
-  HttpLimits limits;
+  Limits limits;
   std::string bytes;
   std::string_view broken;
 };
 
-TEST(HttpRequests, WhatIsTooMuchIsNotReadAnyFurther) {
+TEST(Requests, WhatIsTooMuchIsNotReadAnyFurther) {
   std::string headers;
   for (int i = 0; i < 2000; ++i) headers += "A" + std::to_string(i) + ":\r\n";
   const LimitCase cases[] = {
@@ -478,7 +478,7 @@ TEST(HttpRequests, WhatIsTooMuchIsNotReadAnyFurther) {
   }
 }
 
-TEST(HttpRequests, OfABombOnlySoMuchIsGivenOn) {
+TEST(Requests, OfABombOnlySoMuchIsGivenOn) {
   const std::string bomb = packed(std::string(50'000'000, 'a'), kGzip);
   const Seen found = seen(post("Content-Encoding: gzip\r\n", bomb) + kNext);
   EXPECT_EQ(found.bodies.size(), 2U);
@@ -486,13 +486,13 @@ TEST(HttpRequests, OfABombOnlySoMuchIsGivenOn) {
   EXPECT_LE(found.bodies[0].size(), 1U << 20);
 }
 
-TEST(HttpRequests, OfALongBodyTheBeginningIsGivenOn) {
+TEST(Requests, OfALongBodyTheBeginningIsGivenOn) {
   const Seen found = seen(post("", std::string(100, 'a')) + kNext, true, {.body_bytes = 10});
   EXPECT_EQ(found.bodies, (std::vector<std::string>{std::string(10, 'a'), ""}));
 }
 
-TEST(HttpRequests, ARequestIsInItsHeadFromItsFirstByteToTheEmptyLine) {
-  HttpRequests requests{HttpLimits()};
+TEST(Requests, ARequestIsInItsHeadFromItsFirstByteToTheEmptyLine) {
+  Requests requests{Limits()};
   Seen seen;
   const std::pair<std::string_view, bool> steps[] = {
       {"", false},     {"\r\n", false}, {"G", true}, {"ET / HTTP/1.1\r\n", true}, {"A: b\r\n\r", true}, {"\n", false},
@@ -503,8 +503,8 @@ TEST(HttpRequests, ARequestIsInItsHeadFromItsFirstByteToTheEmptyLine) {
   }
 }
 
-TEST(HttpRequests, MemoryDoesNotGrowWithTheRequests) {
-  HttpRequests requests{HttpLimits()};
+TEST(Requests, MemoryDoesNotGrowWithTheRequests) {
+  Requests requests{Limits()};
   Seen seen;
   const std::string request = post("Content-Encoding: gzip\r\n", packed("abc", kGzip));
   requests.take(as_bytes(request), seen);
@@ -515,4 +515,4 @@ TEST(HttpRequests, MemoryDoesNotGrowWithTheRequests) {
 }
 
 }  // namespace
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -1,14 +1,14 @@
-#include "payload/http_framing.h"
+#include "http/framing.h"
 
 #include <algorithm>
 #include <limits>
 #include <optional>
 
+#include "base/ascii.h"
 #include "base/text.h"
-#include "payload/ascii.h"
-#include "payload/http_head.h"
+#include "http/head.h"
 
-namespace skep::payload {
+namespace skep::http {
 namespace {
 
 // Without its NULs, and in either case. `name` is in lower case.
@@ -22,12 +22,12 @@ bool is_without_nuls(ByteView value, std::string_view name) {
   return matched == name.size();
 }
 
-HttpPacking packing(const HttpHead& head) {
+Packing packing(const Head& head) {
   const auto value = head.value("content-encoding");
-  if (!value) return HttpPacking::none;
-  if (is_without_nuls(*value, "gzip") || is_without_nuls(*value, "x-gzip")) return HttpPacking::gzip;
-  if (is_without_nuls(*value, "deflate") || is_without_nuls(*value, "x-deflate")) return HttpPacking::deflate;
-  return HttpPacking::none;
+  if (!value) return Packing::none;
+  if (is_without_nuls(*value, "gzip") || is_without_nuls(*value, "x-gzip")) return Packing::gzip;
+  if (is_without_nuls(*value, "deflate") || is_without_nuls(*value, "x-deflate")) return Packing::deflate;
+  return Packing::none;
 }
 
 // One of the values, with commas between them.
@@ -58,17 +58,17 @@ std::optional<uint64_t> length(ByteView value) {
 
 }  // namespace
 
-HttpBodyKind body_kind(const HttpHead& head) {
-  HttpBodyKind kind;
+BodyKind body_kind(const Head& head) {
+  BodyKind kind;
   kind.packing = packing(head);
   if (const auto encoding = head.value("transfer-encoding")) {
     if (is_chunked(*encoding))
-      kind.framing = HttpFraming::chunked;
+      kind.framing = Framing::chunked;
     else
       kind.why = "Transfer-Encoding is another than chunked";
   } else if (const auto said = head.value("content-length")) {
     if (const auto bytes = length(*said)) {
-      kind.framing = HttpFraming::length;
+      kind.framing = Framing::length;
       kind.length = *bytes;
     } else {
       kind.why = "Content-Length is no number";
@@ -77,4 +77,4 @@ HttpBodyKind body_kind(const HttpHead& head) {
   return kind;
 }
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 
-namespace skep::payload {
+namespace skep {
 
 constexpr bool is_space(uint8_t byte) {
   return byte == ' ' || (byte >= '\t' && byte <= '\r');
@@ -32,4 +32,4 @@ constexpr int hex_digit(uint8_t byte) {
   return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
-}  // namespace skep::payload
+}  // namespace skep

@@ -1,11 +1,11 @@
-#include "payload/http_body.h"
+#include "http/body.h"
 
 #include <algorithm>
 #include <limits>
 
-#include "payload/ascii.h"
+#include "base/ascii.h"
 
-namespace skep::payload {
+namespace skep::http {
 
 namespace {
 
@@ -14,19 +14,19 @@ constexpr uint64_t kRatioCountsFrom = 65'536;
 
 }  // namespace
 
-void HttpBody::start(const HttpBodyKind& kind) {
+void Body::start(const BodyKind& kind) {
   unpacker_.reset();
-  if (kind.packing != HttpPacking::none) unpacker_ = std::make_unique<Unpacker>(kind.packing);
-  at_ = kind.framing == HttpFraming::chunked                      ? At::chunk_size
-        : kind.framing == HttpFraming::length && kind.length == 0 ? At::end
-                                                                  : At::content;
-  left_ = kind.framing == HttpFraming::length ? kind.length : 0;
+  if (kind.packing != Packing::none) unpacker_ = std::make_unique<Unpacker>(kind.packing);
+  at_ = kind.framing == Framing::chunked                      ? At::chunk_size
+        : kind.framing == Framing::length && kind.length == 0 ? At::end
+                                                              : At::content;
+  left_ = kind.framing == Framing::length ? kind.length : 0;
   digits_ = size_done_ = false;
   line_ = 0;
   packed_ = given_ = 0;
 }
 
-HttpBody::Piece HttpBody::next(ByteView bytes) {
+Body::Piece Body::next(ByteView bytes) {
   switch (at_) {
     case At::content:
       return content(bytes, At::end);
@@ -48,7 +48,7 @@ HttpBody::Piece HttpBody::next(ByteView bytes) {
   return {};
 }
 
-HttpBody::Piece HttpBody::content(ByteView bytes, At then) {
+Body::Piece Body::content(ByteView bytes, At then) {
   const size_t size = std::min<uint64_t>(left_, bytes.size());
   left_ -= size;
   if (left_ == 0) at_ = then;
@@ -56,7 +56,7 @@ HttpBody::Piece HttpBody::content(ByteView bytes, At then) {
 }
 
 // As libhtp: white space, digits, and whatever else there is in the line.
-HttpBody::Piece HttpBody::chunk_size(ByteView bytes) {
+Body::Piece Body::chunk_size(ByteView bytes) {
   for (size_t i = 0; i < bytes.size(); ++i) {
     const int digit = hex_digit(bytes[i]);
     if (digit >= 0 && !size_done_) {
@@ -80,7 +80,7 @@ HttpBody::Piece HttpBody::chunk_size(ByteView bytes) {
 }
 
 // Headers behind the last chunk, up to an empty line. Nothing looks at them.
-HttpBody::Piece HttpBody::trailer(ByteView bytes) {
+Body::Piece Body::trailer(ByteView bytes) {
   for (size_t i = 0; i < bytes.size(); ++i) {
     if (bytes[i] != '\n') {
       line_ = line_ == 0 && bytes[i] == '\r' ? 1 : 2;
@@ -95,7 +95,7 @@ HttpBody::Piece HttpBody::trailer(ByteView bytes) {
 }
 
 // How many of these may be given on, and counts them.
-size_t HttpBody::clipped(size_t size) {
+size_t Body::clipped(size_t size) {
   uint64_t most = limits_.body_bytes;
   if (unpacker_) most = std::min<uint64_t>(most, std::max(kRatioCountsFrom, limits_.unpacked_ratio * packed_));
   const size_t left = most > given_ ? most - given_ : 0;
@@ -104,4 +104,4 @@ size_t HttpBody::clipped(size_t size) {
   return size;
 }
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -10,18 +10,18 @@
 #include "base/bytes.h"
 #include "formats/rule.h"
 
-namespace skep::payload {
+namespace skep::http {
 
-struct HttpLimits {
+struct Limits {
   size_t head_bytes = 65'536;           // of one request: more is no HTTP any more
   size_t body_bytes = size_t{1} << 20;  // of one request, packed or not, that are looked at; the rest is passed over
   size_t unpacked_ratio = 100;  // a body of over 64 KiB that grew more than so many times is given on no further
   size_t requests = 10'000;     // of one connection
 };
 
-class HttpRequest {
+class Request {
  public:
-  virtual ~HttpRequest() = default;
+  virtual ~Request() = default;
   // One of the http_ buffers but the body: of a line before its head is whole only those of the line. nullopt: the
   // request has none, or not yet. It can be asked for until the request has ended; what was given lies there until
   // then, but no longer than the call lasts that the event came in.
@@ -35,40 +35,40 @@ class HttpRequest {
 // What has no protocol in its line is read on as if it had one: HTTP/0.9 has its head whole with an empty line, or with
 // the connection's end. A request that does not say how long its body is (nearly every GET) ends where the next one
 // begins, or the connection; whatever else follows it is its body.
-class HttpEvents {
+class Events {
  public:
-  virtual ~HttpEvents() = default;
-  virtual void line(HttpRequest& request, uint64_t stream_offset) = 0;
-  virtual void head(HttpRequest& request, uint64_t stream_offset) = 0;
+  virtual ~Events() = default;
+  virtual void line(Request& request, uint64_t stream_offset) = 0;
+  virtual void head(Request& request, uint64_t stream_offset) = 0;
   // Without the marks of chunks, unpacked.
-  virtual void body(HttpRequest& request, ByteView bytes, uint64_t stream_offset) = 0;
-  virtual void end(HttpRequest& request, uint64_t stream_offset) = 0;
+  virtual void body(Request& request, ByteView bytes, uint64_t stream_offset) = 0;
+  virtual void end(Request& request, uint64_t stream_offset) = 0;
 };
 
-class HttpBuffers;
+class Buffers;
 
 // What is made of the request that is read: a thread's, which its connections have in turn.
-class HttpScratch {
+class Scratch {
  public:
-  HttpScratch();
-  ~HttpScratch();
+  Scratch();
+  ~Scratch();
 
  private:
-  friend class HttpRequests;
-  std::unique_ptr<HttpBuffers> spare_;
+  friend class Requests;
+  std::unique_ptr<Buffers> spare_;
 };
 
-class HttpRequests {
+class Requests {
  public:
-  explicit HttpRequests(const HttpLimits& limits);
-  ~HttpRequests();
-  HttpRequests(const HttpRequests&) = delete;
-  HttpRequests& operator=(const HttpRequests&) = delete;
+  explicit Requests(const Limits& limits);
+  ~Requests();
+  Requests(const Requests&) = delete;
+  Requests& operator=(const Requests&) = delete;
 
   // Without a scratch it has memory of its own, and keeps it.
-  void take(ByteView bytes, HttpEvents& events, HttpScratch* scratch = nullptr);
+  void take(ByteView bytes, Events& events, Scratch* scratch = nullptr);
   // The client sends no more: what has begun of a head is all of it. The last call.
-  void finish(HttpEvents& events, HttpScratch* scratch = nullptr);
+  void finish(Events& events, Scratch* scratch = nullptr);
   // A request has begun, and its head is not whole. Empty lines before it do not begin it.
   bool in_head() const;
   // What follows is not read as HTTP, and no more events come, not even an end: why, for a person; "": it is.
@@ -80,4 +80,4 @@ class HttpRequests {
   std::unique_ptr<Parser> parser_;
 };
 
-}  // namespace skep::payload
+}  // namespace skep::http

@@ -1,13 +1,13 @@
-#include "payload/http_head.h"
+#include "http/head.h"
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "payload/ascii.h"
-#include "payload/kept_memory.h"
+#include "base/ascii.h"
+#include "http/kept_memory.h"
 
-namespace skep::payload {
+namespace skep::http {
 namespace {
 
 bool is_blank(uint8_t byte) {
@@ -41,7 +41,7 @@ bool same_letters_as(ByteView one, ByteView other) {
 
 }  // namespace
 
-void HttpHeadBytes::add(ByteView bytes) {
+void HeadBytes::add(ByteView bytes) {
   if (bytes_.empty()) {
     bytes_ = bytes;
   } else if (kept_.empty()) {
@@ -52,22 +52,22 @@ void HttpHeadBytes::add(ByteView bytes) {
   }
 }
 
-void HttpHeadBytes::keep() {
+void HeadBytes::keep() {
   if (bytes_.empty() || !kept_.empty()) return;
   kept_.assign(bytes_.begin(), bytes_.end());
   bytes_ = kept_;
 }
 
-void HttpHeadBytes::clear() {
+void HeadBytes::clear() {
   bytes_ = {};
   empty(kept_);
 }
 
-bool HttpHeadBytes::is_empty_line() const {
+bool HeadBytes::is_empty_line() const {
   return as_text(bytes_) == "\r\n" || as_text(bytes_) == "\n";
 }
 
-void HttpHead::begin(const HttpHeadBytes& bytes) {
+void Head::begin(const HeadBytes& bytes) {
   bytes_ = &bytes;
   empty(joined_);
   line_ = method_ = uri_ = protocol_ = open_ = {};
@@ -77,7 +77,7 @@ void HttpHead::begin(const HttpHeadBytes& bytes) {
   canonical_ = false;
 }
 
-void HttpHead::read_line(size_t line_end) {
+void Head::read_line(size_t line_end) {
   const ByteView bytes = all();
   line_size_ = lines_end_ = line_end;
   const size_t end = without_line_end(bytes, 0, line_end);
@@ -100,7 +100,7 @@ void HttpHead::read_line(size_t line_end) {
   if (protocol != end) protocol_ = slice(protocol, end);
 }
 
-HttpHead::Line HttpHead::read_header_line(size_t line_end) {
+Head::Line Head::read_header_line(size_t line_end) {
   const ByteView bytes = all();
   const size_t from = std::exchange(lines_end_, line_end);
   const size_t end = without_line_end(bytes, from, line_end);
@@ -116,14 +116,14 @@ HttpHead::Line HttpHead::read_header_line(size_t line_end) {
   return Line::header;
 }
 
-void HttpHead::read_again() {
+void Head::read_again() {
   const std::string_view text = as_text(all());
   read_line(text.find('\n') + 1);
   while (lines_end_ < text.size()) read_header_line(text.find('\n', lines_end_) + 1);
 }
 
 // A line that belongs to the one before, or to none.
-void HttpHead::fold(size_t from, size_t to) {
+void Head::fold(size_t from, size_t to) {
   canonical_ = false;
   if (!open_.there) {
     while (from < to && folds(all()[from])) ++from;
@@ -139,13 +139,13 @@ void HttpHead::fold(size_t from, size_t to) {
   open_ = slice(open_.from, joined_.size(), true);
 }
 
-void HttpHead::join(Slice more) {
+void Head::join(Slice more) {
   const size_t size = joined_.size();
   joined_.resize(size + more.size);
   std::ranges::copy(bytes_of(more), joined_.begin() + static_cast<std::ptrdiff_t>(size));
 }
 
-bool HttpHead::close_open() {
+bool Head::close_open() {
   if (!open_.there) return true;
   const ByteView bytes = bytes_of(open_);
   const auto part = [this](size_t from, size_t to) {
@@ -175,7 +175,7 @@ bool HttpHead::close_open() {
   return take_field(taken);
 }
 
-bool HttpHead::take_field(const Field& taken) {
+bool Head::take_field(const Field& taken) {
   const ByteView name = bytes_of(taken.name);
   for (size_t i = 0; i < fields_; ++i) {
     const Field& each = field(i);
@@ -183,13 +183,13 @@ bool HttpHead::take_field(const Field& taken) {
     repeat(i, taken);
     return true;
   }
-  if (distinct_ > kHttpHeaders) return false;
+  if (distinct_ > kHeaders) return false;
   ++distinct_;
   append(taken);
   return true;
 }
 
-void HttpHead::repeat(size_t first, const Field& taken) {
+void Head::repeat(size_t first, const Field& taken) {
   canonical_ = false;
   if (std::exchange(field(first).repeated, true)) {
     if (repetitions_ == kRepetitions) return;
@@ -203,7 +203,7 @@ void HttpHead::repeat(size_t first, const Field& taken) {
   field(fields_ - 1U).repeats = true;
 }
 
-void HttpHead::append(const Field& taken) {
+void Head::append(const Field& taken) {
   if (fields_ < kFew)
     few_[fields_] = taken;
   else
@@ -211,18 +211,18 @@ void HttpHead::append(const Field& taken) {
   ++fields_;
 }
 
-bool HttpHead::close_last() {
+bool Head::close_last() {
   if (!close_open()) return false;
   if (distinct_ != fields_) join_repeated();
   return true;
 }
 
-bool HttpHead::cut_short() {
+bool Head::cut_short() {
   canonical_ = false;
   return close_last();
 }
 
-void HttpHead::join_repeated() {
+void Head::join_repeated() {
   for (size_t i = 0; i < fields_; ++i) {
     if (field(i).repeats || field(i).next == 0) continue;
     const size_t begin = joined_.size();
@@ -235,7 +235,7 @@ void HttpHead::join_repeated() {
   }
 }
 
-std::optional<ByteView> HttpHead::value(std::string_view name) const {
+std::optional<ByteView> Head::value(std::string_view name) const {
   for (size_t i = 0; i < fields_; ++i) {
     const Field& each = field(i);
     if (!each.repeats && each.name.size == name.size() && same_letters(bytes_of(each.name), name))
@@ -244,4 +244,4 @@ std::optional<ByteView> HttpHead::value(std::string_view name) const {
   return std::nullopt;
 }
 
-}  // namespace skep::payload
+}  // namespace skep::http
