@@ -22,6 +22,7 @@ int run_rules(Words words);
 int run_keys(Words words);
 int run_status(Words words);
 int run_reload(Words words);
+int run_filter(Words words);
 int run_doctor(Words words);
 int run_demo(Words words);
 

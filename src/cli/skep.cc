@@ -15,6 +15,7 @@ constexpr Command kCommands[] = {
     {"keys", "make the keys of a proxy and its monitor", run_keys},
     {"status", "what the programs running here say of themselves", run_status},
     {"reload", "has skep-proxy read its options again, without dropping a session", run_reload},
+    {"filter", "sources that a rule has switched to the bait: list them, release one", run_filter},
     {"doctor", "what this kernel allows skep to do", run_doctor},
     {"demo", "the proof of concept on this machine: one attack among many sessions", run_demo},
 };

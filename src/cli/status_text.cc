@@ -71,6 +71,8 @@ void filter(std::string& out, const YAML::Node& of) {
   line(out, "",
        fmt::format("suppressed: {} kept whole, {} by their header; {} in the tarpit", get<uint64_t>(of, "samples"),
                    get<uint64_t>(of, "headers"), get<uint64_t>(of, "tarpitted")));
+  if (const auto switched = get<uint64_t>(of, "switched"); switched > 0)
+    line(out, "", fmt::format("switched: {} sources go to the bait (`skep filter switched`)", switched));
   if (of["stopped"].size() > 0) line(out, "", "not looked at to the end: " + counts(of["stopped"]));
 }
 

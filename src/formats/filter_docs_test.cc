@@ -29,7 +29,7 @@ TEST(FilterPageTest, ItsOptionsAreKnownAndHaveTheDefaultsOfThePage) {
   defaults.filter.emplace();
   const std::string effective = effective_yaml(defaults);
   const auto rows = table_rows(section(page(), "Options"));
-  EXPECT_EQ(rows.size(), 14u);
+  EXPECT_EQ(rows.size(), 17u);
   for (const auto& row : rows) {
     const std::string key = row[0].substr(1, row[0].size() - 2);
     const auto options = parse_proxy_options("page", "archive: /a\nservices: []\nfilter: {" + key + ": {x: [y]}}\n");

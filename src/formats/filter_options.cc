@@ -27,6 +27,9 @@ constexpr Row<uint32_t> kNumbers[] = {
     {"hold_ms", &FilterOptions::hold_ms, 1, 60'000},
     {"tarpit_ms", &FilterOptions::tarpit_ms, 1, 86'400'000},
     {"tarpits_max", &FilterOptions::tarpits_max, 0, 1'000'000},
+    {"switch_ms", &FilterOptions::switch_ms, 1, UINT32_MAX},
+    {"switched_max", &FilterOptions::switched_max, 0, 16'000'000},
+    {"switch_prefix_v4", &FilterOptions::switch_prefix_v4, 1, 32},
     {"samples_per_rule_per_day", &FilterOptions::samples_per_rule_per_day, 0, 1'000'000},
 };
 constexpr Row<uint64_t> kBytes[] = {

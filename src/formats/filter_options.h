@@ -47,6 +47,9 @@ struct FilterOptions {
   uint32_t tarpits_max = 1000;
   uint32_t samples_per_rule_per_day = 20;
   uint64_t scan_bytes_max = uint64_t{1} << 20;  // of a session; so much is Suricata's too
+  uint32_t switch_ms = 3'600'000;  // that a source's sessions go to the bait after a rule has fired (mode: switch)
+  uint32_t switched_max = 65'536;  // such sources at once
+  uint32_t switch_prefix_v4 = 32;  // bits of an IPv4 address that make one; of IPv6 source_prefix_v6
   std::vector<SourceList> sources;
   std::vector<std::string> allow;  // networks, or files of them: never filtered
 };

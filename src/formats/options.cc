@@ -143,6 +143,9 @@ void check_names(const ProxyOptions& options, YamlMap& map) {
   }
   check_services(options.services, baits, map);
   for (const ServiceOptions& service : options.services) {
+    if (service.mode != ServiceMode::bait && !(options.filter && !options.filter->rules.empty()))
+      map.complain("services",
+                   fmt::format("{}: trap and switch go by rules: `filter: {{rules: [FILE]}}`", service.name));
     const bool diverts = service.filter.action == FilterAction::divert;
     if (diverts && !(options.filter && options.filter->divert_to))
       map.complain("services",

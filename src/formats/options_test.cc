@@ -104,6 +104,33 @@ TEST(ProxyOptionsTest, ReadsAFilterAndWhatAServiceHasOtherwise) {
   EXPECT_EQ(effective_yaml(*again), text);
 }
 
+constexpr char kTrap[] = R"(archive: /var/lib/skep
+services:
+  - {name: web, listen: ["0.0.0.0:80"], address: 10.99.0.3:80, mode: trap, production: 10.99.0.5:80, trap_on: specific}
+  - {name: ftp, listen: ["0.0.0.0:30000-30009"], address: 10.99.0.3:30000-30009, mode: switch, production: 10.99.0.5:30000-30009}
+filter: {rules: [/etc/skep/rules/own.rules], switch_ms: 1000, switched_max: 10, switch_prefix_v4: 24}
+)";
+
+TEST(ProxyOptionsTest, ReadsTrapAndSwitch) {
+  const auto options = parse_proxy_options("proxy.yaml", kTrap);
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->services[0].mode, ServiceMode::trap);
+  EXPECT_FALSE(options->services[0].trap_on_any);
+  EXPECT_EQ(options->services[1].mode, ServiceMode::switching);
+  EXPECT_EQ(to_string(options->services[1].production), "10.99.0.5:30000-30009");
+  EXPECT_EQ(options->filter->switch_prefix_v4, 24u);
+  const std::string text = effective_yaml(*options);
+  const auto again = parse_proxy_options("effective", text);
+  ASSERT_TRUE(again) << again.error().message << text;
+  EXPECT_EQ(effective_yaml(*again), text);
+  const std::pair<const char*, const char*> mistakes[] = {
+      {", production: 10.99.0.5:80", ""},   {"mode: trap", "mode: bait"},
+      {"mode: trap", "mode: trapp"},        {"filter: {rules: [/etc/skep/rules/own.rules], ", "filter: {"},
+      {"trap_on: specific", "filter: off"}, {"production: 10.99.0.5:30000-30009", "production: 10.99.0.5:30000-30008"}};
+  for (const auto& [from, to] : mistakes)
+    EXPECT_FALSE(parse_proxy_options("proxy.yaml", replaced(kTrap, from, to))) << to;
+}
+
 TEST(ProxyOptionsTest, SaysWhatIsWrongWithAFilter) {
   struct Row {
     const char* description;

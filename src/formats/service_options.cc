@@ -33,13 +33,13 @@ void read_listen(YamlMap& map, ServiceOptions& service) {
   }
 }
 
-void read_address(YamlMap& map, const ServiceOptions& service, Upstream& upstream) {
+void read_address(YamlMap& map, std::string_view key, const ServiceOptions& service, Upstream& upstream) {
   std::string text;
-  if (!map.text("address", text) || !read_range(map, "address", text, upstream.address)) return;
+  if (!map.text(key, text) || !read_range(map, key, text, upstream.address)) return;
   const uint16_t ports = upstream.address.ports;
   if (ports > 1 && std::any_of(service.listen.begin(), service.listen.end(),
                                [&](const EndpointRange& where) { return where.ports != ports; }))
-    map.complain("address", fmt::format("'{}' has {} ports: `listen` wants as many", text, ports));
+    map.complain(key, fmt::format("'{}' has {} ports: `listen` wants as many", text, ports));
 }
 
 void read_baits(YamlMap& map, Complaints& complaints, ServiceOptions& service) {
@@ -49,7 +49,7 @@ void read_baits(YamlMap& map, Complaints& complaints, ServiceOptions& service) {
     Upstream upstream;
     one.require("address");
     one.text("bait", upstream.bait);
-    read_address(one, service, upstream);
+    read_address(one, "address", service, upstream);
     one.finish();
     service.baits.push_back(std::move(upstream));
   }
@@ -63,7 +63,7 @@ void read_baits(YamlMap& map, Complaints& complaints, ServiceOptions& service) {
   map.require("address");
   Upstream upstream;
   map.text("bait", upstream.bait);
-  read_address(map, service, upstream);
+  read_address(map, "address", service, upstream);
   service.baits.push_back(std::move(upstream));
 }
 
@@ -97,6 +97,31 @@ void check_protocol(YamlMap& map, const ServiceOptions& service) {
     map.complain("proxy_protocol", "no header stands before datagrams: it is for `protocol: tcp`");
   if (service.transparent)
     map.complain("transparent", "is for `protocol: tcp`: an answer would not come from the port that was redirected");
+}
+
+constexpr std::string_view kModes[] = {"bait", "trap", "switch"};
+
+void read_mode(YamlMap& map, ServiceOptions& service) {
+  std::string text;
+  if (map.text("mode", text)) {
+    const auto* const named = std::find(std::begin(kModes), std::end(kModes), text);
+    if (named == std::end(kModes)) map.complain("mode", fmt::format("wants bait, trap or switch, found '{}'", text));
+    if (named != std::end(kModes)) service.mode = static_cast<ServiceMode>(named - std::begin(kModes));
+  }
+  bool specific = false;
+  read_choice(map, "trap_on", "any", "specific", specific);
+  service.trap_on_any = !specific;
+  Upstream production;
+  const bool there = map.node("production").IsDefined();
+  if (there) read_address(map, "production", service, production);
+  service.production = production.address;
+  if (service.mode == ServiceMode::bait) {
+    if (there) map.complain("production", "is for `mode: trap` and `mode: switch`");
+    return;
+  }
+  if (!there) map.complain("mode", "wants `production: ADDRESS:PORT`: where the real service is");
+  if (service.protocol == Protocol::udp) map.complain("mode", "trap and switch are for `protocol: tcp`");
+  if (service.filter.off) map.complain("filter", "off: trap and switch go by its rules");
 }
 
 std::string did_you_mean(const std::string& name, const std::vector<std::string_view>& names) {
@@ -166,6 +191,7 @@ ServiceOptions read_service(const YAML::Node& node, Complaints& complaints) {
     service.proxy_protocol = read_balancers(balancers, complaints);
   if (const YAML::Node filter = map.node("filter"); filter.IsDefined())
     service.filter = read_service_filter(filter, complaints);
+  read_mode(map, service);
   check_protocol(map, service);
   map.finish();
   return service;
@@ -196,6 +222,11 @@ void emit_service(YAML::Emitter& out, const ServiceOptions& service) {
     out << YAML::Key << "proxy_protocol" << YAML::Value << YAML::BeginMap;
     out << YAML::Key << "from" << YAML::Value << YAML::Flow << service.proxy_protocol.from;
     out << YAML::Key << "timeout_ms" << YAML::Value << service.proxy_protocol.timeout_ms << YAML::EndMap;
+  }
+  if (service.mode != ServiceMode::bait) {
+    out << YAML::Key << "mode" << YAML::Value << std::string(kModes[static_cast<size_t>(service.mode)]);
+    out << YAML::Key << "production" << YAML::Value << to_string(service.production);
+    out << YAML::Key << "trap_on" << YAML::Value << (service.trap_on_any ? "any" : "specific");
   }
   emit_service_filter(out, service.filter);
   out << YAML::EndMap;

@@ -33,6 +33,13 @@ constexpr size_t kBalancersMax = 64;  // networks
 
 enum class OnAlert { tag, cut };
 
+// Whom a service's sessions go to.
+enum class ServiceMode : uint8_t {
+  bait,
+  trap,       // the very session in which a rule fires to the bait, from its first byte; any other to production
+  switching,  // to production; after a rule has fired, later ones of that source to the bait
+};
+
 // The service on one honeypot host.
 struct Upstream {
   std::string bait;       // empty: relayed and recorded without supervision
@@ -55,7 +62,10 @@ struct ServiceOptions {
   bool transparent = false;  // what is redirected here by TPROXY is taken as well
   bool source_kept = false;  // source: transparent; the bait sees the attacker's address
   BalancerOptions proxy_protocol;
-  ServiceFilter filter;  // what it has otherwise than `filter:` says
+  ServiceMode mode = ServiceMode::bait;
+  EndpointRange production;  // of the other modes: the real service
+  bool trap_on_any = true;   // trap_on: any; else specific rules alone
+  ServiceFilter filter;      // what it has otherwise than `filter:` says
 };
 
 // That all of them listen on.

@@ -11,17 +11,19 @@
 #include "proxy/filter_places.h"
 #include "proxy/kin.h"
 #include "proxy/limits.h"
+#include "proxy/switched.h"
 
 namespace skep::proxy {
 
 struct Common {
   // `descriptors`: that sessions may have.
   Common(const formats::ProxyOptions& options, uint64_t descriptors, uint64_t random)
-      : seed(random), limits(options, descriptors, seed), buffers(options.buffers_bytes_max) {}
+      : seed(random), limits(options, descriptors, seed), switched(options), buffers(options.buffers_bytes_max) {}
 
   const uint64_t seed;  // of tables whose keys strangers choose
   Guarded<Limits> limits;
   Guarded<Kin> kin;
+  Guarded<Switched> switched;
   Buffers buffers;
   FilterPlaces filter_places;
   std::atomic<size_t> waiting_for_header{0};  // connections of balancers

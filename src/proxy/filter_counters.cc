@@ -30,6 +30,7 @@ FilterCounters& FilterCounters::operator+=(const FilterCounters& other) {
   for (const auto& [why, count] : other.stopped) stopped[why] += count;
   samples += other.samples;
   headers += other.headers;
+  to_production += other.to_production;
   given_up += other.given_up;
   add(scans, other.scans);
   return *this;

@@ -20,6 +20,7 @@ struct FilterCounters {
   std::map<std::string, uint64_t, std::less<>> rules;    // … by the rule, "1:1002"
   uint64_t samples = 0;                                  // suppressed sessions that were kept whole
   uint64_t headers = 0;                                  // … of which only the header was
+  uint64_t to_production = 0;                            // sessions of traps and switches
   uint64_t given_up = 0;                                 // times that held bytes went on unjudged
   std::map<std::string, uint64_t, std::less<>> stopped;  // sessions of which no more was looked at, by why
   payload::ScanCounts scans;

@@ -30,6 +30,8 @@ FilterPlan plan_of(const formats::ProxyOptions& options, const formats::ServiceO
   plan.limits.bytes_max = filter.scan_bytes_max;
   plan.sieve = {service.filter.hold.value_or(filter.hold), std::min(filter.hold_bytes, options.buffer_bytes / 2),
                 filter.hold_ms * kMillisecond};
+  plan.mode = service.mode;
+  plan.on_any = service.mode != formats::ServiceMode::bait && service.trap_on_any;
   plan.action = service.filter.action.value_or(filter.action);
   plan.divert_to = filter.divert_to;
   plan.tarpit_ns = filter.tarpit_ms * kMillisecond;

@@ -86,6 +86,12 @@ constexpr MetricFamily kFamilies[] = {
        to.add({"limit", "effort"}, filter.scans.effort_limit);
        to.add({"limit", "http"}, filter.scans.http_broken);
      }},
+    {"skep_production_sessions_total", "counter", "", "Sessions of traps and switches that went to production.",
+     [](Samples& to, const Picture& of) { to.add(of.counters.filter.to_production); }},
+    {"skep_switched_sources", "gauge", "", "Sources whose sessions go to the bait for a while.",
+     [](Samples& to, const Picture& of) { to.add(of.switched); }},
+    {"skep_switch_refusals_total", "counter", "", "Sources for which there was no place among them.",
+     [](Samples& to, const Picture& of) { to.add(of.switched_turned_down); }},
     {"skep_tarpitted", "gauge", "", "Attackers that are kept in the tarpit.",
      [](Samples& to, const Picture& of) { to.add(of.tarpitted); }},
     {"skep_recorded_bytes_total", "counter", "", "Bytes of the log, records' heads included.",

@@ -62,7 +62,8 @@ void filter(JsonWriter& json, const Picture& picture) {
   counts<HitAction>(json, "hits", counted.hits);
   counts(json, "rules_hit", counted.rules);
   json.field("samples", counted.samples).field("headers", counted.headers).field("tarpitted", picture.tarpitted);
-  json.field("given_up", counted.given_up);
+  json.field("to_production", counted.to_production).field("switched", picture.switched);
+  json.field("switched_turned_down", picture.switched_turned_down).field("given_up", counted.given_up);
   counts(json, "stopped", counted.stopped);
   json.field("out_of_window", counted.scans.out_of_window).field("expression_limit", counted.scans.expression_limit);
   json.field("effort_limit", counted.scans.effort_limit).field("http_broken", counted.scans.http_broken).end_object();

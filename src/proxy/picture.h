@@ -46,6 +46,8 @@ struct Picture {
   FilterFigures filter;
   bool filtering = false;  // `filter:` is there
   uint64_t tarpitted = 0;  // now
+  uint64_t switched = 0;   // sources
+  uint64_t switched_turned_down = 0;
   Wholeness whole;
   uint64_t ring_bytes = 0;
   uint64_t ring_bytes_used = 0;

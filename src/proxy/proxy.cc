@@ -9,6 +9,7 @@
 #include <future>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "proxy/descriptors.h"
 #include "proxy/privileges.h"
 
@@ -240,6 +241,7 @@ wire::LocalReply Proxy::command(const wire::LocalRequest& request) {
     return reply;
   }
   if (request.has_cut()) return cut(request.cut().session());
+  if (request.has_filter()) return filter(request.filter());
   return wire::refusal("skep-proxy does not know this request");
 }
 
@@ -253,6 +255,24 @@ wire::LocalReply Proxy::cut(const std::string& session) {
   if (!*was_open) return wire::refusal(fmt::format("session {} is not open", session));
   wire::LocalReply reply;
   reply.set_ok(true);
+  return reply;
+}
+
+wire::LocalReply Proxy::filter(const wire::FilterRequest& request) {
+  wire::LocalReply reply;
+  reply.set_ok(true);
+  if (request.verb() == wire::FilterRequest::RELEASE)
+    return common_.switched->release(request.source())
+               ? reply
+               : wire::refusal(fmt::format("'{}' is not switched to the bait", printable(request.source())));
+  const int64_t realtime = now_realtime_ns() - now_monotonic_ns();
+  for (const Switched::Entry& entry : common_.switched->list(now_monotonic_ns())) {
+    JsonWriter json;
+    json.begin_object().field("source", entry.source).field("since", format_time(entry.since_ns + realtime));
+    json.field("until", format_time(entry.until_ns + realtime)).field("gid", entry.hit.gid);
+    json.field("sid", entry.hit.sid).field("msg", entry.hit.message).field("sessions", entry.sessions);
+    reply.add_lines(json.end_object().take());
+  }
   return reply;
 }
 

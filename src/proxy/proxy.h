@@ -49,6 +49,7 @@ class Proxy {
   void stop_shards(int64_t deadline_ns);
   wire::LocalReply command(const wire::LocalRequest& request);
   wire::LocalReply cut(const std::string& session);
+  wire::LocalReply filter(const wire::FilterRequest& request);
   // Has it done on the shard's thread. False: it is stuck; what it does later, if it does, must not need the caller.
   bool ask(size_t shard, Errand errand);
 

@@ -45,6 +45,11 @@ Picture Proxy::picture() {
   picture.filtering = settings_->options.filter.has_value();
   picture.filter = settings_->filter_figures;
   picture.tarpitted = common_.filter_places.tarpit.taken();
+  {
+    auto switched = common_.switched.hold();
+    picture.switched = switched->size();
+    picture.switched_turned_down = switched->turned_down();
+  }
   picture.tagged_logs = tagged_.counters();
   picture.descriptors_max = descriptors_max_;
   for (size_t i = 0; i < kLimits; ++i)

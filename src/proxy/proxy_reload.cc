@@ -66,6 +66,7 @@ Status Proxy::put_in_force(std::shared_ptr<const Settings> next, Doors::Opened o
   settings_ = std::move(next);
   doors_.settle(opened);
   common_.limits->take_options(settings_->options);
+  common_.switched->take_options(settings_->options);
   log::set_options(settings_->options.log);
   for (Listening& each : opened.all) each.service = settings_->current[each.service];
   std::string stuck;

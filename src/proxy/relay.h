@@ -66,6 +66,9 @@ class Relay {
   // Once: it has been suppressed.
   bool take_suppressed() { return std::exchange(suppressed_, false); }
   const SessionFilter* filter() const { return filter_.get(); }
+  // Of a trap: whether it is still open whom it goes to; it is connecting so long, and nobody is asked.
+  bool undecided() const { return filter_ != nullptr && filter_->way() == SessionFilter::Way::undecided; }
+  std::optional<RuleHit> take_switch() { return filter_->take_switch(); }
   const Session& session() const { return session_; }
   io::Stream& stream(Side side) { return at(side).socket; }
   int socket(Side side) const { return legs_[static_cast<size_t>(side)].socket.get(); }

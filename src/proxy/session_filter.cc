@@ -5,6 +5,8 @@
 namespace skep::proxy {
 namespace {
 
+using formats::ServiceMode;
+
 constexpr size_t kMessageBytesMax = 256;
 constexpr int64_t kDayNs = int64_t{86'400} * 1'000'000'000;
 
@@ -22,28 +24,32 @@ SessionFilter::SessionFilter(std::shared_ptr<const FilterPlan> plan, const paylo
     : plan_(std::move(plan)),
       shared_(shared),
       scanner_(plan_->rules, flow, plan_->limits, &shared.places.hosts, now_ns),
-      sieve_(plan_->sieve) {}
+      sieve_(plan_->sieve),
+      opened_ns_(now_ns),
+      way_(plan_->mode == ServiceMode::trap ? Way::undecided : Way::bait) {}
 
 SessionFilter::Outcome SessionFilter::came(ByteView bytes, const Standing& standing) {
   if (over_) return {};
   asked_ = true;
   Found found = this->found(scanner_.take(bytes, shared_.scratch));
   const Sieve::Sight sight{scanner_.in_http_head(), scanner_.stopped().has_value()};
-  const Sieve::Decision decision = sieve_.came(bytes, found.known, sight, standing.now_ns);
+  const Sieve::Decision decision =
+      deciding() ? sieve_.came(bytes, found.known, sight, standing.now_ns) : Sieve::Decision{};
   return outcome(std::move(found), decision, standing);
 }
 
 SessionFilter::Outcome SessionFilter::answered(const Standing& standing) {
-  if (over_ || !std::exchange(asked_, false)) return {sieve_.answered(false, 0), HitAction::tagged, {}, {}};
-  Found found = this->found(scanner_.answered(shared_.scratch));
-  const Sieve::Decision decision = sieve_.answered(found.known, standing.unsent);
+  if (over_) return {};
+  const bool asked = std::exchange(asked_, false);
+  Found found = asked ? this->found(scanner_.answered(shared_.scratch)) : Found{};
+  const Sieve::Decision decision = deciding() ? sieve_.answered(found.known, standing.unsent) : Sieve::Decision{};
   return outcome(std::move(found), decision, standing);
 }
 
 SessionFilter::Outcome SessionFilter::finished(const Standing& standing) {
   if (over_ || std::exchange(finished_, true)) return {};
   Found found = this->found(scanner_.finish(shared_.scratch));
-  const Sieve::Decision decision = sieve_.finished(found.known, standing.unsent);
+  const Sieve::Decision decision = deciding() ? sieve_.finished(found.known, standing.unsent) : Sieve::Decision{};
   return outcome(std::move(found), decision, standing);
 }
 
@@ -57,21 +63,53 @@ SessionFilter::Found SessionFilter::found(std::span<const payload::Hit> hits) {
   Found found;
   for (const payload::Hit& hit : hits) {
     found.hits.push_back(told(plan_->rules->rules()[hit.rule], hit.stream_offset));
-    found.known |= found.hits.back().grade == RuleGrade::specific;
+    found.known |= counts(found.hits.back());
   }
   return found;
 }
 
 SessionFilter::Outcome SessionFilter::outcome(Found found, const Sieve::Decision& decision, const Standing& standing) {
   Outcome outcome{decision, HitAction::tagged, std::move(found.hits), {}};
-  if (decision.pass == Sieve::Pass::suppress) suppress(outcome, standing);
-  const HitAction of_known = decision.pass == Sieve::Pass::suppress ? outcome.action : HitAction::late;
+  HitAction done = HitAction::late;
+  if (plan_->mode != ServiceMode::bait) {
+    done = route(decision);
+    if (outcome.decision.pass == Sieve::Pass::suppress) outcome.decision = {};
+  } else if (decision.pass == Sieve::Pass::suppress) {
+    suppress(outcome, standing);
+    done = outcome.action;
+  }
   for (RuleHit& hit : outcome.hits) {
-    if (hit.grade == RuleGrade::specific) hit.action = of_known;
+    if (counts(hit)) hit.action = done;
     shared_.counters.hit(hit);
+    if (hit.action == HitAction::switched && !switch_) switch_ = hit;
   }
   say_stopped(outcome);
   return outcome;
+}
+
+bool SessionFilter::counts(const RuleHit& hit) const {
+  return hit.grade == RuleGrade::specific || plan_->on_any;
+}
+
+// Of a trap and a switch: nothing is suppressed. What is done about a rule that counts.
+HitAction SessionFilter::route(const Sieve::Decision& decision) {
+  if (plan_->mode == ServiceMode::switching) return HitAction::switched;
+  if (way_ == Way::bait) return HitAction::tagged;
+  if (way_ == Way::production) return HitAction::late;
+  if (decision.pass == Sieve::Pass::hold) return HitAction::tagged;
+  way_ = decision.pass == Sieve::Pass::suppress ? Way::bait : Way::production;
+  return way_ == Way::bait ? HitAction::trapped : HitAction::late;
+}
+
+int64_t SessionFilter::due_ns() const {
+  if (way_ != Way::undecided) return plan_->mode == ServiceMode::bait ? sieve_.due_ns() : 0;
+  return sieve_.due_ns() != 0 ? sieve_.due_ns() : opened_ns_ + plan_->sieve.ns_max;
+}
+
+Sieve::Decision SessionFilter::due(int64_t now_ns) {
+  const Sieve::Decision decision = sieve_.due(now_ns);
+  if (way_ == Way::undecided && decision.pass == Sieve::Pass::forward) way_ = Way::production;
+  return decision;
 }
 
 void SessionFilter::suppress(Outcome& outcome, const Standing& standing) {

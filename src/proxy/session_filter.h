@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/service_options.h"
 #include "model/session.h"
 #include "payload/scanner.h"
 #include "proxy/filter_counters.h"
@@ -20,6 +21,8 @@ struct FilterPlan {
   std::shared_ptr<const payload::RuleSet> rules;
   payload::ScanLimits limits;
   SieveOptions sieve;
+  formats::ServiceMode mode = formats::ServiceMode::bait;
+  bool on_any = false;  // of the other modes: generic rules count, too
   formats::FilterAction action = formats::FilterAction::reset;
   std::optional<Endpoint> divert_to;
   int64_t tarpit_ns = 0;
@@ -35,7 +38,8 @@ class SessionFilter {
     FilterPlaces& places;
   };
   // `now_ns`: monotonic.
-  SessionFilter(std::shared_ptr<const FilterPlan> plan, const payload::Flow& flow, const Shared& shared, int64_t now_ns);
+  SessionFilter(std::shared_ptr<const FilterPlan> plan, const payload::Flow& flow, const Shared& shared,
+                int64_t now_ns);
 
   // How the session stands.
   struct Standing {
@@ -56,9 +60,15 @@ class SessionFilter {
   // The session is over, whichever way: what is decided now is only recorded.
   Outcome closed();
 
-  // When held bytes are to go on unjudged; 0: none are held.
-  int64_t due_ns() const { return sieve_.due_ns(); }
-  Sieve::Decision due(int64_t now_ns) { return sieve_.due(now_ns); }
+  // When held bytes are to go on unjudged, or who has said nothing goes to production; 0: nothing is waited for.
+  int64_t due_ns() const;
+  Sieve::Decision due(int64_t now_ns);
+
+  // Of a trap: whom the session goes to.
+  enum class Way : uint8_t { undecided, bait, production };
+  Way way() const { return way_; }
+  // Of a switch, once: the rule by which later sessions of the source go to the bait.
+  std::optional<RuleHit> take_switch() { return std::exchange(switch_, std::nullopt); }
 
   // Of a suppressed session: whether what still comes is recorded.
   bool recorded() const { return recorded_; }
@@ -67,11 +77,15 @@ class SessionFilter {
  private:
   struct Found {
     std::vector<RuleHit> hits;
-    bool known = false;  // one of them suppresses
+    bool known = false;  // one of them counts: it suppresses, traps, switches
   };
   Found found(std::span<const payload::Hit> hits);
   Outcome outcome(Found found, const Sieve::Decision& decision, const Standing& standing);
   void suppress(Outcome& outcome, const Standing& standing);
+  bool counts(const RuleHit& hit) const;
+  // Whether what the client sends may still be held or suppressed.
+  bool deciding() const { return plan_->mode == formats::ServiceMode::bait || way_ == Way::undecided; }
+  HitAction route(const Sieve::Decision& decision);
   HitAction choose(const Standing& standing, std::vector<std::string>& notes);
   void say_stopped(Outcome& outcome);
 
@@ -80,6 +94,9 @@ class SessionFilter {
   payload::Scanner scanner_;
   Sieve sieve_;
   Tarpit::Place place_;
+  const int64_t opened_ns_;
+  Way way_;
+  std::optional<RuleHit> switch_;
   bool asked_ = false;     // the client has sent something since the bait last answered
   bool finished_ = false;  // the scanner has been told so
   bool over_ = false;      // it was suppressed: nothing is looked at any more

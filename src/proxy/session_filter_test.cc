@@ -41,7 +41,8 @@ class SessionFilterTest : public testing::Test {
   SessionFilter filter() {
     return {std::make_shared<const FilterPlan>(plan_),
             {*parse_endpoint("192.0.2.1:4000"), *parse_endpoint("192.0.2.2:80")},
-            {scratch_, counters_, places_}, 0};
+            {scratch_, counters_, places_},
+            0};
   }
   static SessionFilter::Standing standing(size_t unsent, bool untouched = true) { return {unsent, untouched, 0, 0}; }
   static std::vector<std::pair<uint32_t, HitAction>> told(const SessionFilter::Outcome& outcome) {
@@ -121,6 +122,60 @@ TEST_F(SessionFilterTest, WhatItLooksAtNoFurtherIsSaidOnceAndGoesOn) {
   EXPECT_THAT(first.notes, ElementsAre("scanned to byte 4: bytes"));
   EXPECT_THAT(session.came(as_bytes("/known"), standing(6)).notes, IsEmpty());
   EXPECT_EQ(counters_.stopped["bytes"], 1u);
+}
+
+TEST_F(SessionFilterTest, ATrapDecidesOnceAndSuppressesNothing) {
+  using Way = SessionFilter::Way;
+  struct Row {
+    const char* description;
+    bool on_any;
+    std::vector<const char*> bytes;
+    Way expected;
+    HitAction last;
+  };
+  plan_.mode = formats::ServiceMode::trap;
+  plan_.sieve.hold = Hold::line;
+  for (const Row& row :
+       {Row{"a rule", true, {"GET /kn", "own\n"}, Way::bait, HitAction::trapped},
+        Row{"a generic one, where any counts", true, {"AAAA"}, Way::bait, HitAction::trapped},
+        Row{"… and where it does not", false, {"AAAA\n"}, Way::production, HitAction::tagged},
+        Row{"a rule behind the first line", true, {"hello\n", "/known"}, Way::production, HitAction::late},
+        Row{"a second one", true, {"/known", "AAAA"}, Way::bait, HitAction::tagged}}) {
+    plan_.on_any = row.on_any;
+    SessionFilter session = filter();
+    SessionFilter::Outcome outcome;
+    for (const char* bytes : row.bytes) {
+      EXPECT_NE(outcome.decision.pass, Pass::suppress) << row.description;
+      outcome = session.came(as_bytes(bytes), standing(4));
+    }
+    EXPECT_EQ(outcome.decision.pass, Pass::forward) << row.description;
+    EXPECT_EQ(session.way(), row.expected) << row.description;
+    ASSERT_THAT(outcome.hits, SizeIs(1)) << row.description;
+    EXPECT_EQ(outcome.hits[0].action, row.last) << row.description;
+    EXPECT_EQ(session.due_ns(), 0) << row.description;
+  }
+}
+
+TEST_F(SessionFilterTest, WhoSaysNothingToATrapGoesToProduction) {
+  plan_.mode = formats::ServiceMode::trap;
+  SessionFilter silent = filter();
+  EXPECT_EQ(silent.due_ns(), plan_.sieve.ns_max);
+  (void)silent.due(plan_.sieve.ns_max);
+  EXPECT_EQ(silent.way(), SessionFilter::Way::production);
+  SessionFilter gone = filter();
+  EXPECT_THAT(gone.finished(standing(0)).hits, IsEmpty());
+  EXPECT_EQ(gone.way(), SessionFilter::Way::production);
+}
+
+TEST_F(SessionFilterTest, ASwitchNamesItsRuleOnceAndHoldsNothing) {
+  plan_.mode = formats::ServiceMode::switching;
+  plan_.sieve.hold = Hold::line;
+  SessionFilter session = filter();
+  EXPECT_EQ(session.came(as_bytes("no line"), standing(7)).decision.pass, Pass::forward);
+  EXPECT_FALSE(session.take_switch());
+  EXPECT_THAT(told(session.came(as_bytes("/known"), standing(6))), ElementsAre(std::pair(1u, HitAction::switched)));
+  EXPECT_EQ(session.take_switch().value_or(RuleHit{}).sid, 1u);
+  EXPECT_FALSE(session.take_switch());
 }
 
 TEST_F(SessionFilterTest, TheSameHoweverTheBytesWereCut) {

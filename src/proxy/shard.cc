@@ -216,6 +216,7 @@ void Shard::admit(Arrival arrival) {
   const SourceLists::Found known = listed(arrival);
   if (known.list && suppresses(settings_->sources->hit(*known.list).action)) return turn_away(arrival, *known.list);
   std::unique_ptr<SessionFilter> filter = filter_of(arrival, known.allowed);
+  const bool trap = filter != nullptr && filter->plan().mode == formats::ServiceMode::trap;
   const auto taken = take_slot(arrival);
   if (!taken) return;
   const uint32_t index = *taken;
@@ -227,7 +228,7 @@ void Shard::admit(Arrival arrival) {
   // What is there already is read first: for whoever has only looked whether somebody listens, the bait is left alone.
   move(index);
   if (!slots_[index].relay) return;
-  if (watch(index, Side::client)) connect(index);
+  if (watch(index, Side::client) && !trap) connect(index);  // a trap is routed when it has decided
 }
 
 RelayOptions Shard::relay_options() const {
@@ -262,7 +263,7 @@ std::optional<uint32_t> Shard::take_slot(Arrival& arrival) {
 // It has its relay: from here on it lives.
 void Shard::enter(uint32_t index) {
   Slot& slot = slots_[index];
-  choose_bait(index);
+  choose_way(index);
   deadlines_.set(index, deadline_of(slot));
   live_[slot.id.value] = index;
   counters_.opened(service_name(slot.service));
@@ -426,9 +427,10 @@ void Shard::tick(int64_t now) {
 int64_t Shard::deadline_of(const Slot& slot) const {
   int64_t at = slot.relay.active_ns() + slot.times.idle_ms * kMillisecond;
   if (slot.times.life_ms > 0) at = std::min(at, slot.opened_ns + slot.times.life_ms * kMillisecond);
-  if (slot.relay.connecting()) at = std::min(at, slot.connecting_ns + slot.times.connect_ms * kMillisecond);
-  if (const Relay* const stream = slot.relay.stream(); stream != nullptr && stream->due_ns() != 0)
-    at = std::min(at, stream->due_ns());
+  const Relay* const stream = slot.relay.stream();
+  if (slot.relay.connecting() && !(stream != nullptr && stream->undecided()))
+    at = std::min(at, slot.connecting_ns + slot.times.connect_ms * kMillisecond);
+  if (stream != nullptr && stream->due_ns() != 0) at = std::min(at, stream->due_ns());
   return at;
 }
 
@@ -443,14 +445,15 @@ void Shard::end_overdue(int64_t now) {
 
 void Shard::end_at_deadline(uint32_t index, int64_t now) {
   const Slot& slot = slots_[index];
-  if (Relay* const stream = slot.relay.stream();
-      stream != nullptr && stream->due_ns() != 0 && now >= stream->due_ns()) {
+  Relay* const stream = slot.relay.stream();
+  if (stream != nullptr && stream->due_ns() != 0 && now >= stream->due_ns()) {
     stream->due(now);
     move(index);
     if (slot.relay) deadlines_.set(index, std::max(deadline_of(slot), now + kTickMs * kMillisecond));
     return;
   }
-  if (slot.relay.connecting() && now >= slot.connecting_ns + slot.times.connect_ms * kMillisecond)
+  const bool undecided = stream != nullptr && stream->undecided();
+  if (slot.relay.connecting() && !undecided && now >= slot.connecting_ns + slot.times.connect_ms * kMillisecond)
     return leg_failed(index, ETIMEDOUT);
   const bool idle = now >= slot.relay.active_ns() + slot.times.idle_ms * kMillisecond;
   if (!idle || !slot.times.quiet_end) met(idle ? Limit::idle_timeout_ms : Limit::life_ms, slot);

@@ -102,7 +102,8 @@ class Shard {
     Endpoint to;                // there
     size_t door = 0;            // of datagrams: that which they came to
     bool answered = false;      // … by the bait
-    bool diverted = false;      // `to` is no bait of the service
+    bool elsewhere = false;     // `to` is no bait of the service: diverted, or production
+    bool routed = false;        // by a trap
   };
 
   Shard(Common& common, Mailbox& mailbox, std::shared_ptr<const Settings> settings, io::Loop loop,
@@ -153,7 +154,9 @@ class Shard {
   void header_taken(HeaderIntake::Outcome outcome);
   void count_headers();
   SessionId begin(const Arrival& arrival);
+  void choose_way(uint32_t index);
   void choose_bait(uint32_t index);
+  void go_to_production(Slot& slot);
   void go_to(Slot& slot, size_t upstream);
   Bait* bait_of(const Slot& slot);
   Result<Fd> connect_from_free_port(Slot& slot);
@@ -169,6 +172,8 @@ class Shard {
   void follow_filter(uint32_t index, Relay& relay);
   void take_diversions();
   void divert(uint32_t index, Relay& relay);
+  void route(uint32_t index, Relay& relay);
+  void switch_source(const Slot& slot, const RuleHit& hit);
   // How datagrams come in, and whose they are (shard_datagrams.cc).
   void take_datagrams(size_t door);
   void datagrams_lost(Listener& listener, uint32_t lost);

@@ -1,6 +1,7 @@
 // What a shard's sessions are held against: lists of sources as they come in, rules as they send; and what becomes of
 // those that are known.
 #include "base/clock.h"
+#include "base/log.h"
 #include "proxy/shard.h"
 
 namespace skep::proxy {
@@ -48,9 +49,32 @@ void Shard::follow_filter(uint32_t index, Relay& relay) {
     if (Bait* const bait = bait_of(slot); bait != nullptr) bait->leg_closed(slot.id, slot.leg_stands);
     slot.leg_announced = false;
   }
+  if (relay.filter()->plan().mode != formats::ServiceMode::bait) {
+    if (const auto hit = relay.take_switch()) switch_source(slot, *hit);
+    if (!relay.undecided() && !slot.routed && relay.connecting()) route(index, relay);
+  }
   // Not at once: what was told of the old leg in this turn must not be taken for the new one's.
   if (relay.wants_diversion()) diversions_.push_back(index);
   if (relay.due_ns() != 0) deadlines_.set(index, deadline_of(slot));
+}
+
+// A trap has decided. It is connected within this turn, as who has waited for a port.
+void Shard::route(uint32_t index, Relay& relay) {
+  Slot& slot = slots_[index];
+  if (relay.filter()->plan().mode != formats::ServiceMode::trap) return;
+  slot.routed = true;
+  relay.filter()->way() == SessionFilter::Way::bait ? choose_bait(index) : go_to_production(slot);
+  deadlines_.set(index, deadline_of(slot));
+  waiting_for_port_.push_back(index);
+}
+
+void Shard::switch_source(const Slot& slot, const RuleHit& hit) {
+  if (common_.switched->add(slot.peer, hit, now_monotonic_ns())) return;
+  const std::string words =
+      fmt::format("its source is not switched to the bait: switched_max ({}) are", options().filter->switched_max);
+  writer_->note(slot.id, now_realtime_ns(), {formats::NoteKind::other, words});
+  log::write_repeated({"sources that are not switched"}, log::Level::warning,
+                      fmt::format("{}: {}", to_string(slot.peer), words), to_string(slot.id));
 }
 
 void Shard::take_diversions() {
@@ -67,7 +91,7 @@ void Shard::divert(uint32_t index, Relay& relay) {
   if (Bait* const bait = bait_of(slot); bait != nullptr && slot.leg_announced)
     bait->leg_closed(slot.id, slot.leg_stands);
   slot.leg_announced = slot.leg_stands = false;
-  slot.diverted = true;
+  slot.elsewhere = true;
   slot.to = *relay.filter()->plan().divert_to;
   slot.connecting_ns = now_monotonic_ns();
   writer_->note(slot.id, now_realtime_ns(),

@@ -72,6 +72,34 @@ SessionId Shard::begin(const Arrival& arrival) {
   return id;
 }
 
+void Shard::choose_way(uint32_t index) {
+  Slot& slot = slots_[index];
+  const Relay* const stream = slot.relay.stream();
+  switch (service(slot.service).options.mode) {
+    case formats::ServiceMode::bait:
+      return choose_bait(index);
+    case formats::ServiceMode::trap:
+      // Who is never filtered is nobody's to trap.
+      if (!stream->undecided()) go_to_production(slot);
+      return;
+    case formats::ServiceMode::switching:
+      if (stream->filter() == nullptr || !common_.switched->takes(slot.peer, now_monotonic_ns()))
+        return go_to_production(slot);
+      writer_->note(slot.id, now_realtime_ns(),
+                    {formats::NoteKind::other, "switched: a rule had fired on what this source sent before"});
+      return choose_bait(index);
+  }
+}
+
+void Shard::go_to_production(Slot& slot) {
+  const formats::EndpointRange& address = service(slot.service).options.production;
+  slot.elsewhere = true;
+  slot.to = address.ports == 1 ? address.first : address.at(slot.offset);
+  slot.connecting_ns = now_monotonic_ns();
+  ++counters_.filter.to_production;
+  writer_->note(slot.id, now_realtime_ns(), {formats::NoteKind::other, "production: " + to_string(slot.to)});
+}
+
 void Shard::choose_bait(uint32_t index) {
   Slot& slot = slots_[index];
   const Service& of = service(slot.service);
@@ -90,7 +118,7 @@ void Shard::go_to(Slot& slot, size_t upstream) {
 }
 
 Bait* Shard::bait_of(const Slot& slot) {
-  if (slot.diverted) return nullptr;
+  if (slot.elsewhere) return nullptr;
   const size_t bait = service(slot.service).baits[slot.upstream];
   return bait == Service::kUnsupervised ? nullptr : common_.baits[bait].get();
 }
@@ -129,7 +157,7 @@ Result<Fd> Shard::connect_from_free_port(Slot& slot) {
 bool Shard::try_another(uint32_t index, int error) {
   Slot& slot = slots_[index];
   const Service& of = service(slot.service);
-  if (of.baits.size() == 1 || slot.diverted) return false;
+  if (of.baits.size() == 1 || slot.elsewhere) return false;
   const int64_t now = now_monotonic_ns();
   const Endpoint failed = slot.to;
   bait_failed(slot, error);
@@ -155,7 +183,7 @@ void Shard::bait_failed(const Slot& slot, int error) {
 }
 
 void Shard::bait_answered(const Slot& slot) {
-  if (slot.diverted) return;
+  if (slot.elsewhere) return;
   const Service& of = service(slot.service);
   if ((*of.route)->answered(slot.upstream))
     log::info("service {}: {} answers again", of.options.name, to_string(slot.to));
