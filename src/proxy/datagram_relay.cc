@@ -24,7 +24,7 @@ bool is_full(int error) {
 }  // namespace
 
 DatagramRelay::DatagramRelay(archive::Writer& writer, Buffers& buffers, SessionId id, const RelayOptions& options,
-                             int door, const io::Path& path)
+                             int door, const io::Path& path, std::unique_ptr<SessionFilter> filter)
     : writer_(writer),
       buffers_(buffers),
       id_(id),
@@ -32,6 +32,7 @@ DatagramRelay::DatagramRelay(archive::Writer& writer, Buffers& buffers, SessionI
       door_(door),
       path_(path),
       session_(options.session_bytes_max),
+      filter_(std::move(filter)),
       active_ns_(now_monotonic_ns()) {}
 
 DatagramRelay::~DatagramRelay() {
@@ -39,7 +40,26 @@ DatagramRelay::~DatagramRelay() {
 }
 
 void DatagramRelay::take(const io::Received& received, ByteView bytes) {
-  if (record(Side::client, received, bytes)) pass_on(Side::bait, bytes);
+  const bool known = filter_ != nullptr && is_known(bytes);
+  if (!record(Side::client, received, bytes)) return;
+  known ? end(EndReason::filtered) : pass_on(Side::bait, bytes);
+}
+
+bool DatagramRelay::is_known(ByteView bytes) {
+  const SessionFilter::Outcome outcome =
+      filter_->datagram(bytes, {bytes.size(), false, now_monotonic_ns(), now_realtime_ns()});
+  note(outcome);
+  suppressed_ = outcome.decision.pass == Sieve::Pass::suppress;
+  return suppressed_;
+}
+
+void DatagramRelay::note(const SessionFilter::Outcome& outcome) {
+  for (const RuleHit& hit : outcome.hits) writer_.rule(id_, now_realtime_ns(), hit);
+  for (const std::string& words : outcome.notes) note(formats::NoteKind::other, words);
+}
+
+void DatagramRelay::close_filter() {
+  if (filter_ != nullptr) note(filter_->closed());
 }
 
 void DatagramRelay::bait_stands() {
@@ -90,7 +110,7 @@ bool DatagramRelay::receive() {
 
 // False: it is not to be passed on.
 bool DatagramRelay::record(Side from, const io::Received& received, ByteView bytes) {
-  writer_.data(id_, now_realtime_ns(), direction_from(from), bytes);
+  if (filter_ == nullptr || filter_->recorded()) writer_.data(id_, now_realtime_ns(), direction_from(from), bytes);
   active_ns_ = now_monotonic_ns();
   if (received.cut)
     note(formats::NoteKind::bytes_lost,

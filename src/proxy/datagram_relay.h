@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "proxy/datagram_session.h"
 #include "proxy/limits.h"
 #include "proxy/relay.h"
+#include "proxy/session_filter.h"
 
 namespace skep::proxy {
 
@@ -23,9 +25,9 @@ class DatagramRelay {
  public:
   using Progress = Relay::Progress;
 
-  // `door` is borrowed: it stays open as long as the session lives.
+  // `door` is borrowed: it stays open as long as the session lives. `filter`: nullptr where the session has none.
   DatagramRelay(archive::Writer& writer, Buffers& buffers, SessionId id, const RelayOptions& options, int door,
-                const io::Path& path);
+                const io::Path& path, std::unique_ptr<SessionFilter> filter = nullptr);
   ~DatagramRelay();
   DatagramRelay(const DatagramRelay&) = delete;
   DatagramRelay& operator=(const DatagramRelay&) = delete;
@@ -47,6 +49,10 @@ class DatagramRelay {
   const DatagramSession& session() const { return session_; }
   int bait() const { return bait_.get(); }
   const io::Path& path() const { return path_; }
+  // True, once: a rule has suppressed it.
+  bool take_suppressed() { return std::exchange(suppressed_, false); }
+  // It is over: what the filter has still to say.
+  void close_filter();
   // A limit that it has met since it was last asked.
   std::optional<Limit> take_limit() { return std::exchange(limit_, std::nullopt); }
   int64_t active_ns() const { return active_ns_; }  // when a datagram came last
@@ -61,6 +67,8 @@ class DatagramRelay {
     size_t held = 0;               // bytes, as they count in `buffers_`
   };
   Leg& at(Side side) { return legs_[static_cast<size_t>(side)]; }
+  bool is_known(ByteView bytes);
+  void note(const SessionFilter::Outcome& outcome);
   bool record(Side from, const io::Received& received, ByteView bytes);
   void pass_on(Side to, ByteView bytes);
   void keep(Side to, ByteView bytes);
@@ -87,6 +95,8 @@ class DatagramRelay {
   bool held_ = false;
   bool full_said_ = false;
   bool failure_said_ = false;
+  const std::unique_ptr<SessionFilter> filter_;
+  bool suppressed_ = false;
   std::optional<Limit> limit_;
   int64_t active_ns_;
 };

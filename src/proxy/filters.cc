@@ -33,6 +33,8 @@ FilterPlan plan_of(const formats::ProxyOptions& options, const formats::ServiceO
   plan.mode = service.mode;
   plan.on_any = service.mode != formats::ServiceMode::bait && service.trap_on_any;
   plan.action = service.filter.action.value_or(filter.action);
+  // Of datagrams there is nothing to hold, to reset or to keep.
+  if (service.protocol == Protocol::udp) plan.action = formats::FilterAction::drop;
   plan.divert_to = filter.divert_to;
   plan.tarpit_ns = filter.tarpit_ms * kMillisecond;
   plan.tarpits_max = filter.tarpits_max;
@@ -43,19 +45,22 @@ FilterPlan plan_of(const formats::ProxyOptions& options, const formats::ServiceO
 class Sets {
  public:
   explicit Sets(std::vector<payload::GivenRule> rules) : rules_(std::move(rules)) {}
-  Result<std::shared_ptr<const payload::RuleSet>> of(const std::vector<uint16_t>& ports) {
-    if (const auto found = made_.find(ports); found != made_.end()) return found->second;
+  Result<std::shared_ptr<const payload::RuleSet>> of(const formats::ServiceOptions& service) {
+    const Key key{service.protocol, ports_of(service)};
+    if (const auto found = made_.find(key); found != made_.end()) return found->second;
     payload::RuleSetOptions options;
-    options.ports = ports;
+    options.protocol = key.first;
+    options.ports = key.second;
     auto made = payload::RuleSet::make(rules_, options);
-    if (made) made_[ports] = *made;
+    if (made) made_[key] = *made;
     return made;
   }
   size_t count() const { return made_.size(); }
 
  private:
+  using Key = std::pair<Protocol, std::vector<uint16_t>>;
   const std::vector<payload::GivenRule> rules_;
-  std::map<std::vector<uint16_t>, std::shared_ptr<const payload::RuleSet>> made_;
+  std::map<Key, std::shared_ptr<const payload::RuleSet>> made_;
 };
 
 void say(Filters& filters, std::string words) {
@@ -111,9 +116,9 @@ Result<Filters> make_filters(const formats::ProxyOptions& options) {
   Sets sets(std::move(files->rules));
   for (size_t i = 0; i < options.services.size(); ++i) {
     const formats::ServiceOptions& service = options.services[i];
-    if (service.filter.off || service.protocol != Protocol::tcp) continue;
+    if (service.filter.off) continue;
     const bool first = sets.count() == 0;
-    auto set = sets.of(ports_of(service));
+    auto set = sets.of(service);
     if (!set) return wrap("filter", set);
     if (first) count(**set, filters);
     FilterPlan plan = plan_of(options, service);

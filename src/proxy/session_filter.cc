@@ -1,6 +1,7 @@
 #include "proxy/session_filter.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace skep::proxy {
 namespace {
@@ -36,6 +37,15 @@ SessionFilter::Outcome SessionFilter::came(ByteView bytes, const Standing& stand
   const Sieve::Decision decision =
       deciding() ? sieve_.came(bytes, found.known, sight, standing.now_ns) : Sieve::Decision{};
   return outcome(std::move(found), decision, standing);
+}
+
+SessionFilter::Outcome SessionFilter::datagram(ByteView bytes, const Standing& standing) {
+  if (over_) return {};
+  Found found = this->found(scanner_.take(bytes, shared_.scratch));
+  Found whole = this->found(scanner_.answered(shared_.scratch));
+  std::move(whole.hits.begin(), whole.hits.end(), std::back_inserter(found.hits));
+  found.known |= whole.known;
+  return outcome(std::move(found), {found.known ? Sieve::Pass::suppress : Sieve::Pass::forward, 0}, standing);
 }
 
 SessionFilter::Outcome SessionFilter::answered(const Standing& standing) {

@@ -55,6 +55,8 @@ class SessionFilter {
     std::vector<std::string> notes;        // likewise
   };
   Outcome came(ByteView bytes, const Standing& standing);  // they count among `unsent`
+  // One that is a message of its own: it goes whole, or not at all.
+  Outcome datagram(ByteView bytes, const Standing& standing);
   Outcome answered(const Standing& standing);
   Outcome finished(const Standing& standing);
   // The session is over, whichever way: what is decided now is only recorded.

@@ -79,11 +79,12 @@ void Shard::open_datagrams(size_t door, const io::Received& received, ByteView b
   Listener& listener = listeners_[door];
   Arrival arrival{
       {Fd(), received.path.peer, received.path.local, {}}, listener.door.service, listener.door.offset, {}, {}};
+  std::unique_ptr<SessionFilter> filter = filter_of(arrival, listed(arrival).allowed);
   const auto index = take_slot(arrival);
   if (!index) return;
   Slot& slot = slots_[*index];
   slot.relay = AnyRelay(std::make_unique<DatagramRelay>(*writer_, common_.buffers, slot.id, relay_options(),
-                                                        listener.socket.get(), received.path));
+                                                        listener.socket.get(), received.path, std::move(filter)));
   slot.door = door;
   ++listener.sessions;
   four_tuples_.add(ends_of(received.path), *index);
@@ -129,7 +130,10 @@ void Shard::follow_bait(Slot& slot) {
 }
 
 void Shard::datagrams_closed(const Slot& slot) {
-  const DatagramRelay& relay = *slot.relay.datagrams();
+  DatagramRelay& relay = *slot.relay.datagrams();
+  relay.close_filter();
+  if (relay.take_suppressed() && writer_->class_of(slot.id) == SessionClass::known)
+    counters_.raised(service_name(slot.service), SessionClass::harmless, SessionClass::known);
   const FourTuple ends = ends_of(relay.path());
   four_tuples_.remove(ends);
   if (relay.session().end_reason() == EndReason::cut)

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "formats/event_codec.h"
 #include "harness/hosts.h"
@@ -574,6 +575,37 @@ TEST_P(DatagramsTest, WithAMonitorASessionSaysThatItIsNotSupervised) {
   EXPECT_EQ(notes(all[0]), "the monitor does not join datagrams with the processes they reach\n");
   EXPECT_NE(rig_->skep({"session", "show", to_string(all[0].id)}).text.find("datagrams are not joined"),
             std::string::npos);
+}
+
+// What is known goes no further, and its session is over; whoever asks for something else from the same port begins
+// another.
+TEST_P(DatagramsTest, WhatARuleKnowsIsNotPassedOn) {
+  const Folder folder = *Folder::make();
+  const std::string rules = folder.path() + "/worm.rules";
+  ASSERT_TRUE(write_file(rules,
+                         "alert udp any any -> any any (msg:\"a worm\"; content:\"|04|\"; depth:1; content:\"sock\"; "
+                         "reference:cve,2002-0649; sid:1;)\n"
+                         "alert udp any any -> any any (msg:\"a way\"; content:\"/bin/\"; sid:2;)\n"
+                         "alert tcp any any -> any any (msg:\"another transport\"; content:\"sock\"; sid:3;)\n"));
+  start_echo(fmt::format("udp_timeout_ms: 500\nfilter: {{rules: [{}]}}", rules));
+  if (!rig_) return;
+  const Fd socket = client();
+  say(socket, "\x04 and sock");
+  say(socket, "run /bin/true");
+  EXPECT_EQ(hear(socket), "run /bin/true");
+  const auto all = sessions(2);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].session_class, SessionClass::known);
+  EXPECT_EQ(all[0].end_reason, EndReason::filtered);
+  EXPECT_EQ(all[0].forwarded_in, 0u);
+  ASSERT_EQ(all[0].rule_hits.size(), 1u);
+  EXPECT_EQ(all[0].rule_hits[0].sid, 1u);
+  EXPECT_EQ(recorded(all[0], Direction::to_bait), Texts{"\x04 and sock"});
+  EXPECT_EQ(all[1].session_class, SessionClass::harmless);
+  ASSERT_EQ(all[1].rule_hits.size(), 1u);
+  EXPECT_EQ(all[1].rule_hits[0].action, HitAction::tagged);
+  echo_->stop();
+  EXPECT_EQ(echo_->heard(), 1u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, DatagramsTest, testing::Values("io_uring", "epoll"),
