@@ -161,8 +161,8 @@ Status DayIndex::set_up() {
     const auto there = has_column(db_.get(), column.name);
     if (!there) return tl::unexpected<Error>(there.error());
     if (*there) continue;
-    const auto added = run_sql(db_.get(), fmt::format("ALTER TABLE sessions ADD COLUMN {} {} NOT NULL DEFAULT {}",
-                                                      column.name, column.type, column.otherwise));
+    auto added = run_sql(db_.get(), fmt::format("ALTER TABLE sessions ADD COLUMN {} {} NOT NULL DEFAULT {}",
+                                                column.name, column.type, column.otherwise));
     if (!added) return added;
   }
   return {};
