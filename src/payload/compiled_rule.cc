@@ -46,10 +46,10 @@ class RuleCompiler {
     return {0, variables_.at(from.variable)};
   }
 
-  Result<int8_t> define(const std::string& name) {
+  Result<int> define(const std::string& name) {
     if (variables_.size() >= kVariablesMax && !variables_.contains(name))
       return fail("more than {} variables", kVariablesMax);
-    return variables_.emplace(name, static_cast<int8_t>(variables_.size())).first->second;
+    return variables_.emplace(name, static_cast<int>(variables_.size())).first->second;
   }
 
   FieldPlace field(const formats::ByteNumber& from) const {
@@ -261,7 +261,7 @@ class RuleCompiler {
 
   const formats::Rule& rule_;
   CompiledRule out_;
-  std::map<std::string, int8_t, std::less<>> variables_;
+  std::map<std::string, int, std::less<>> variables_;
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ constexpr size_t kVariablesMax = 16;  // of one rule
 // A number, or the variable that has it.
 struct Number {
   int64_t value = 0;
-  int8_t variable = -1;
+  int variable = -1;
 };
 
 // Where a content may stand: from `low` on, and ending before `high`, from the buffer's start or from the match before.
@@ -75,7 +75,7 @@ struct VariableStep {
   Arithmetic arithmetic = Arithmetic::extract;
   Number value;  // extract: the multiplier
   uint8_t align = 0;
-  int8_t variable = 0;
+  int variable = 0;
 };
 
 struct DataAtStep {

@@ -45,7 +45,8 @@ SessionFilter::Outcome SessionFilter::datagram(ByteView bytes, const Standing& s
   Found whole = this->found(scanner_.answered(shared_.scratch));
   std::move(whole.hits.begin(), whole.hits.end(), std::back_inserter(found.hits));
   found.known |= whole.known;
-  return outcome(std::move(found), {found.known ? Sieve::Pass::suppress : Sieve::Pass::forward, 0}, standing);
+  const Sieve::Decision decision{found.known ? Sieve::Pass::suppress : Sieve::Pass::forward, 0};
+  return outcome(std::move(found), decision, standing);
 }
 
 SessionFilter::Outcome SessionFilter::answered(const Standing& standing) {
