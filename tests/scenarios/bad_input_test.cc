@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <thread>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -109,6 +110,7 @@ TEST_F(BadInputTest, WritesOfOneByteArriveAndAreRecordedWhole) {
 TEST_F(BadInputTest, FiftyThatTakeNothingCostTheirBoundAndNoMore) {
   constexpr size_t kBound = 4 << 20;
   constexpr size_t kSlack = 3 << 20;  // the sessions themselves, the heap's own
+  constexpr size_t kReadBytes = 262'144;
   start("pour", fmt::format("buffers_bytes_max: {}\n", kBound));
   const size_t before = memory("RssAnon");
   testbed::Process stalled = abuse_that_stands("stall", 50);
@@ -117,8 +119,10 @@ TEST_F(BadInputTest, FiftyThatTakeNothingCostTheirBoundAndNoMore) {
     const unsigned now = said("buffers_bytes");
     return now > kBound / 2 && now == std::exchange(held, now);
   })) << held;
-  EXPECT_LE(held, kBound + 50 * 4096);
-  EXPECT_LE(memory("RssAnon"), before + kBound + 50 * 4096 + kSlack);
+  // A piece each, and a read of each shard: what they do in the same moment may pass the bound.
+  const size_t most = kBound + 50 * size_t{4096} + std::thread::hardware_concurrency() * kReadBytes;
+  EXPECT_LE(held, most);
+  EXPECT_LE(memory("RssAnon"), before + most + kSlack);
   fmt::print("held {} bytes; RssAnon {} before, {} now; VmHWM {}\n", held, before, memory("RssAnon"), memory("VmHWM"));
   stalled.signal(SIGKILL);
   ASSERT_TRUE(stalled.await_end(5000));
