@@ -54,7 +54,7 @@ bool any_connection(RuleProtocol protocol) {
 
 }  // namespace
 
-Record::Applies Record::applies(uint32_t number) const {
+SessionRules::Applies SessionRules::applies(uint32_t number) const {
   const Rule& rule = rules_.rules()[number].rule;
   const bool undecided = application.recognition == Recognition::undecided;
   const bool found = application.recognition == Recognition::found;
@@ -70,7 +70,7 @@ Record::Applies Record::applies(uint32_t number) const {
   return found && application.protocol == rule.protocol ? Applies::yes : Applies::no;
 }
 
-bool Record::is_set(const BitUse& use) const {
+bool SessionRules::is_set(const BitUse& use) const {
   if (use.scope != RuleBit::Scope::flow) {
     return hosts_ != nullptr && std::any_of(use.names.begin(), use.names.end(), [&](uint64_t name) {
              return hosts_->is_set(name, use.scope, flow_, now_ns_);
@@ -79,7 +79,7 @@ bool Record::is_set(const BitUse& use) const {
   return std::any_of(use.bits.begin(), use.bits.end(), [this](uint16_t bit) { return !bits_.empty() && bits_[bit]; });
 }
 
-void Record::leave_to_others(const BitUse& use) {
+void SessionRules::leave_to_others(const BitUse& use) {
   if (hosts_ == nullptr) return;
   for (const uint64_t name : use.names) {
     const bool set = use.deed == RuleBit::Deed::set ||
@@ -89,7 +89,7 @@ void Record::leave_to_others(const BitUse& use) {
   }
 }
 
-void Record::leave(const BitUse& use) {
+void SessionRules::leave(const BitUse& use) {
   if (use.scope != RuleBit::Scope::flow) return leave_to_others(use);
   if (bits_.empty()) bits_.resize(compiled().bits);
   for (const uint16_t bit : use.bits) {
@@ -99,7 +99,7 @@ void Record::leave(const BitUse& use) {
   }
 }
 
-bool Record::holds(uint32_t number, uint64_t stream_offset, std::vector<Hit>& hits) {
+bool SessionRules::holds(uint32_t number, uint64_t stream_offset, std::vector<Hit>& hits) {
   const ReadyRule& ready = compiled().rules[number];
   for (const BitUse& use : ready.wants) {
     if (is_set(use) != (use.deed == RuleBit::Deed::isset)) return false;
@@ -110,8 +110,8 @@ bool Record::holds(uint32_t number, uint64_t stream_offset, std::vector<Hit>& hi
   return true;
 }
 
-Holds Record::judge(Candidate& candidate, BufferSource& buffers, uint64_t offset, uint64_t base,
-                    Scratch::Parts& scratch) {
+Holds SessionRules::judge(Candidate& candidate, BufferSource& buffers, uint64_t offset, uint64_t base,
+                          Scratch::Parts& scratch) {
   const uint32_t number = candidate.rule;
   if (said(number)) return Holds::yes;
   const Applies fits = applies(number);

@@ -93,9 +93,9 @@ class Candidates {
 };
 
 // What a session's rules have come to.
-class Record {
+class SessionRules {
  public:
-  Record(const RuleSet& rules, const Flow& flow, HostBits* hosts, int64_t now_ns)
+  SessionRules(const RuleSet& rules, const Flow& flow, HostBits* hosts, int64_t now_ns)
       : rules_(rules), flow_(flow), hosts_(hosts), now_ns_(now_ns) {}
 
   const Compiled& compiled() const { return rules_.compiled(); }

@@ -25,8 +25,8 @@ bool of_line(RuleBuffer buffer) {
 
 }  // namespace
 
-RequestSide::RequestSide(Record& record, const Sight& stream, std::vector<Candidate> from_stream)
-    : record_(record), stream_(stream), requests_(http::Limits{}), from_stream_(std::move(from_stream)) {}
+RequestSide::RequestSide(SessionRules& session, const Sight& stream, std::vector<Candidate> from_stream)
+    : session_(session), stream_(stream), requests_(http::Limits{}), from_stream_(std::move(from_stream)) {}
 
 void RequestSide::found_in_stream(uint32_t rule, uint64_t stream_offset) {
   if (stage_ != Stage::none) candidates_.add(rule, stream_offset);
@@ -53,7 +53,7 @@ void RequestSide::line(http::Request& request, uint64_t stream_offset) {
   request_ = &request;
   offset_ = stream_offset;
   candidates_.clear();
-  for (const uint32_t rule : record_.compiled().request_always) candidates_.add(rule, Candidates::kStays);
+  for (const uint32_t rule : session_.compiled().request_always) candidates_.add(rule, Candidates::kStays);
   for (const Candidate& each : from_stream_) candidates_.add(each.rule, each.seen_at);
   look_first(Stage::line);
   judge();
@@ -71,7 +71,7 @@ void RequestSide::body(http::Request& request, ByteView bytes, uint64_t stream_o
   offset_ = stream_offset;
   stage_ = Stage::body;
   if (!body_) body_ = std::make_unique<Body>();
-  const LiteralGroup& group = record_.compiled().body;
+  const LiteralGroup& group = session_.compiled().body;
   body_->sight.begin(bytes);
   for (ByteView piece = body_->sight.next(); !piece.empty(); piece = body_->sight.next()) {
     scratch_->findings.begin(group.literals.size());
@@ -98,7 +98,7 @@ void RequestSide::end(http::Request& request, uint64_t stream_offset) {
 // The literals of what has become known with this stage.
 void RequestSide::look_first(Stage stage) {
   stage_ = stage;
-  for (const LiteralGroup& group : record_.compiled().heads) {
+  for (const LiteralGroup& group : session_.compiled().heads) {
     if (of_line(group.where.buffer) != (stage == Stage::line)) continue;
     const Look look = look_at_head(group.where);
     if (look.presence != Presence::there) continue;
@@ -111,7 +111,7 @@ void RequestSide::look_first(Stage stage) {
 void RequestSide::add_found(const LiteralGroup& group) {
   for (const uint32_t literal : scratch_->findings.found()) {
     for (const uint32_t rule : group.rules[literal]) {
-      if (!record_.said(rule)) candidates_.add(rule, offset_);
+      if (!session_.said(rule)) candidates_.add(rule, offset_);
     }
   }
 }
@@ -120,9 +120,9 @@ void RequestSide::judge() {
   if (stage_ == Stage::none) return;
   do {
     candidates_.judge([this](Candidate& each) {
-      return record_.judge(each, *this, offset_, message_start_, *scratch_) != Holds::open;
+      return session_.judge(each, *this, offset_, message_start_, *scratch_) != Holds::open;
     });
-  } while (record_.bits_changed());
+  } while (session_.bits_changed());
 }
 
 Look RequestSide::look(const Part& part) {
@@ -149,7 +149,7 @@ Look RequestSide::look_at_body(const Part& part) {
   // A transform wants all of it.
   if (!complete) return {Presence::awaited, {}};
   if (view.start != 0) {
-    ++record_.counts.out_of_window;
+    ++session_.counts.out_of_window;
     return {};
   }
   view.bytes = transformed_once(view.bytes, part.where);
@@ -167,7 +167,7 @@ ByteView RequestSide::transformed_once(ByteView bytes, const formats::BufferUse&
 
 size_t RequestSide::bytes_held() const {
   size_t bytes = sizeof(*this) + requests_.bytes_held() + candidates_.bytes_held();
-  if (body_) bytes += sizeof(Body) + body_->sight.bytes_held() + record_.compiled().body.set.stream_bytes();
+  if (body_) bytes += sizeof(Body) + body_->sight.bytes_held() + session_.compiled().body.set.stream_bytes();
   for (const auto& each : transformed_) bytes += each.second.capacity();
   return bytes;
 }

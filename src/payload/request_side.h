@@ -16,7 +16,7 @@ class RequestSide final : private http::Events, private BufferSource {
 
   // `stream`: what is in sight of the stream; it holds the bytes before they are given here. `from_stream`: what was
   // found in it before it was known that it is HTTP.
-  RequestSide(Record& record, const Sight& stream, std::vector<Candidate> from_stream);
+  RequestSide(SessionRules& session, const Sight& stream, std::vector<Candidate> from_stream);
 
   // The first look of a rule on requests was found in the stream itself.
   void found_in_stream(uint32_t rule, uint64_t stream_offset);
@@ -44,7 +44,7 @@ class RequestSide final : private http::Events, private BufferSource {
   void add_found(const LiteralGroup& group);
   void judge();
 
-  Record& record_;
+  SessionRules& session_;
   const Sight& stream_;
   http::Requests requests_;
   Scratch::Parts* scratch_ = nullptr;  // for the time of a call

@@ -14,8 +14,8 @@ Scratch::~Scratch() = default;
 
 struct Scanner::State final : BufferSource {
   State(std::shared_ptr<const RuleSet> set, const Flow& flow, const ScanLimits& given, HostBits* hosts, int64_t now_ns)
-      : rules(std::move(set)), record(*rules, flow, hosts, now_ns), limits(given) {
-    if (!record.compiled().of_applications) record.application.recognition = Recognition::none;
+      : rules(std::move(set)), session(*rules, flow, hosts, now_ns), limits(given) {
+    if (!session.compiled().of_applications) session.application.recognition = Recognition::none;
   }
 
   void take(ByteView bytes);
@@ -36,7 +36,7 @@ struct Scanner::State final : BufferSource {
   void use(Scratch& given);
 
   const std::shared_ptr<const RuleSet> rules;
-  Record record;
+  SessionRules session;
   const ScanLimits limits;
   Scratch::Parts* scratch = nullptr;  // for the time of a call
   Sight sight;
@@ -54,7 +54,7 @@ struct Scanner::State final : BufferSource {
 void Scanner::State::use(Scratch& given) {
   scratch = &given.parts();
   scratch->hits.clear();
-  const Compiled& compiled = record.compiled();
+  const Compiled& compiled = session.compiled();
   if (std::exchange(scratch->prepared, compiled.serial) == compiled.serial) return;
   compiled.each_group([this](const LiteralGroup& group) {
     // The machine has no memory: there is no way to go on.
@@ -78,28 +78,28 @@ void Scanner::State::take_piece(ByteView piece) {
   if (requests) {
     const bool was_broken = !requests->broken().empty();
     requests->take(piece, message_start, *scratch);
-    if (!was_broken && !requests->broken().empty()) ++record.counts.http_broken;
+    if (!was_broken && !requests->broken().empty()) ++session.counts.http_broken;
   }
   judge();
   // What was first looked for is out of sight, and the rest of its rule has not come.
   candidates.judge([this](const Candidate& each) {
     if (each.seen_at >= sight.start()) return false;
-    ++record.counts.out_of_window;
+    ++session.counts.out_of_window;
     return true;
   });
-  if (record.exhausted(sight.end())) stop("effort");
+  if (session.exhausted(sight.end())) stop("effort");
 }
 
 void Scanner::State::find(ByteView piece) {
-  const LiteralGroup& group = record.compiled().stream;
+  const LiteralGroup& group = session.compiled().stream;
   if (group.set.empty()) return;
   scratch->findings.begin(group.literals.size());
   group.set.scan(literals, piece, scratch->literals, scratch->findings.taker());
   for (const uint32_t literal : scratch->findings.found()) {
     for (const uint32_t rule : group.rules[literal]) {
-      if (record.said(rule) || record.applies(rule) == Record::Applies::no) continue;
+      if (session.said(rule) || session.applies(rule) == SessionRules::Applies::no) continue;
       const uint64_t end = scratch->findings.end_of(literal);
-      if (record.compiled().rules[rule].rule.of_requests) {
+      if (session.compiled().rules[rule].rule.of_requests) {
         if (requests) {
           requests->found_in_stream(rule, end);
         } else if (early.size() < RequestSide::kFromStreamMax) {
@@ -113,13 +113,13 @@ void Scanner::State::find(ByteView piece) {
 }
 
 void Scanner::State::recognise_application(ByteView piece) {
-  if (record.application.recognition != Recognition::undecided) return;
+  if (session.application.recognition != Recognition::undecided) return;
   const View from_start = sight.view(0, UINT64_MAX, false);
-  record.application = recognise(from_start.bytes);
+  session.application = recognise(from_start.bytes);
   const bool http =
-      record.application.recognition == Recognition::found && record.application.protocol == RuleProtocol::http;
-  if (!http || !record.compiled().of_requests) return;
-  requests.emplace(record, sight, std::exchange(early, {}));
+      session.application.recognition == Recognition::found && session.application.protocol == RuleProtocol::http;
+  if (!http || !session.compiled().of_requests) return;
+  requests.emplace(session, sight, std::exchange(early, {}));
   // What came before it was known.
   requests->take(from_start.bytes.first(from_start.bytes.size() - piece.size()), message_start, *scratch);
 }
@@ -127,12 +127,12 @@ void Scanner::State::recognise_application(ByteView piece) {
 void Scanner::State::judge() {
   do {
     candidates.judge([this](Candidate& each) {
-      const bool anchored = record.compiled().rules[each.rule].rule.parts.front().anchored;
-      const Holds holds = record.judge(each, *this, sight.end(), anchored ? message_start : 0, *scratch);
+      const bool anchored = session.compiled().rules[each.rule].rule.parts.front().anchored;
+      const Holds holds = session.judge(each, *this, sight.end(), anchored ? message_start : 0, *scratch);
       // Of what may go over several messages the end of one decides nothing.
       return holds == Holds::yes || (holds == Holds::no && (anchored || !complete));
     });
-  } while (record.bits_changed());
+  } while (session.bits_changed());
   if (requests && !scratch->hits.empty()) requests->judge_again(*scratch);
 }
 
@@ -143,8 +143,8 @@ Look Scanner::State::look(const Part& part) {
 
 void Scanner::State::begin_message() {
   message_start = sight.end();
-  for (const uint32_t rule : record.compiled().stream_always) {
-    if (!record.said(rule)) candidates.add(rule, Candidates::kStays);
+  for (const uint32_t rule : session.compiled().stream_always) {
+    if (!session.said(rule)) candidates.add(rule, Candidates::kStays);
   }
 }
 
@@ -190,9 +190,9 @@ std::span<const Hit> Scanner::finish(Scratch& scratch) {
 
 bool Scanner::in_http_head() const {
   const State& state = *state_;
-  if (state.stopped || state.finished || !state.record.compiled().of_requests) return false;
+  if (state.stopped || state.finished || !state.session.compiled().of_requests) return false;
   if (state.requests) return state.requests->in_head();
-  return state.sight.end() > 0 && state.record.application.recognition == Recognition::undecided;
+  return state.sight.end() > 0 && state.session.application.recognition == Recognition::undecided;
 }
 
 std::optional<Scanner::Stopped> Scanner::stopped() const {
@@ -200,7 +200,7 @@ std::optional<Scanner::Stopped> Scanner::stopped() const {
 }
 
 const ScanCounts& Scanner::counts() const {
-  return state_->record.counts;
+  return state_->session.counts;
 }
 
 const RuleSet& Scanner::rules() const {
@@ -209,8 +209,8 @@ const RuleSet& Scanner::rules() const {
 
 size_t Scanner::bytes_held() const {
   const State& state = *state_;
-  return sizeof(State) + state.sight.bytes_held() + state.candidates.bytes_held() + state.record.bytes_held() +
-         state.record.compiled().stream.set.stream_bytes() + (state.requests ? state.requests->bytes_held() : 0);
+  return sizeof(State) + state.sight.bytes_held() + state.candidates.bytes_held() + state.session.bytes_held() +
+         state.session.compiled().stream.set.stream_bytes() + (state.requests ? state.requests->bytes_held() : 0);
 }
 
 }  // namespace skep::payload
