@@ -50,7 +50,8 @@ void IndexFeed::run() {
   bool failing = false;
   while (true) {
     pollfd wait{batches_.wake_fd(), POLLIN, 0};
-    const int pause_ms = any_early() ? kSegmentsPauseMs : failing ? kIndexPauseMs : -1;
+    // Once it is stopping nothing is waited for: what wakes it at the end may have been taken with the batches before.
+    const int pause_ms = stopping_ ? 0 : any_early() ? kSegmentsPauseMs : failing ? kIndexPauseMs : -1;
     ::poll(&wait, 1, pause_ms);
     const bool last = stopping_;
     take();
