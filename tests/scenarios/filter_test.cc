@@ -272,9 +272,10 @@ TEST_F(FilterTest, RulesReadAgainHoldForNewSessionsAndLiveOnesKeepTheirs) {
   const Fd live = client();
   auto at = accept_one(bait_);
   ASSERT_TRUE(at);
-  ASSERT_TRUE(write_file(rig_->file("test.rules"),
-                         "alert tcp any any -> any any (msg:\"a new one\"; content:\"NEWLY\"; pcre:\"/N[E-F]W.Y/\"; reference:cve,2005-1; "
-                         "sid:1000009;)\n"));
+  ASSERT_TRUE(write_file(
+      rig_->file("test.rules"),
+      "alert tcp any any -> any any (msg:\"a new one\"; content:\"NEWLY\"; pcre:\"/N[E-F]W.Y/\"; reference:cve,2005-1; "
+      "sid:1000009;)\n"));
   EXPECT_EQ(rig_->skep({"reload"}).code, 0) << rig_->log("proxy");
   EXPECT_EQ(session("EVIL", "").bait, "EVIL") << "the rule is gone";
   const Fd fresh = client();
