@@ -9,6 +9,7 @@ namespace skep::proxy {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
+constexpr unsigned kMappedBits = 96;  // before an IPv4 address
 
 uint64_t mix(uint64_t value) {  // the finisher of splitmix64
   value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
@@ -30,11 +31,11 @@ bool Rate::take(int64_t& fresh_at_ns, int64_t now_ns) const {
   return true;
 }
 
-SourceKey source_key(const Endpoint& source, unsigned v6_prefix) {
+SourceKey source_key(const Endpoint& source, unsigned v6_prefix, unsigned v4_prefix) {
   SourceKey key = source.address;
-  if (source.is_v4()) return key;
+  const unsigned prefix = source.is_v4() ? kMappedBits + v4_prefix : v6_prefix;
   for (unsigned i = 0; i < key.size(); ++i) {
-    const unsigned bits = std::clamp<int>(static_cast<int>(v6_prefix) - static_cast<int>(8 * i), 0, 8);
+    const unsigned bits = std::clamp<int>(static_cast<int>(prefix) - static_cast<int>(8 * i), 0, 8);
     key[i] = static_cast<uint8_t>(key[i] & 0xff00 >> bits);
   }
   return key;

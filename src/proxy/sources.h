@@ -28,9 +28,9 @@ class Rate {
   int64_t burst_ns_ = 0;
 };
 
-// An address without what the source can choose freely: IPv6 up to `prefix` bits, IPv4 whole.
+// An address without what the source can choose freely: its first bits alone, by the family.
 using SourceKey = std::array<uint8_t, 16>;
-SourceKey source_key(const Endpoint& source, unsigned v6_prefix);
+SourceKey source_key(const Endpoint& source, unsigned v6_prefix, unsigned v4_prefix = 32);
 
 class Sources {
  public:

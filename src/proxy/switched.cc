@@ -2,13 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace skep::proxy {
 namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
-constexpr unsigned kMappedBits = 96;  // before an IPv4 address
 
 }  // namespace
 
@@ -21,13 +18,7 @@ void Switched::take_options(const formats::ProxyOptions& options) {
 }
 
 SourceKey Switched::key_of(const Endpoint& source) const {
-  SourceKey key = source.address;
-  const unsigned bits = source.is_v4() ? kMappedBits + v4_prefix_ : v6_prefix_;
-  for (unsigned i = 0; i < key.size(); ++i) {
-    const unsigned kept = std::clamp<int>(static_cast<int>(bits) - static_cast<int>(8 * i), 0, 8);
-    key[i] = static_cast<uint8_t>(key[i] & 0xff00 >> kept);
-  }
-  return key;
+  return source_key(source, v6_prefix_, v4_prefix_);
 }
 
 std::string Switched::text_of(const SourceKey& key) const {
