@@ -2,13 +2,12 @@
 // passed in.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <unordered_map>
 
 #include "base/guarded.h"
+#include "base/recent_map.h"
 #include "formats/rule.h"
-#include "payload/flow.h"
+#include "payload/flow_key.h"
 
 namespace skep::payload {
 
@@ -25,24 +24,11 @@ class HostBits {
   size_t size();
 
  private:
-  struct Key {
-    uint64_t name = 0;
-    std::array<uint8_t, 32> addresses{};
-    bool operator==(const Key&) const = default;
-  };
-  struct Hash {
-    size_t operator()(const Key& key) const;
-  };
-  using Bits = std::unordered_map<Key, int64_t, Hash>;  // when each ends
-  // Two halves by age: when the young one is full, the old one is forgotten as a whole.
-  struct Halves {
-    Bits young;
-    Bits old;
-    bool has(const Key& key, int64_t now_ns) const;
-  };
-  static Key key_of(uint64_t name, formats::RuleBit::Scope scope, const Flow& flow);
+  using Bits = RecentMap<FlowKey, int64_t, FlowKey::Hash>;  // when each ends
+  static FlowKey key_of(uint64_t name, formats::RuleBit::Scope scope, const Flow& flow);
+  static bool has(const Bits& bits, const FlowKey& key, int64_t now_ns);
 
-  Guarded<Halves> halves_;
+  Guarded<Bits> bits_{kBitsMax};
 };
 
 }  // namespace skep::payload

@@ -57,21 +57,13 @@ std::optional<size_t> Route::next_in_turn(int64_t now_ns) {
 }
 
 std::optional<size_t> Route::remembered(const Endpoint& source, int64_t now_ns) const {
-  for (const Visits* visits : {&young_, &old_}) {
-    const auto found = visits->find(source.address);
-    if (found == visits->end()) continue;
-    if (now_ns - found->second.last_ns <= options_.sticky_ns) return found->second.bait;
-    return std::nullopt;
-  }
-  return std::nullopt;
+  const Visit* const visit = visits_.find(source.address);
+  if (visit == nullptr || now_ns - visit->last_ns > options_.sticky_ns) return std::nullopt;
+  return visit->bait;
 }
 
 void Route::remember(const Endpoint& source, size_t bait, int64_t now_ns) {
-  if (young_.size() >= (options_.sources_max + 1) / 2 && !young_.contains(source.address)) {
-    old_ = std::exchange(young_, {});
-  }
-  old_.erase(source.address);
-  young_[source.address] = {bait, now_ns};
+  visits_.touch(source.address) = {bait, now_ns};
 }
 
 }  // namespace skep::proxy

@@ -7,9 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
+#include "base/recent_map.h"
 #include "model/session.h"
 
 namespace skep::proxy {
@@ -22,7 +22,7 @@ struct RouteOptions {
 
 class Route {
  public:
-  Route(size_t baits, const RouteOptions& options) : options_(options), baits_(baits) {}
+  Route(size_t baits, const RouteOptions& options) : options_(options), baits_(baits), visits_(options.sources_max) {}
 
   // The bait for the next session of this source.
   size_t choose(const Endpoint& source, int64_t now_ns);
@@ -36,7 +36,7 @@ class Route {
   bool left_out(size_t bait) const { return baits_[bait].failing; }
   uint64_t failures(size_t bait) const { return baits_[bait].failures; }
   size_t baits() const { return baits_.size(); }
-  size_t sources() const { return young_.size() + old_.size(); }
+  size_t sources() const { return visits_.size(); }
 
  private:
   struct Bait {
@@ -52,7 +52,6 @@ class Route {
   struct Hash {
     size_t operator()(const Address& address) const;
   };
-  using Visits = std::unordered_map<Address, Visit, Hash>;
 
   bool asked(size_t bait, int64_t now_ns) const;
   std::optional<size_t> next_in_turn(int64_t now_ns);
@@ -62,9 +61,7 @@ class Route {
   const RouteOptions options_;
   std::vector<Bait> baits_;
   size_t next_ = 0;
-  // Two halves by age: when the young one is full, the old one is forgotten as a whole.
-  Visits young_;
-  Visits old_;
+  RecentMap<Address, Visit, Hash> visits_;
 };
 
 }  // namespace skep::proxy
