@@ -46,6 +46,18 @@ class Findings {
 };
 
 struct Scratch::Parts {
+  // What of the group's literals is in a buffer, or in the next piece of a stream: in `findings` until the next look.
+  const Findings& look(const LiteralGroup& group, ByteView buffer) {
+    findings.begin(group.literals.size());
+    group.set.scan(buffer, literals, findings.taker());
+    return findings;
+  }
+  const Findings& look(const LiteralGroup& group, LiteralStream& stream, ByteView piece) {
+    findings.begin(group.literals.size());
+    group.set.scan(stream, piece, literals, findings.taker());
+    return findings;
+  }
+
   LiteralScratch literals;
   ExpressionScratch expressions;
   http::Scratch http;
@@ -83,8 +95,6 @@ class Candidates {
     }
     all_.resize(kept);
   }
-  const std::vector<Candidate>& all() const { return all_; }
-  bool empty() const { return all_.empty(); }
   void clear() { all_.clear(); }
   size_t bytes_held() const { return all_.capacity() * sizeof(Candidate); }
 

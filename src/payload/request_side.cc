@@ -74,9 +74,7 @@ void RequestSide::body(http::Request& request, ByteView bytes, uint64_t stream_o
   const LiteralGroup& group = session_.compiled().body;
   body_->sight.begin(bytes);
   for (ByteView piece = body_->sight.next(); !piece.empty(); piece = body_->sight.next()) {
-    scratch_->findings.begin(group.literals.size());
-    group.set.scan(body_->literals, piece, scratch_->literals, scratch_->findings.taker());
-    add_found(group);
+    add_found(group, scratch_->look(group, body_->literals, piece));
     judge();
   }
   body_->sight.leave();
@@ -102,14 +100,12 @@ void RequestSide::look_first(Stage stage) {
     if (of_line(group.where.buffer) != (stage == Stage::line)) continue;
     const Look look = look_at_head(group.where);
     if (look.presence != Presence::there) continue;
-    scratch_->findings.begin(group.literals.size());
-    group.set.scan(look.view.bytes, scratch_->literals, scratch_->findings.taker());
-    add_found(group);
+    add_found(group, scratch_->look(group, look.view.bytes));
   }
 }
 
-void RequestSide::add_found(const LiteralGroup& group) {
-  for (const uint32_t literal : scratch_->findings.found()) {
+void RequestSide::add_found(const LiteralGroup& group, const Findings& findings) {
+  for (const uint32_t literal : findings.found()) {
     for (const uint32_t rule : group.rules[literal]) {
       if (!session_.said(rule)) candidates_.add(rule, offset_);
     }

@@ -41,7 +41,7 @@ class RequestSide final : private http::Events, private BufferSource {
   Look look_at_body(const Part& part);
   ByteView transformed_once(ByteView bytes, const formats::BufferUse& where);
   void look_first(Stage stage);
-  void add_found(const LiteralGroup& group);
+  void add_found(const LiteralGroup& group, const Findings& findings);
   void judge();
 
   SessionRules& session_;

@@ -93,12 +93,11 @@ void Scanner::State::take_piece(ByteView piece) {
 void Scanner::State::find(ByteView piece) {
   const LiteralGroup& group = session.compiled().stream;
   if (group.set.empty()) return;
-  scratch->findings.begin(group.literals.size());
-  group.set.scan(literals, piece, scratch->literals, scratch->findings.taker());
-  for (const uint32_t literal : scratch->findings.found()) {
+  const Findings& findings = scratch->look(group, literals, piece);
+  for (const uint32_t literal : findings.found()) {
     for (const uint32_t rule : group.rules[literal]) {
       if (session.said(rule) || session.applies(rule) == SessionRules::Applies::no) continue;
-      const uint64_t end = scratch->findings.end_of(literal);
+      const uint64_t end = findings.end_of(literal);
       if (session.compiled().rules[rule].rule.of_requests) {
         if (requests) {
           requests->found_in_stream(rule, end);
