@@ -17,6 +17,7 @@
 #include "base/folder.h"
 #include "base/text.h"
 #include "formats/event_codec.h"
+#include "harness/datagram_peers.h"
 #include "harness/hosts.h"
 #include "harness/rig.h"
 #include "io/sockets.h"
@@ -26,7 +27,6 @@ namespace skep::harness {
 namespace {
 
 using archive::SessionSummary;
-using Texts = std::vector<std::string>;
 
 constexpr char kListen[] = "10.99.1.2:90";
 constexpr char kListenV6[] = "[fd00:99::2]:90";
@@ -39,73 +39,6 @@ std::string noise(size_t bytes, unsigned seed) {
   for (char& c : text) c = static_cast<char>(random());
   return text;
 }
-
-// A socket of a host, connected to `to` or bound to `at`; it waits ten seconds for what is to come.
-Fd peer(const std::string& netns, const std::string& to, const std::string& at = "") {
-  const SocketAddress target = to_socket_address(*parse_endpoint(to.empty() ? at : to));
-  auto socket = socket_in(netns, target.family(), SOCK_DGRAM, 0);
-  EXPECT_TRUE(socket);
-  if (!at.empty()) {
-    const SocketAddress own = to_socket_address(*parse_endpoint(at));
-    EXPECT_EQ(::bind(socket->get(), own.get(), own.bytes), 0) << at << ": " << std::strerror(errno);
-  }
-  if (!to.empty()) {
-    EXPECT_EQ(::connect(socket->get(), target.get(), target.bytes), 0) << to << ": " << std::strerror(errno);
-  }
-  const int bytes = 4 << 20;
-  for (const int option : {SO_RCVBUFFORCE, SO_SNDBUFFORCE})
-    ::setsockopt(socket->get(), SOL_SOCKET, option, &bytes, sizeof bytes);
-  return std::move(*socket);
-}
-
-void say(const Fd& socket, const std::string& bytes) {
-  EXPECT_EQ(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
-}
-
-// The next one; "nothing came" where that is so.
-std::string hear(const Fd& socket, int flags = 0) {
-  Bytes room(io::kDatagramRoom);
-  const ssize_t got = ::recv(socket.get(), room.data(), room.size(), flags);
-  return got < 0 ? "nothing came" : std::string(as_text(ByteView(room).first(static_cast<size_t>(got))));
-}
-
-// A bait that sends back what comes, from the address that was asked; what it was asked is kept.
-class Echo {
- public:
-  explicit Echo(Fd socket) : socket_(std::move(socket)), thread_([this] { run(); }) {}
-  ~Echo() { stop(); }
-  void stop() {
-    stopping_ = true;
-    if (thread_.joinable()) thread_.join();
-    socket_.reset();
-  }
-  size_t heard() const { return heard_; }
-  // Once it has stopped: from which port it was asked what.
-  const std::map<uint16_t, Texts>& asked() const { return asked_; }
-
- private:
-  void run() {
-    Bytes room(io::kDatagramRoom);
-    while (!stopping_) {
-      timeval pause{0, 20'000};
-      ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof pause);
-      sockaddr_storage from{};
-      socklen_t bytes = sizeof from;
-      const ssize_t got =
-          ::recvfrom(socket_.get(), room.data(), room.size(), 0, reinterpret_cast<sockaddr*>(&from), &bytes);
-      if (got < 0) continue;
-      ++heard_;
-      asked_[to_endpoint(from).port].emplace_back(as_text(ByteView(room).first(static_cast<size_t>(got))));
-      ::sendto(socket_.get(), room.data(), static_cast<size_t>(got), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&from),
-               bytes);
-    }
-  }
-  Fd socket_;
-  std::atomic<bool> stopping_{false};
-  std::atomic<size_t> heard_{0};
-  std::map<uint16_t, Texts> asked_;
-  std::thread thread_;
-};
 
 // As `tshark -z follow,udp,raw,N` tells them: a line a datagram in hexadecimal, those of the server indented.
 std::pair<std::string, std::string> followed(const std::string& text) {
