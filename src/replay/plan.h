@@ -36,7 +36,7 @@ enum class Form : uint8_t {
   le64,
   be64,
   u8,
-  octet_pair,  // "4,1" is 1025: FTP's port
+  octet_pair,  // "4,1" is 1025: FTP's port; of an address: "192,0,2,1"
 };
 
 // Bytes of a recorded message.
@@ -51,11 +51,14 @@ struct Echo {
   Place source;  // in a server's message before
   Form read = Form::identity;
   Form write = Form::identity;
-  std::string before, after;  // the longest unambiguous context, at most 16 bytes each; both empty: by its offset
-  bool fixed_offset = false;  // binary: at the same offset (from the beginning, or from the end where negative)
+  std::string before,
+      after;                // what stood around it, at most kContextBytes each; fewer: the message begins or ends there
+  bool fixed_size = false;  // binary: as many bytes as were recorded; else to where `after` begins
 };
+constexpr size_t kContextBytes = 16;
 // The number of bytes of [from, to) of the same message as it is sent, plus `plus`.
 struct Length {
+  std::optional<uint32_t> of_message;  // of another of the client's messages instead, which is sent later
   uint32_t from = 0, to = 0;
   int64_t plus = 0;
   Form write = Form::decimal;
@@ -98,9 +101,16 @@ std::string_view to_string(Form form);
 // "echo" "length" "checksum" "address" "time" "chosen" "unresolved" "crypto"
 std::string_view kind_of(const Field& field);
 
+// The service told the client where to open another connection.
+struct NamedPort {
+  uint32_t connection = 0;
+  Echo port;  // `write` means nothing
+};
+
 struct Plan {
   Rung rung = Rung::as_recorded;
   std::vector<Field> fields;  // in order of their places; they do not overlap, but that a length may lie around others
+  std::vector<NamedPort> named_ports;
   // Why the dialogue cannot be held again by sending bytes, in words ("TLS", "SSH key exchange", "SCRAM-SHA-256");
   // empty: nothing of the kind was seen.
   std::string crypto;

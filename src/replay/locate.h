@@ -1,0 +1,18 @@
+// Where in an answer the value stands that stood at a known place of the recorded one: by what stands around it. Pure.
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include "base/bytes.h"
+#include "replay/plan.h"
+
+namespace skep::replay {
+
+// First and last plus one. `recorded` is the recorded server's message of `echo`'s source, `answer` what came this
+// time. nullopt: its surroundings are not there, or its end has not come yet.
+std::optional<std::pair<size_t, size_t>> locate(ByteView recorded, const Echo& echo, ByteView answer);
+// Takes the context of echo.source from `recorded`, and whether its size is fixed.
+void take_context(ByteView recorded, Echo& echo);
+
+}  // namespace skep::replay
