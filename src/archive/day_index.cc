@@ -306,6 +306,7 @@ Result<std::vector<SessionSummary>> DayIndex::select(const Filter& filter) const
   if (filter.session_class) where += fmt::format(" AND class = {}", static_cast<int>(*filter.session_class));
   // The partial index is only taken where the words of its own condition stand in the question.
   if (filter.session_class && *filter.session_class != SessionClass::harmless) where += " AND class <> 1";
+  if (filter.parent.value != 0) where += fmt::format(" AND parent = {}", filter.parent.value);
   if (!filter.service.empty()) add(" AND service = ?{}", filter.service);
   if (!filter.source.empty()) add(" AND client = ?{}", filter.source);
   if (!filter.rule.empty()) {

@@ -21,6 +21,7 @@ struct Filter {
   std::string source;  // address text
   std::string rule;    // of an alert: the signature's name; of a payload rule: "1002", "1:1002"
   std::string text;    // anywhere in what the client sent first, or in the alerts; any case; kTextLeast bytes at least
+  SessionId parent;    // that they belong to; 0: any, and those that belong to none
   uint64_t after = 0;  // ids above this one
   bool newest_first = false;
   size_t limit = 100'000;

@@ -64,6 +64,16 @@ void RecordingBuilder::piece(uint32_t connection, Direction direction, int64_t t
   offset += bytes.size();
 }
 
+void RecordingBuilder::lost(uint32_t connection, Direction direction, uint64_t bytes) {
+  SKEP_CHECK(connection < recording_.connections.size());
+  offsets_[2 * connection + static_cast<size_t>(direction)] += bytes;
+  recording_.lost_bytes += bytes;
+}
+
+void RecordingBuilder::cut_short(std::string_view because) {
+  if (!std::exchange(recording_.cut_short, true)) recording_.cut_because = because;
+}
+
 void RecordingBuilder::half_closed(uint32_t connection, Direction direction) {
   for (size_t i = recording_.messages.size(); i-- > 0;) {
     Message& message = recording_.messages[i];
@@ -75,13 +85,14 @@ void RecordingBuilder::half_closed(uint32_t connection, Direction direction) {
 
 // What the service can have read by an alert: by the offset that the monitor saw it read to, and by the clock where it
 // saw none.
-void RecordingBuilder::alert(Alert alert) {
+void RecordingBuilder::alert(Alert alert, uint32_t connection) {
   std::optional<uint32_t> trigger;
   for (uint32_t i = 0; i < recording_.messages.size(); ++i) {
     const Message& message = recording_.messages[i];
     if (message.direction != Direction::to_bait || message.bytes.empty()) continue;
-    const bool begun = alert.stream_offset != 0 && message.connection == 0 ? message.stream_offset < alert.stream_offset
-                                                                           : message.begun_ns <= alert.time_ns;
+    const bool begun = alert.stream_offset != 0 && message.connection == connection
+                           ? message.stream_offset < alert.stream_offset
+                           : message.begun_ns <= alert.time_ns;
     if (begun || !trigger) trigger = i;
   }
   if (!trigger) return;

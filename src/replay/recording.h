@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -50,6 +51,7 @@ struct Recording {
   std::vector<RecordedAlert> alerts;
   uint64_t lost_bytes = 0;  // that the recording lacks, in either direction
   bool cut_short = false;   // its end is not in it
+  std::string cut_because;  // where it is cut short: why, in words
 
   bool empty() const;  // the client sent nothing
   size_t payload_bytes() const;
@@ -65,8 +67,13 @@ class RecordingBuilder {
   uint32_t connection(RecordedConnection connection);
   RecordedConnection& at(uint32_t connection);
   void piece(uint32_t connection, Direction direction, int64_t time_ns, ByteView bytes);
+  // So many bytes of the direction are not in the recording; what comes next stands behind them.
+  void lost(uint32_t connection, Direction direction, uint64_t bytes);
   void half_closed(uint32_t connection, Direction direction);
-  void alert(Alert alert);
+  // Once all pieces are there. `connection`: whose bytes its stream_offset counts.
+  void alert(Alert alert, uint32_t connection = 0);
+  // The first reason stays.
+  void cut_short(std::string_view because);
   Recording& recording() { return recording_; }
   Recording take();
 
