@@ -51,11 +51,15 @@ Result<Bytes> content_of(const Filling& filling, const Echo& echo, ByteView reco
   const ByteView said = filling.recording.messages[echo.source.message].bytes;
   const ByteView answer = answer_to(filling, echo.source.message);
   const auto place = locate(said, echo, answer);
-  const auto value = place ? read_value(echo.read, answer.subspan(place->first, place->second - place->first))
-                           : std::optional<Value>();
+  auto value = place ? read_value(echo.read, answer.subspan(place->first, place->second - place->first))
+                     : std::optional<Value>();
   if (!value)
     return fail("message {} needs what the service said in message {} behind '{}': its answer does not hold it",
                 filling.message, echo.source.message, printable(echo.before));
+  if (auto* const bytes = std::get_if<Bytes>(&*value)) {
+    bytes->insert(bytes->begin(), echo.head.begin(), echo.head.end());
+    bytes->insert(bytes->end(), echo.tail.begin(), echo.tail.end());
+  }
   return written(echo.write, *value, recorded);
 }
 

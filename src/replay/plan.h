@@ -52,7 +52,9 @@ struct Echo {
   Form read = Form::identity;
   Form write = Form::identity;
   std::string before,
-      after;                // what stood around it, at most kContextBytes each; fewer: the message begins or ends there
+      after;  // what stood around it, at most kContextBytes each; fewer: the message begins or ends there
+  // Constant bytes around what was read, written in the same form: base64 of "user:" and the value.
+  std::string head, tail;
   bool fixed_size = false;  // binary: as many bytes as were recorded; else to where `after` begins
 };
 constexpr size_t kContextBytes = 16;

@@ -1,0 +1,233 @@
+#include "replay/echo_search.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "replay/forms.h"
+#include "replay/locate.h"
+#include "replay/tokens.h"
+
+namespace skep::replay {
+
+namespace {
+
+constexpr uint32_t kEchoBytesMax = 64 << 10;
+
+size_t bytes_of(const Recording& recording, Direction direction) {
+  size_t sum = 0;
+  for (const Message& message : recording.messages) sum += message.direction == direction ? message.bytes.size() : 0;
+  return sum;
+}
+
+bool is_base64(Form form) {
+  return form == Form::base64 || form == Form::base64url;
+}
+
+bool is_hex(Form form) {
+  return form == Form::hex_lower || form == Form::hex_upper;
+}
+
+// A match may begin or end at `at`: no word is cut in two.
+bool may_cut(const Views& views, const Segment& segment, uint32_t at, bool text) {
+  if (at == segment.begin || at == segment.end) return true;
+  return !text || !is_word(views.bytes()[at - 1]) || !is_word(views.bytes()[at]);
+}
+
+// Of base64 only whole groups have a place.
+bool has_place(const Segment& segment, uint32_t at) {
+  return !is_base64(segment.form) || (at - segment.begin) % 3 == 0 || at == segment.end;
+}
+
+// '=' at the end of base64.
+bool is_padding(ByteView text, size_t at) {
+  if (text[at] != '=' || at < 4) return false;
+  while (at < text.size() && text[at] == '=') ++at;
+  return at == text.size() || (is_delimiter(text[at]) && at % 4 == 0);
+}
+
+bool is_edge(uint8_t byte) {
+  return byte == 0x00 || byte == 0xFF;
+}
+
+}  // namespace
+
+EchoSearch::EchoSearch(Draft& draft)
+    : draft_(draft),
+      index_(bytes_of(draft.recording(), Direction::to_client)),
+      said_by_client_(bytes_of(draft.recording(), Direction::to_bait)) {}
+
+void EchoSearch::run() {
+  const auto count = static_cast<uint32_t>(draft_.recording().messages.size());
+  for (uint32_t message = 0; message < count; ++message) draft_.is_client(message) ? look(message) : hear(message);
+}
+
+void EchoSearch::hear(uint32_t message) {
+  const size_t first = server_.segments().size();
+  server_.add(message, draft_.bytes(message));
+  is_old_.resize(server_.bytes().size());
+  for (size_t i = first; i < server_.segments().size(); ++i) {
+    const Segment& segment = server_.segments()[i];
+    for (uint32_t at = segment.begin; at + kGramBytes <= segment.end; ++at) {
+      const uint32_t gram = gram_at(&server_.bytes()[at]);
+      is_old_[at] = said_by_client_.has(gram);
+      if (!is_old_[at] && tells(gram)) index_.insert(gram, at);
+    }
+  }
+}
+
+void EchoSearch::look(uint32_t message) {
+  client_.clear();
+  client_.add(message, draft_.bytes(message));
+  for (const Segment& segment : client_.segments()) look(segment);
+  for (const Segment& segment : client_.segments()) {
+    for (uint32_t at = segment.begin; at + kGramBytes <= segment.end; ++at)
+      said_by_client_.insert(gram_at(&client_.bytes()[at]));
+  }
+}
+
+// What has been matched is not looked at again: so it stays linear where everything matches.
+void EchoSearch::look(const Segment& segment) {
+  uint32_t floor = segment.begin;
+  for (uint32_t at = segment.begin; at + kGramBytes <= segment.end;) {
+    const std::vector<Match> matches = matches_at(segment, at, floor);
+    if (matches.empty()) {
+      ++at;
+      continue;
+    }
+    for (const Match& match : matches) {
+      if (take(segment, match)) break;
+    }
+    floor = matches.front().client + matches.front().bytes;
+    at = std::max(at + 1, floor - static_cast<uint32_t>(kGramBytes) + 1);
+  }
+}
+
+// The longest first; of equal ones the newest.
+std::vector<EchoSearch::Match> EchoSearch::matches_at(const Segment& segment, uint32_t position, uint32_t floor) const {
+  std::vector<Match> matches;
+  const uint32_t gram = gram_at(&client_.bytes()[position]);
+  if (!tells(gram)) return matches;
+  uint32_t at = index_.newest(gram);
+  for (size_t looked = 0; at != GramIndex::kNone && looked < kLookedAt; ++looked, at = index_.older(at)) {
+    if (gram_at(&server_.bytes()[at]) == gram) matches.push_back(extended(segment, {position, at, kGramBytes}, floor));
+  }
+  std::stable_sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) { return a.bytes > b.bytes; });
+  return matches;
+}
+
+EchoSearch::Match EchoSearch::extended(const Segment& segment, Match match, uint32_t floor) const {
+  const Segment& said = server_segment(match.server);
+  const uint8_t* const mine = client_.bytes().data();
+  const uint8_t* const theirs = server_.bytes().data();
+  uint32_t end = match.client + match.bytes, other = match.server + match.bytes;
+  while (end < segment.end && other < said.end && mine[end] == theirs[other]) ++end, ++other;
+  while (match.client > floor && match.server > said.begin && mine[match.client - 1] == theirs[match.server - 1])
+    --match.client, --match.server;
+  match.bytes = end - match.client;
+  return match;
+}
+
+const Segment& EchoSearch::server_segment(uint32_t position) const {
+  const auto behind = std::upper_bound(server_.segments().begin(), server_.segments().end(), position,
+                                       [](uint32_t at, const Segment& segment) { return at < segment.begin; });
+  return *std::prev(behind);
+}
+
+bool EchoSearch::take(const Segment& segment, Match match) {
+  const Segment& said = server_segment(match.server);
+  match = trimmed(segment, said, match);
+  if (match.bytes < kGramBytes) return false;
+  if (is_text(client_.view(match.client, match.client + match.bytes)) && !is_base64(segment.form))
+    return take_words(segment, said, match);
+  return take_piece(segment, said, trimmed_binary(match));
+}
+
+// To whole words on both sides.
+EchoSearch::Match EchoSearch::trimmed(const Segment& segment, const Segment& said, Match match) const {
+  const bool text = is_text(client_.view(match.client, match.client + match.bytes));
+  const auto whole = [&](uint32_t mine, uint32_t theirs) {
+    return may_cut(client_, segment, mine, text && !is_hex(segment.form)) && has_place(said, theirs) &&
+           may_cut(server_, said, theirs, text && !is_hex(said.form) && !is_base64(said.form));
+  };
+  while (match.bytes > 0 && !whole(match.client, match.server)) ++match.client, ++match.server, --match.bytes;
+  while (match.bytes > 0 && !whole(match.client + match.bytes, match.server + match.bytes)) --match.bytes;
+  return match;
+}
+
+// Zeroes at its ends stand in any binary message; some are kept, for a value's size is a multiple of four.
+EchoSearch::Match EchoSearch::trimmed_binary(Match match) const {
+  const uint8_t* const bytes = client_.bytes().data();
+  uint32_t begin = match.client, end = match.client + match.bytes;
+  while (begin < end && is_edge(bytes[begin])) ++begin;
+  while (begin < end && is_edge(bytes[end - 1])) --end;
+  while ((end - begin) % 4 != 0 && begin > match.client) --begin;
+  while ((end - begin) % 4 != 0 && end < match.client + match.bytes) ++end;
+  return {begin, match.server + (begin - match.client), end - begin};
+}
+
+// A word at a time: what stands between them is the protocol's.
+bool EchoSearch::take_words(const Segment& segment, const Segment& said, const Match& match) {
+  const ByteView text = client_.view(match.client, match.client + match.bytes);
+  bool taken = false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (is_delimiter(text[at])) continue;
+    size_t end = at;
+    while (end < text.size() && (!is_delimiter(text[end]) || is_padding(text.subspan(at), end - at))) ++end;
+    taken |= take_piece(segment, said,
+                        {match.client + static_cast<uint32_t>(at), match.server + static_cast<uint32_t>(at),
+                         static_cast<uint32_t>(end - at)});
+    at = end;
+  }
+  return taken;
+}
+
+bool EchoSearch::take_piece(const Segment& segment, const Segment& said, const Match& piece) {
+  if (piece.bytes < kGramBytes || piece.bytes > kEchoBytesMax || client_said_it(piece)) return false;
+  const ByteView bytes = client_.view(piece.client, piece.client + piece.bytes);
+  if (is_text(bytes) ? bits_of_chance(bytes) <= kGuessableBits : !is_unguessable_binary(bytes)) return false;
+  const Place place = client_.place(segment, piece.client, piece.client + piece.bytes);
+  if (draft_.is_free(place)) return claim(segment, said, piece);
+  if (segment.form != Form::identity) return false;
+  bool taken = false;
+  for (const Place& part : draft_.free_parts(place)) {  // around an address
+    const uint32_t shift = part.offset - place.offset;
+    const Match rest{piece.client + shift, piece.server + shift, part.bytes};
+    const ByteView left = client_.view(rest.client, rest.client + rest.bytes);
+    if (rest.bytes >= kGramBytes && bits_of_chance(left) > kGuessableBits) taken |= claim(segment, said, rest);
+  }
+  return taken;
+}
+
+bool EchoSearch::claim(const Segment& segment, const Segment& said, const Match& piece) {
+  const Place source = server_.place(said, piece.server, piece.server + piece.bytes);
+  Place place = client_.place(segment, piece.client, piece.client + piece.bytes);
+  Echo echo;
+  echo.source = source;
+  echo.read = said.form;
+  echo.write = segment.form;
+  if (is_base64(segment.form)) {
+    place = client_.place(segment, segment.begin, segment.end);
+    echo.head = as_text(client_.view(segment.begin, piece.client));
+    echo.tail = as_text(client_.view(piece.client + piece.bytes, segment.end));
+  }
+  const ByteView wrote = draft_.bytes(place), read = draft_.bytes(source);
+  if (wrote.size() == read.size() && std::equal(wrote.begin(), wrote.end(), read.begin())) {
+    echo.read = echo.write = Form::identity;
+    echo.head.clear();
+    echo.tail.clear();
+  }
+  take_context(draft_.bytes(source.message), echo);
+  std::string why = fmt::format("echo of {} bytes at {} of message {}", source.bytes, source.offset, source.message);
+  if (echo.read != echo.write) why += fmt::format(", {} to {}", to_string(echo.read), to_string(echo.write));
+  return draft_.claim(place, std::move(echo), std::move(why));
+}
+
+bool EchoSearch::client_said_it(const Match& match) const {
+  for (uint32_t at = match.server; at + kGramBytes <= match.server + match.bytes; ++at) {
+    if (!is_old_[at]) return false;
+  }
+  return true;
+}
+
+}  // namespace skep::replay

@@ -1,0 +1,46 @@
+// Finds what the client repeated of what the server had said: in one recording, in one pass over its messages.
+#pragma once
+
+#include <vector>
+
+#include "replay/draft.h"
+#include "replay/grams.h"
+#include "replay/views.h"
+
+namespace skep::replay {
+
+class EchoSearch {
+ public:
+  explicit EchoSearch(Draft& draft);
+  void run();
+
+ private:
+  // Equal bytes of a client's view and of a server's.
+  struct Match {
+    uint32_t client = 0, server = 0, bytes = 0;
+  };
+
+  void hear(uint32_t message);
+  void look(uint32_t message);
+  void look(const Segment& segment);
+  std::vector<Match> matches_at(const Segment& segment, uint32_t position, uint32_t floor) const;
+  Match extended(const Segment& segment, Match match, uint32_t floor) const;
+  const Segment& server_segment(uint32_t position) const;
+
+  bool take(const Segment& segment, Match match);
+  Match trimmed(const Segment& segment, const Segment& said, Match match) const;
+  Match trimmed_binary(Match match) const;
+  bool take_words(const Segment& segment, const Segment& said, const Match& match);
+  bool take_piece(const Segment& segment, const Segment& said, const Match& piece);
+  bool claim(const Segment& segment, const Segment& said, const Match& piece);
+  bool client_said_it(const Match& match) const;
+
+  Draft& draft_;
+  Views server_;
+  Views client_;              // of one message
+  std::vector<bool> is_old_;  // by position in server_: the client had said this gram before
+  GramIndex index_;           // of server_, without what is old
+  GramSet said_by_client_;
+};
+
+}  // namespace skep::replay
