@@ -1,6 +1,7 @@
 #include "proxy/bait.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -79,10 +80,11 @@ Alert alert_of(const wire::Alert& from) {
 }  // namespace
 
 Bait::Bait(formats::BaitOptions options, const BaitSettings& settings, wire::TlsContext tls, Post& post,
-           archive::EvidenceStore& evidence)
+           archive::EvidenceStore& evidence, Guarded<Guests>& guests)
     : options_(std::move(options)),
       settings_(settings),
       post_(post),
+      guests_(guests),
       link_(options_.monitor, std::move(tls), 3 * settings.heartbeat_ns),
       ports_(settings.first_port, settings.last_port),
       files_(
@@ -121,8 +123,12 @@ void Bait::give_port_back(uint16_t port) {
   ports_.ended(port, false, connected_);
 }
 
-// To the session's shard; a full mailbox is counted there.
+// To the session's shard, whose full mailbox is counted; to a guest.
 void Bait::tell(SessionId session, decltype(Word::what) what) {
+  if (is_guest(session)) {
+    guests_->told(session, what);
+    return;
+  }
   if (!post_.tell({session, std::move(what)})) ++words_refused_;
 }
 
@@ -152,6 +158,23 @@ std::optional<formats::NoteEvent> Bait::leg_opened(SessionId session, const Live
   return std::nullopt;
 }
 
+// It is announced before its connection is made, so that a flow of the same ends which was told already is another.
+Status Bait::guest_announced(SessionId guest, const LiveLeg& leg) {
+  const std::lock_guard lock(mutex_);
+  const uint16_t port = leg.tuple.proxy.port;
+  if (!connected_) return fail("bait {}: its monitor is away", name());
+  if (!ports_.usable(port) || !ports_.names(port))
+    return tl::unexpected<Error>(
+        Error{fmt::format("source port {} may still mean an earlier session", port), EADDRINUSE});
+  ports_.taken(port);
+  live_[guest.value] = leg;
+  ++live_guests_;
+  join_.session_forgotten(guest, leg.tuple);
+  join_.session_opened(guest, leg.tuple, now_monotonic_ns());
+  announce(guest, leg);
+  return {};
+}
+
 void Bait::leg_recovered(SessionId session, const Tuple& tuple) {
   const std::lock_guard lock(mutex_);
   join_.session_opened(session, tuple, now_monotonic_ns());
@@ -166,6 +189,7 @@ void Bait::leg_closed(SessionId session, bool connected) {
   if (found == live_.end()) return;
   const Tuple tuple = found->second.tuple;
   live_.erase(found);
+  if (is_guest(session)) --live_guests_;
   ports_.ended(tuple.proxy.port, connected, connected_);
   ended_unbound_[session.value] = tuple;
   forget_ended();
@@ -344,7 +368,8 @@ void Bait::take_alert(const wire::Alert& alert, int64_t now_ns) {
 void Bait::deliver(const std::vector<Join::Delivered>& delivered) {
   for (const Join::Delivered& each : delivered) {
     tell(each.session, each.alert);
-    files_.alert_delivered(each.alert, each.session);
+    // The files of a guest's alert would be evidence of nothing in the archive: they are not fetched.
+    if (!is_guest(each.session)) files_.alert_delivered(each.alert, each.session);
   }
 }
 
@@ -376,7 +401,7 @@ void Bait::take_lost(const wire::RecordsLost& lost) {
 
 BaitPicture Bait::picture() const {
   const std::lock_guard lock(mutex_);
-  return {name(), connected_, live_.size(), monitor_lost_ + link_.counters().missing, status_json()};
+  return {name(), connected_, live_sessions(), monitor_lost_ + link_.counters().missing, status_json()};
 }
 
 std::string Bait::status_json() const {
@@ -392,7 +417,7 @@ std::string Bait::status_json() const {
     json.value(format_time(last_heard_ns_));
   }
   const auto channel = link_.counters();
-  json.field("live_sessions", static_cast<unsigned long>(live_.size()))
+  json.field("live_sessions", static_cast<unsigned long>(live_sessions()))
       .field("bindings", static_cast<unsigned long>(join_.bindings()));
   json.field("ports_held", static_cast<unsigned long>(ports_.held()))
       .field("ports_unnamed", static_cast<unsigned long>(ports_.unnamed()))

@@ -12,10 +12,12 @@
 #include <unordered_map>
 
 #include "archive/evidence_store.h"
+#include "base/guarded.h"
 #include "formats/options.h"
 #include "formats/segment.h"
 #include "proxy/control_link.h"
 #include "proxy/file_intake.h"
+#include "proxy/guests.h"
 #include "proxy/join.h"
 #include "proxy/picture.h"
 #include "proxy/ports.h"
@@ -39,7 +41,7 @@ struct BaitSettings {
 class Bait {
  public:
   Bait(formats::BaitOptions options, const BaitSettings& settings, wire::TlsContext tls, Post& post,
-       archive::EvidenceStore& evidence);
+       archive::EvidenceStore& evidence, Guarded<Guests>& guests);
   ~Bait();
   Bait(const Bait&) = delete;
   Bait& operator=(const Bait&) = delete;
@@ -60,6 +62,9 @@ class Bait {
   void leg_closed(SessionId session, bool connected);
   // A session of a proxy that was killed: over, but what the honeypot host may still say of it finds it.
   void leg_recovered(SessionId session, const Tuple& tuple);
+  // A connection of a guest is about to be made; what comes of it is told to the guests. Error: it could not be told
+  // from others' (code EADDRINUSE: another source port will do), or the monitor is away. It is over by leg_closed.
+  Status guest_announced(SessionId guest, const LiveLeg& leg);
 
   BaitPicture picture() const;
 
@@ -81,6 +86,7 @@ class Bait {
   void gone(const std::string& why);
   void forget_ended();
   void announce(SessionId session, const LiveLeg& leg);
+  size_t live_sessions() const { return live_.size() - live_guests_; }
   struct Rate {
     int64_t since_ns = 0;
     uint64_t claims = 0;
@@ -92,12 +98,14 @@ class Bait {
   const formats::BaitOptions options_;
   const BaitSettings settings_;
   Post& post_;
+  Guarded<Guests>& guests_;
   ControlLink link_;
   mutable std::mutex mutex_;  // over all that follows
   SourcePorts ports_;
   Join join_;
   FileIntake files_;
   std::unordered_map<uint64_t, LiveLeg> live_;
+  size_t live_guests_ = 0;                             // of them
   std::unordered_map<uint64_t, Tuple> ended_unbound_;  // their ports are held back
   bool connected_ = false;
   uint64_t pings_ = 0;

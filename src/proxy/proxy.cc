@@ -135,8 +135,8 @@ Status Proxy::start_baits(std::vector<wire::TlsContext> keys) {
   const formats::ProxyOptions& options = settings_->options;
   const BaitSettings settings{options.source_port_first, options.source_port_last, options.heartbeat_ms * kMillisecond};
   for (size_t i = 0; i < options.baits.size(); ++i)
-    common_.baits.push_back(
-        std::make_unique<Bait>(options.baits[i], settings, std::move(keys[i]), post_, archive_->evidence()));
+    common_.baits.push_back(std::make_unique<Bait>(options.baits[i], settings, std::move(keys[i]), post_,
+                                                   archive_->evidence(), common_.guests));
   recall();
   for (const auto& bait : common_.baits) bait->start();
   return {};
@@ -184,6 +184,7 @@ void Proxy::run() {
       }
     }
     tell_watchers(now_monotonic_ns());
+    forget_guests(now_monotonic_ns());
   }
   log::info("all sessions are closed: {} in all", summary().sessions_total);
 }
@@ -242,6 +243,7 @@ wire::LocalReply Proxy::command(const wire::LocalRequest& request) {
   }
   if (request.has_cut()) return cut(request.cut().session());
   if (request.has_filter()) return filter(request.filter());
+  if (request.has_watch()) return watch(request.watch());
   return wire::refusal("skep-proxy does not know this request");
 }
 

@@ -58,6 +58,17 @@ class Proxy {
   Result<std::string> take_options();
   Status put_in_force(std::shared_ptr<const Settings> next, Doors::Opened opened);
 
+  // Connections to baits that are no sessions, and of which somebody here wants to know (proxy_guests.cc).
+  wire::LocalReply watch(const wire::WatchRequest& request);
+  Status announce_guest(const wire::WatchRequest& request, wire::WatchReply& reply);
+  struct Place {
+    size_t bait = 0;
+    std::string service;  // empty: none of the options'
+  };
+  Result<Place> place_of(const Endpoint& target) const;
+  void guest_over(SessionId guest);
+  void forget_guests(int64_t now_ns);
+
   // How it stands (proxy_picture.cc).
   struct Summary {
     Wholeness whole;

@@ -1,0 +1,127 @@
+// A connection to a bait that is no session of the proxy, and whose maker wants to know what the host's kernel says of
+// it, as a replay does.
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "harness/hosts.h"
+#include "harness/rig.h"
+#include "io/sockets.h"
+#include "model/socket_address.h"
+#include "replay/proxy_oracle.h"
+
+namespace skep::harness {
+namespace {
+
+constexpr char kHarmless[] = "get index HTTP/1.0\r\n\r\n";
+constexpr char kAttack[] = "get ../../../../../../../etc/shadow HTTP/1.0\r\n\r\n";
+
+class GuestsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
+    const Rig names(RigOptions{});
+    const std::string site = folder_.path() + "/site";
+    ASSERT_TRUE(make_directories(site + "/pages"));
+    ASSERT_TRUE(write_file(site + "/pages/index", "a page"));
+    RigOptions options;
+    options.services_monitor = fmt::format("  - {{name: files, command: [{}, \"{}:9000\", {}], port: 9000}}\n",
+                                           names.program("file_server"), testbed::kHoneypotAddress, site);
+    options.services_proxy = fmt::format("  - {{name: files, listen: [\"{}:80\"], bait: bait1, address: {}:9000}}\n",
+                                         testbed::kProxyOutside, testbed::kHoneypotAddress);
+    rig_.emplace(options);
+    const auto started = rig_->start();
+    ASSERT_TRUE(started) << started.error().message;
+    oracle_.emplace(rig_->file("archive/proxy.sock"));
+  }
+
+  // A socket on the proxy's host with a port of its own.
+  static Fd bound_socket(const std::string& netns) {
+    auto socket = socket_in(netns, AF_INET, SOCK_STREAM, 0);
+    SocketAddress own = to_socket_address(*parse_endpoint(testbed::kProxyInside));
+    EXPECT_TRUE(socket && ::bind(socket->get(), own.get(), own.bytes) == 0);
+    return socket ? std::move(*socket) : Fd();
+  }
+  // One request to the bait itself, watched: its number, and the process that served it.
+  uint64_t ask_watched(const std::string& request) {
+    const Fd socket = bound_socket(rig_->network().proxy());
+    const auto number = oracle_->watch(io::local_end(socket.get()), target_);
+    EXPECT_TRUE(number) << number.error().message;
+    if (!number) return 0;
+    SocketAddress to = to_socket_address(target_);
+    EXPECT_EQ(::connect(socket.get(), to.get(), to.bytes), 0);
+    send_text(socket, request);
+    receive_all(socket);
+    return *number;
+  }
+  replay::Oracle::Seen seen(uint64_t number) {
+    const auto said = oracle_->seen(number);
+    EXPECT_TRUE(said) << said.error().message;
+    return said ? *said : replay::Oracle::Seen{};
+  }
+  std::string ask_through_the_proxy(const std::string& request) {
+    const auto said = rig_->attack({rig_->program("dialogue"), std::string(testbed::kProxyOutside) + ":80", request});
+    return said ? *said : "";
+  }
+
+  Folder folder_ = *Folder::make();
+  std::optional<Rig> rig_;
+  std::optional<replay::ProxyOracle> oracle_;
+  const Endpoint target_ = *parse_endpoint(std::string(testbed::kHoneypotAddress) + ":9000");
+};
+
+TEST_F(GuestsTest, EachHasItsOwnAlertsAndNoSessionHasThem) {
+  ask_through_the_proxy("get index HTTP/1.0\\r\\n\\r\\n");
+  const uint64_t harmless = ask_watched(kHarmless);
+  const uint64_t attack = ask_watched(kAttack);
+  ask_through_the_proxy("get ../../../../../../../etc/shadow HTTP/1.0\\r\\n\\r\\n");
+  ASSERT_TRUE(eventually([&] { return !seen(attack).alerts.empty(); }));
+  const auto of_attack = seen(attack);
+  ASSERT_EQ(of_attack.alerts.size(), 1U);
+  EXPECT_EQ(of_attack.alerts[0].raises_to(), SessionClass::attack);
+  EXPECT_EQ(of_attack.served_by_pid, of_attack.alerts[0].pid);
+  EXPECT_TRUE(of_attack.supervised);
+
+  const auto sessions = rig_->sessions(2);
+  ASSERT_TRUE(sessions) << sessions.error().message;
+  ASSERT_EQ(sessions->size(), 2U);
+  EXPECT_EQ((*sessions)[0].session_class, SessionClass::harmless);
+  EXPECT_EQ((*sessions)[1].session_class, SessionClass::attack);
+  ASSERT_EQ((*sessions)[1].alerts.size(), 1U);
+  EXPECT_NE((*sessions)[1].alerts[0].id, of_attack.alerts[0].id);
+  const auto of_harmless = seen(harmless);
+  EXPECT_TRUE(of_harmless.alerts.empty());
+  EXPECT_NE(of_harmless.served_by_pid, 0U);
+  EXPECT_TRUE(of_harmless.supervised);
+
+  oracle_->over(attack);
+  EXPECT_FALSE(oracle_->seen(attack)) << "it is forgotten";
+  EXPECT_NE(rig_->skep({"status", "--json"}).text.find("\"alerts_dropped\":0"), std::string::npos);
+}
+
+TEST_F(GuestsTest, WhatCannotBeWatchedIsRefusedInWords) {
+  const Endpoint own = *parse_endpoint(std::string(testbed::kProxyInside) + ":50123");
+  const auto elsewhere = oracle_->watch(own, *parse_endpoint("10.99.1.1:9000"));
+  ASSERT_FALSE(elsewhere);
+  EXPECT_NE(elsewhere.error().message.find("no bait"), std::string::npos) << elsewhere.error().message;
+  const auto first = oracle_->watch(own, target_);
+  ASSERT_TRUE(first) << first.error().message;
+  const auto taken = oracle_->watch(own, target_);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code, EADDRINUSE) << taken.error().message;
+  // Any port of the bait's host can be watched, a service of the options or not.
+  EXPECT_TRUE(oracle_->watch(*parse_endpoint(std::string(testbed::kProxyInside) + ":50124"),
+                             *parse_endpoint(std::string(testbed::kHoneypotAddress) + ":9001")));
+
+  rig_->monitor().reset();
+  ASSERT_TRUE(rig_->await_log("proxy", "its monitor is away"));
+  EXPECT_FALSE(seen(*first).supervised);
+  const auto away = oracle_->watch(*parse_endpoint(std::string(testbed::kProxyInside) + ":50125"), target_);
+  ASSERT_FALSE(away);
+  EXPECT_NE(away.error().message.find("away"), std::string::npos) << away.error().message;
+  EXPECT_NE(away.error().code, EADDRINUSE);
+}
+
+}  // namespace
+}  // namespace skep::harness
