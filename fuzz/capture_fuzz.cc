@@ -1,8 +1,9 @@
 // links: skep_capture
 // A capture of any bytes, and the same bytes as packets that a capture would have held: nothing is read beyond its end,
-// each client's stream comes without holes but those that are said, and what waits stays within its bounds.
+// each direction of each connection comes without holes but those that are said, and what waits stays within its
+// bounds.
 #include <map>
-#include <set>
+#include <utility>
 
 #include "capture/capture_file.h"
 
@@ -13,37 +14,53 @@ using namespace skep::capture;
 
 class Held : public StreamEvents {
  public:
-  void sent(const Connection& connection, uint64_t offset, ByteView bytes) override {
-    SKEP_CHECK(!bytes.empty());
-    go_on(connection, offset, bytes.size());
+  void sent(const Connection& connection, Direction direction, uint64_t offset, ByteView bytes) override {
+    SKEP_CHECK(!bytes.empty() || connection.protocol == Protocol::udp);
+    go_on(connection, direction, offset, bytes.size());
   }
-  void lost(const Connection& connection, uint64_t offset, uint64_t bytes) override {
+  void lost(const Connection& connection, Direction direction, uint64_t offset, uint64_t bytes) override {
     SKEP_CHECK(bytes > 0);
-    go_on(connection, offset, bytes);
+    go_on(connection, direction, offset, bytes);
   }
-  void answered(const Connection& connection) override { SKEP_CHECK(ended_.count(connection.number) == 0); }
-  void ended(const Connection& connection) override { SKEP_CHECK(ended_.insert(connection.number).second); }
-  size_t ended() const { return ended_.size(); }
+  void finished(const Connection& connection, Direction direction) override {
+    SKEP_CHECK(!of(connection).ended && !std::exchange(of(connection).finished[static_cast<size_t>(direction)], true));
+  }
+  void ended(const Connection& connection, EndReason) override {
+    SKEP_CHECK(!std::exchange(of(connection).ended, true));
+    ++ended_;
+  }
+  size_t ended() const { return ended_; }
 
  private:
-  void go_on(const Connection& connection, uint64_t offset, uint64_t bytes) {
-    SKEP_CHECK(ended_.count(connection.number) == 0 && next_[connection.number] == offset);
-    next_[connection.number] += bytes;
+  struct Seen {
+    uint64_t next[2] = {0, 0};
+    bool finished[2] = {false, false};
+    bool ended = false;
+  };
+  Seen& of(const Connection& connection) { return seen_[{connection.protocol, connection.number}]; }
+  void go_on(const Connection& connection, Direction direction, uint64_t offset, uint64_t bytes) {
+    const auto side = static_cast<size_t>(direction);
+    Seen& seen = of(connection);
+    SKEP_CHECK(!seen.ended && !seen.finished[side] && seen.next[side] == offset);
+    seen.next[side] += bytes;
   }
-  std::map<uint64_t, uint64_t> next_;
-  std::set<uint64_t> ended_;
+  std::map<std::pair<Protocol, uint64_t>, Seen> seen_;
+  size_t ended_ = 0;
 };
 
+constexpr DatagramLimits kDatagramLimits{.sessions = 4, .silence_ns = 1000};
 constexpr StreamLimits kLimits{.connections = 4, .early_bytes = 600, .all_early_bytes = 1000};
 
 void read_file(const uint8_t* data, size_t size) {
   std::FILE* const file = ::fmemopen(const_cast<uint8_t*>(data), size, "r");
   if (file == nullptr) return;
   Held held;
-  ClientStreams streams(held, kLimits);
-  const auto read = read_capture(file, streams);
-  SKEP_CHECK(streams.bytes_held() == 0 && held.ended() == streams.counts().connections);
-  if (read) SKEP_CHECK(read->counts.packets >= read->counts.tcp);
+  TcpStreams streams(held, kLimits);
+  DatagramSessions datagrams(held, kDatagramLimits);
+  const auto read = read_capture(file, streams, &datagrams);
+  SKEP_CHECK(streams.bytes_held() == 0);
+  SKEP_CHECK(held.ended() == streams.counts().connections + datagrams.counts().sessions);
+  if (read) SKEP_CHECK(read->counts.packets >= read->counts.tcp + read->counts.udp);
 }
 
 // A link's number, then packets, each with its length before it.
@@ -52,22 +69,27 @@ void read_packets(const uint8_t* data, size_t size) {
   ByteReader reader(ByteView(data, size));
   const int link = kLinks[reader.le<uint8_t>() % std::size(kLinks)];
   Held held;
-  ClientStreams streams(held, kLimits);
-  while (reader.left() > 1) {
+  TcpStreams streams(held, kLimits);
+  DatagramSessions datagrams(held, kDatagramLimits);
+  for (int64_t time_ns = 0; reader.left() > 1; time_ns += 300) {
     const size_t bytes = std::min<size_t>(reader.le<uint8_t>(), reader.left());
-    const Frame frame = read_frame(link, reader.raw(bytes));
+    Frame frame = read_frame(link, reader.raw(bytes));
+    frame.datagram.time_ns = time_ns;
     if (frame.kind == Frame::Kind::tcp) streams.take(frame.segment);
+    if (frame.kind == Frame::Kind::udp) datagrams.take(frame.datagram);
     SKEP_CHECK(streams.bytes_held() <= kLimits.all_early_bytes);
   }
   streams.finish();
-  SKEP_CHECK(streams.bytes_held() == 0 && held.ended() == streams.counts().connections);
+  datagrams.finish();
+  SKEP_CHECK(streams.bytes_held() == 0);
+  SKEP_CHECK(held.ended() == streams.counts().connections + datagrams.counts().sessions);
 }
 
 // Every 8 bytes a segment of one of few connections, near the beginning: the order of pieces is what varies.
 void read_segments(const uint8_t* data, size_t size) {
   static constexpr uint8_t kPayload[256] = {};
   Held held;
-  ClientStreams streams(held, kLimits);
+  TcpStreams streams(held, kLimits);
   for (ByteReader reader(ByteView(data, size)); reader.left() >= 8;) {
     TcpSegment segment;
     const auto what = reader.le<uint8_t>();

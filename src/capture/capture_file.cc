@@ -10,6 +10,7 @@ namespace {
 struct PcapClose {
   void operator()(pcap_t* file) const { ::pcap_close(file); }
 };
+constexpr uint64_t kPacketsBetween = 10'000;  // two words on progress
 using Pcap = std::unique_ptr<pcap_t, PcapClose>;
 
 void count(const Frame& frame, CaptureCounts& counts) {
@@ -18,6 +19,10 @@ void count(const Frame& frame, CaptureCounts& counts) {
     case Frame::Kind::tcp:
       ++counts.tcp;
       counts.cut_short += frame.segment.payload.size() < frame.segment.bytes ? 1 : 0;
+      break;
+    case Frame::Kind::udp:
+      ++counts.udp;
+      counts.cut_short += frame.datagram.payload.size() < frame.datagram.bytes ? 1 : 0;
       break;
     case Frame::Kind::fragment:
       ++counts.fragments;
@@ -33,9 +38,10 @@ void count(const Frame& frame, CaptureCounts& counts) {
 
 }  // namespace
 
-Result<CaptureRead> read_capture(std::FILE* opened, ClientStreams& streams) {
+Result<CaptureRead> read_capture(std::FILE* opened, TcpStreams& streams, DatagramSessions* datagrams,
+                                 const std::function<void(uint64_t bytes)>& progress) {
   char error[PCAP_ERRBUF_SIZE] = {};
-  const Pcap file(::pcap_fopen_offline(opened, error));
+  const Pcap file(::pcap_fopen_offline_with_tstamp_precision(opened, PCAP_TSTAMP_PRECISION_NANO, error));
   if (!file) {
     std::fclose(opened);
     return fail("{}", error);
@@ -52,12 +58,21 @@ Result<CaptureRead> read_capture(std::FILE* opened, ClientStreams& streams) {
   while ((outcome = ::pcap_next_ex(file.get(), &header, &bytes)) == 1) {
     Frame frame = read_frame(link_type, {bytes, header->caplen});
     count(frame, read.counts);
-    if (frame.kind != Frame::Kind::tcp) continue;
-    frame.segment.time_ns = header->ts.tv_sec * int64_t{1'000'000'000} + header->ts.tv_usec * 1000;
-    streams.take(frame.segment);
+    if (progress && read.counts.packets % kPacketsBetween == 0) {
+      if (const long at = std::ftell(::pcap_file(file.get())); at > 0) progress(static_cast<uint64_t>(at));
+    }
+    const int64_t time_ns = header->ts.tv_sec * int64_t{1'000'000'000} + header->ts.tv_usec;  // they are nanoseconds
+    if (frame.kind == Frame::Kind::tcp) {
+      frame.segment.time_ns = time_ns;
+      streams.take(frame.segment);
+    } else if (frame.kind == Frame::Kind::udp && datagrams != nullptr) {
+      frame.datagram.time_ns = time_ns;
+      datagrams->take(frame.datagram);
+    }
   }
   if (outcome == PCAP_ERROR) read.damage = ::pcap_geterr(file.get());
   streams.finish();
+  if (datagrams != nullptr) datagrams->finish();
   return read;
 }
 

@@ -13,18 +13,19 @@ using testing::HasSubstr;
 constexpr uint32_t kRaw = 101;
 
 Result<CaptureRead> read(Bytes file, Told& told) {
-  ClientStreams streams(told);
-  return read_capture(::fmemopen(file.data(), file.size(), "r"), streams);
+  TcpStreams streams(told);
+  DatagramSessions datagrams(told);
+  return read_capture(::fmemopen(file.data(), file.size(), "r"), streams, &datagrams);
 }
 
 std::vector<Bytes> packets() {
   Bytes fragment = ip_packet({.seq = 103, .payload = "X"});
   fragment[7] = 1;
-  Bytes udp = ip_packet({.seq = 103, .payload = "X"});
-  udp[9] = 17;
+  Bytes icmp = ip_packet({.seq = 103, .payload = "X"});
+  icmp[9] = 1;
   return {ip_packet({.seq = 99, .flags = "S"}),
           fragment,
-          udp,
+          icmp,
           Bytes(3),
           ip_packet({.seq = 100, .payload = "abc"}),
           ip_packet({.from = "192.0.2.2:80", .to = "192.0.2.1:4000", .seq = 5, .ack = 103, .payload = "x"})};
@@ -35,11 +36,12 @@ TEST(CaptureFileTest, StreamsComeOutOfAPcap) {
   const auto done = read(pcap_of(kRaw, packets()), told);
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->damage, "");
-  EXPECT_THAT(told.words, testing::ElementsAre("1 0 'abc'", "1 answered", "1 ended"));
+  EXPECT_THAT(told.words, testing::ElementsAre("1 0 'abc'", "1 < 0 'x'", "1 ended"));
   EXPECT_EQ(done->counts.packets, 6U);
   EXPECT_EQ(done->counts.tcp, 3U);
   EXPECT_EQ(done->counts.fragments, 1U);
   EXPECT_EQ(done->counts.other, 2U);
+  EXPECT_EQ(done->counts.udp, 0U);
   EXPECT_EQ(done->counts.damaged, 0U);
 }
 

@@ -110,8 +110,8 @@ TEST(FrameTest, WhatIsNoWholeSegmentIsNamed) {
     size_t at;
     uint8_t value;
   };
-  const Case cases[] = {{"UDP", Frame::Kind::other, false, 9, 17},
-                        {"UDP over IPv6", Frame::Kind::other, true, 6, 17},
+  const Case cases[] = {{"ICMP", Frame::Kind::other, false, 9, 1},
+                        {"ICMP over IPv6", Frame::Kind::other, true, 6, 58},
                         {"more fragments", Frame::Kind::fragment, false, 6, 0x20},
                         {"a later fragment", Frame::Kind::fragment, false, 7, 3},
                         {"a fragment of IPv6", Frame::Kind::fragment, true, 6, 44},
@@ -131,12 +131,42 @@ TEST(FrameTest, WhatIsNoWholeSegmentIsNamed) {
   EXPECT_EQ(read_frame(kEthernet, ethernet({0x0806}, Bytes(28))).kind, Frame::Kind::other);
 }
 
+TEST(FrameTest, ADatagramIsFound) {
+  for (const char* const payload : {"abc", ""}) {
+    for (const bool v6 : {false, true}) {
+      SCOPED_TRACE(fmt::format("'{}' {}", payload, v6));
+      TestDatagram made{.payload = payload};
+      if (v6) made.from = "[2001:db8::1]:4000", made.to = "[2001:db8::2]:53";
+      Bytes packet = udp_packet(made);
+      packet.resize(packet.size() + 9);  // the link's padding
+      const Frame frame = read_frame(kRaw, packet);
+      ASSERT_EQ(frame.kind, Frame::Kind::udp);
+      EXPECT_EQ(to_string(frame.datagram.source), made.from);
+      EXPECT_EQ(to_string(frame.datagram.destination), made.to);
+      EXPECT_EQ(frame.datagram.bytes, made.payload.size());
+      EXPECT_EQ(as_text(frame.datagram.payload), payload);
+    }
+  }
+  Bytes longer = udp_packet({.payload = "abc"});
+  longer[25] = 12;  // than the packet that carries it
+  EXPECT_EQ(read_frame(kRaw, longer).kind, Frame::Kind::damaged);
+  Bytes cut = udp_packet({.payload = "abc"});
+  cut.pop_back();
+  EXPECT_EQ(read_frame(kRaw, cut).datagram.bytes, 3U);
+  EXPECT_EQ(as_text(read_frame(kRaw, cut).datagram.payload), "ab");
+}
+
 TEST(FrameTest, NoBeginningOfAPacketIsReadBeyondItsEnd) {
   const Bytes packet = ethernet({0x8100, 0x86dd}, ip_packet(kV6));
   const size_t headers = packet.size() - kV6.payload.size();
   for (size_t bytes = 0; bytes < headers; ++bytes) {
     const Bytes part(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(bytes));
     EXPECT_EQ(read_frame(kEthernet, part).kind, Frame::Kind::damaged) << bytes;
+  }
+  const Bytes datagram = udp_packet({.payload = ""});
+  for (size_t bytes = 0; bytes < datagram.size(); ++bytes) {
+    const Bytes part(datagram.begin(), datagram.begin() + static_cast<std::ptrdiff_t>(bytes));
+    EXPECT_EQ(read_frame(kRaw, part).kind, Frame::Kind::damaged) << bytes;
   }
 }
 

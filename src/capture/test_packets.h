@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "capture/client_streams.h"
+#include "capture/tcp_streams.h"
 
 namespace skep::capture {
 
@@ -38,25 +38,30 @@ inline TcpSegment segment_of(const TestSegment& made) {
   return segment;
 }
 
-// From the IP header on.
-inline Bytes ip_packet(const TestSegment& made) {
-  const TcpSegment segment = segment_of(made);
+// From the IP header on, with what it carries still to come.
+inline Bytes ip_header(const Endpoint& source, const Endpoint& destination, Protocol protocol, size_t carried) {
   Bytes packet;
   ByteWriter out(packet);
-  const auto carried = static_cast<uint16_t>(20 + segment.bytes);
-  const bool v4 = segment.source.is_v4();
+  const bool v4 = source.is_v4();
   if (v4) {
     out.be<uint16_t>(0x4500);
     out.be<uint16_t>(static_cast<uint16_t>(20 + carried));
     out.be<uint32_t>(0x00010000);
-    out.be<uint32_t>(0x40060000);
+    out.be<uint16_t>(static_cast<uint16_t>(0x4000 | static_cast<unsigned>(protocol)));
+    out.zeroes(2);
   } else {
     out.be<uint32_t>(0x60000000);
-    out.be<uint16_t>(carried);
-    out.be<uint16_t>(0x0640);
+    out.be<uint16_t>(static_cast<uint16_t>(carried));
+    out.be<uint16_t>(static_cast<uint16_t>(static_cast<unsigned>(protocol) << 8 | 0x40));
   }
-  for (const Endpoint* end : {&segment.source, &segment.destination})
-    out.raw(ByteView(end->address).subspan(v4 ? 12 : 0));
+  for (const Endpoint* end : {&source, &destination}) out.raw(ByteView(end->address).subspan(v4 ? 12 : 0));
+  return packet;
+}
+
+inline Bytes ip_packet(const TestSegment& made) {
+  const TcpSegment segment = segment_of(made);
+  Bytes packet = ip_header(segment.source, segment.destination, Protocol::tcp, 20 + segment.bytes);
+  ByteWriter out(packet);
   out.be<uint16_t>(segment.source.port);
   out.be<uint16_t>(segment.destination.port);
   out.be<uint32_t>(segment.seq);
@@ -65,6 +70,33 @@ inline Bytes ip_packet(const TestSegment& made) {
                                          (segment.is_rst ? 4 : 0) | (segment.is_ack ? 16 : 0)));
   out.zeroes(6);
   out.raw(segment.payload);
+  return packet;
+}
+
+struct TestDatagram {
+  std::string from = "192.0.2.1:4000";
+  std::string to = "192.0.2.2:53";
+  std::string payload{};
+  int64_t time_ns = 0;
+};
+
+inline Datagram datagram_of(const TestDatagram& made) {
+  return {.source = parse_endpoint(made.from).value(),
+          .destination = parse_endpoint(made.to).value(),
+          .bytes = static_cast<uint32_t>(made.payload.size()),
+          .time_ns = made.time_ns,
+          .payload = as_bytes(made.payload)};
+}
+
+inline Bytes udp_packet(const TestDatagram& made) {
+  const Datagram datagram = datagram_of(made);
+  Bytes packet = ip_header(datagram.source, datagram.destination, Protocol::udp, 8 + datagram.bytes);
+  ByteWriter out(packet);
+  out.be<uint16_t>(datagram.source.port);
+  out.be<uint16_t>(datagram.destination.port);
+  out.be<uint16_t>(static_cast<uint16_t>(8 + datagram.bytes));
+  out.zeroes(2);
+  out.raw(datagram.payload);
   return packet;
 }
 
@@ -86,30 +118,41 @@ inline Bytes pcap_of(uint32_t link_type, const std::vector<Bytes>& packets) {
   return file;
 }
 
-// What came, in words: "1 0 'abc'", "1 lost 3+5", "1 answered", "1 ended".
+// What came, in words: "1 0 'abc'", "1 lost 3+5" of the client, "1 < 0 'abc'" of the server; "1 finished", "1 ended".
 class Told : public StreamEvents {
  public:
-  void sent(const Connection& connection, uint64_t offset, ByteView bytes) override {
-    SKEP_CHECK(offset == streams[connection.number].size());
-    streams[connection.number] += as_text(bytes);
-    words.push_back(fmt::format("{} {} '{}'", connection.number, offset, as_text(bytes)));
+  void sent(const Connection& connection, Direction direction, uint64_t offset, ByteView bytes) override {
+    go_on(connection, direction, offset) += as_text(bytes);
+    words.push_back(fmt::format("{} {} '{}'", who(connection, direction), offset, as_text(bytes)));
   }
-  void lost(const Connection& connection, uint64_t offset, uint64_t bytes) override {
-    SKEP_CHECK(offset == streams[connection.number].size());
-    streams[connection.number] += std::string(std::min<uint64_t>(bytes, 1 << 20), '?');
-    words.push_back(fmt::format("{} lost {}+{}", connection.number, offset, bytes));
+  void lost(const Connection& connection, Direction direction, uint64_t offset, uint64_t bytes) override {
+    go_on(connection, direction, offset) += std::string(std::min<uint64_t>(bytes, 1 << 20), '?');
+    words.push_back(fmt::format("{} lost {}+{}", who(connection, direction), offset, bytes));
   }
-  void answered(const Connection& connection) override {
-    words.push_back(fmt::format("{} answered", connection.number));
+  void finished(const Connection& connection, Direction direction) override {
+    words.push_back(who(connection, direction) + " finished");
   }
-  void ended(const Connection& connection) override {
+  void ended(const Connection& connection, EndReason reason) override {
     ends.push_back(to_string(connection.client) + " > " + to_string(connection.server));
+    reasons.push_back(reason);
     words.push_back(fmt::format("{} ended", connection.number));
   }
 
-  std::map<uint64_t, std::string> streams;  // by connection; '?' is a lost byte
+  std::map<uint64_t, std::string> streams;  // of clients, by connection; '?' is a lost byte
+  std::map<uint64_t, std::string> answers;  // of servers likewise
   std::vector<std::string> words;
   std::vector<std::string> ends;  // of connections that have ended: who was client and who server
+  std::vector<EndReason> reasons;
+
+ private:
+  static std::string who(const Connection& connection, Direction direction) {
+    return fmt::format("{}{}", connection.number, direction == Direction::to_bait ? "" : " <");
+  }
+  std::string& go_on(const Connection& connection, Direction direction, uint64_t offset) {
+    std::string& stream = (direction == Direction::to_bait ? streams : answers)[connection.number];
+    SKEP_CHECK(offset == stream.size());
+    return stream;
+  }
 };
 
 }  // namespace skep::capture

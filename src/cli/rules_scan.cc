@@ -55,7 +55,9 @@ class Scanning : public capture::StreamEvents {
   Scanning(std::shared_ptr<const payload::RuleSet> rules, bool json, bool every)
       : rules_(std::move(rules)), json_(json), every_(every) {}
 
-  void sent(const capture::Connection& connection, uint64_t offset, ByteView bytes) override {
+  // The rules are the client's; of the server it only matters that it has spoken.
+  void sent(const capture::Connection& connection, Direction direction, uint64_t offset, ByteView bytes) override {
+    if (direction == Direction::to_client) return answered(connection);
     Session& session = sessions_[connection.number];
     if (!session.scanner) {
       session.scanner.emplace(rules_, flow_of(connection), payload::ScanLimits{}, &hosts_, connection.begun_ns);
@@ -63,21 +65,14 @@ class Scanning : public capture::StreamEvents {
     }
     say(connection, session, session.scanner->take(bytes, scratch_));
   }
-  void lost(const capture::Connection& connection, uint64_t, uint64_t) override {
+  void lost(const capture::Connection& connection, Direction direction, uint64_t, uint64_t) override {
+    if (direction == Direction::to_client) return answered(connection);
     let_go(sessions_[connection.number]);
   }
-  void answered(const capture::Connection& connection) override {
-    const auto found = sessions_.find(connection.number);
-    if (found == sessions_.end() || !found->second.scanner) return;
-    say(connection, found->second, found->second.scanner->answered(scratch_));
+  void finished(const capture::Connection& connection, Direction direction) override {
+    if (direction == Direction::to_bait) finish(connection);
   }
-  void ended(const capture::Connection& connection) override {
-    const auto found = sessions_.find(connection.number);
-    if (found == sessions_.end()) return;
-    if (found->second.scanner) say(connection, found->second, found->second.scanner->finish(scratch_));
-    let_go(found->second);
-    sessions_.erase(found);
-  }
+  void ended(const capture::Connection& connection, EndReason) override { finish(connection); }
   // What comes next is of this session of an archive.
   void of_session(std::string id) { session_ = std::move(id); }
   uint64_t hits() const { return hits_; }
@@ -92,6 +87,20 @@ class Scanning : public capture::StreamEvents {
   };
 
   static payload::Flow flow_of(const capture::Connection& connection) { return {connection.client, connection.server}; }
+
+  void answered(const capture::Connection& connection) {
+    const auto found = sessions_.find(connection.number);
+    if (found == sessions_.end() || !found->second.scanner) return;
+    say(connection, found->second, found->second.scanner->answered(scratch_));
+  }
+  // The client says no more.
+  void finish(const capture::Connection& connection) {
+    const auto found = sessions_.find(connection.number);
+    if (found == sessions_.end()) return;
+    if (found->second.scanner) say(connection, found->second, found->second.scanner->finish(scratch_));
+    let_go(found->second);
+    sessions_.erase(found);
+  }
 
   void say(const capture::Connection& connection, Session& session, std::span<const payload::Hit> hits) {
     for (const payload::Hit& hit : hits) {
@@ -156,16 +165,17 @@ Status tell(archive::Reader& reader, const archive::SessionSummary& session, con
   uint64_t next = 0;
   auto read = reader.for_each(session, {}, [&](const formats::Record& record) {
     if (record.type != formats::RecordType::data) return;
-    if (record.direction == Direction::to_client) return scanning.answered(connection);
+    if (record.direction == Direction::to_client)
+      return scanning.sent(connection, record.direction, record.stream_offset, record.payload);
     if (record.stream_offset != next) {
       whole = false;
       ++not_kept.places;
-      scanning.lost(connection, next, record.stream_offset - next);
+      scanning.lost(connection, record.direction, next, record.stream_offset - next);
     }
-    if (!record.payload.empty()) scanning.sent(connection, record.stream_offset, record.payload);
+    if (!record.payload.empty()) scanning.sent(connection, record.direction, record.stream_offset, record.payload);
     next = record.stream_offset + record.payload.size();
   });
-  scanning.ended(connection);
+  scanning.ended(connection, session.end_reason);
   not_kept.sessions += whole && next >= session.bytes_in ? 0 : 1;
   return read;
 }
@@ -209,17 +219,17 @@ int RulesScan::scan_capture(const std::shared_ptr<const payload::RuleSet>& rules
   std::FILE* const file = pcap_ == "-" ? stdin : std::fopen(pcap_.c_str(), "rbe");
   if (file == nullptr) return complain(fail_errno("open " + printable(pcap_)).value().message);
   Scanning scanning(rules, json_, every_);
-  capture::ClientStreams streams(scanning);
+  capture::TcpStreams streams(scanning);
   const auto read = capture::read_capture(file, streams);
   if (!read) return complain(fmt::format("{}: {}", printable(pcap_), read.error().message));
   const capture::CaptureCounts& packets = read->counts;
   const capture::StreamCounts& counts = streams.counts();
   const std::string said =
       summary(fmt::format("{} packets, {} TCP connections, {} bytes of clients, {} hits\n", packets.packets,
-                          counts.connections, counts.bytes, scanning.hits()),
+                          counts.connections, counts.of_clients.bytes, scanning.hits()),
               {{counts.midstream, "connections whose beginning was not captured"},
                {packets.cut_short, "packets of which the capture kept a part"},
-               {counts.gaps, kLost},
+               {counts.of_clients.gaps, kLost},
                {counts.put_out, "connections were left before their end, for there were too many at once"},
                {counts.stray_segments, "segments too far off to be of their connection"},
                {packets.fragments, "IP fragments, which are not put together"},
@@ -267,7 +277,11 @@ int RulesScan::scan_archive(const std::shared_ptr<const payload::RuleSet>& rules
         continue;
       }
       scanning.of_session(to_string(session.id));
-      const capture::Connection connection{session.id.value, session.client, session.entrance, session.start_ns};
+      capture::Connection connection;
+      connection.number = session.id.value;
+      connection.client = session.client;
+      connection.server = session.entrance;
+      connection.begun_ns = session.start_ns;
       const Status read = tell(*reader, session, connection, scanning, not_kept);
       if (!read) return complain(fmt::format("session {}: {}", to_string(session.id), read.error().message));
     }

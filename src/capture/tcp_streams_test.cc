@@ -1,4 +1,4 @@
-#include "capture/client_streams.h"
+#include "capture/tcp_streams.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -38,16 +38,18 @@ struct Taken {
     return told.words;
   }
   Told told;
-  ClientStreams streams;
+  TcpStreams streams;
 };
 
-TEST(ClientStreamsTest, WhatTheClientSendsComesInOrderAndAnswersBetween) {
+TEST(TcpStreamsTest, WhatBothSayComesInItsOrder) {
   Taken run;
   run.take({syn(99), answer(500, 100, "", "SA"), data(100, "GET "), answer(501, 104, "220"), data(104, "/"),
             answer(501, 105, "220"), answer(504, 105, "x"), data(105, "!", "AF")});
-  EXPECT_THAT(run.finish(), ElementsAre("1 0 'GET '", "1 answered", "1 4 '/'", "1 answered", "1 5 '!'", "1 ended"));
+  EXPECT_THAT(run.finish(),
+              ElementsAre("1 0 'GET '", "1 < 0 '220'", "1 4 '/'", "1 < 3 'x'", "1 5 '!'", "1 finished", "1 ended"));
   EXPECT_THAT(run.told.ends, ElementsAre("192.0.2.1:4000 > 192.0.2.2:80"));
-  EXPECT_EQ(run.streams.counts(), (StreamCounts{.connections = 1, .bytes = 6}));
+  EXPECT_EQ(run.streams.counts(),
+            (StreamCounts{.connections = 1, .of_clients = {.bytes = 6}, .of_servers = {.bytes = 4, .again_bytes = 3}}));
 }
 
 struct Order {
@@ -56,7 +58,7 @@ struct Order {
   const char* stream;
 };
 
-TEST(ClientStreamsTest, SegmentsInAnyStateMakeOneStream) {
+TEST(TcpStreamsTest, SegmentsInAnyStateMakeOneStream) {
   const Order orders[] = {
       {"late", {syn(99), data(103, "def"), data(100, "abc")}, "abcdef"},
       {"doubled", {syn(99), data(100, "abc"), data(100, "abc"), data(103, "d")}, "abcd"},
@@ -85,13 +87,13 @@ TEST(ClientStreamsTest, SegmentsInAnyStateMakeOneStream) {
     Taken run;
     run.take(order.segments).finish();
     EXPECT_EQ(run.told.streams[1], order.stream);
-    EXPECT_EQ(run.streams.counts().gaps, 0U);
+    EXPECT_EQ(run.streams.counts().of_clients.gaps, 0U);
     EXPECT_EQ(run.streams.counts().connections, 1U);
     EXPECT_EQ(run.told.ends.size(), 1U);
   }
 }
 
-TEST(ClientStreamsTest, LostBytesAreSaidWhenTheServerHasThem) {
+TEST(TcpStreamsTest, LostBytesAreSaidWhenTheServerHasThem) {
   Taken run;
   run.take({syn(99), data(100, "ab"), data(105, "fg"), answer(500, 102, ""), data(107, "h")});
   EXPECT_THAT(run.told.words, ElementsAre("1 0 'ab'"));
@@ -99,26 +101,27 @@ TEST(ClientStreamsTest, LostBytesAreSaidWhenTheServerHasThem) {
   EXPECT_THAT(run.told.words, ElementsAre("1 0 'ab'", "1 lost 2+3", "1 5 'fg'", "1 7 'h'"));
   run.take({data(102, "cde"), data(108, "i")});
   EXPECT_EQ(run.told.words.back(), "1 8 'i'");
-  EXPECT_EQ(run.streams.counts().lost_bytes, 3U);
-  EXPECT_EQ(run.streams.counts().gaps, 1U);
-  EXPECT_EQ(run.streams.counts().again_bytes, 3U);
+  EXPECT_EQ(run.streams.counts().of_clients.lost_bytes, 3U);
+  EXPECT_EQ(run.streams.counts().of_clients.gaps, 1U);
+  EXPECT_EQ(run.streams.counts().of_clients.again_bytes, 3U);
 }
 
-TEST(ClientStreamsTest, LostBytesAreSaidAtTheEnd) {
+TEST(TcpStreamsTest, LostBytesAreSaidAtTheEnd) {
   Taken run;
   run.take({syn(99), data(101, "b"), data(103, "d"), data(106, "", "AF")});
-  EXPECT_THAT(run.finish(), ElementsAre("1 lost 0+1", "1 1 'b'", "1 lost 2+1", "1 3 'd'", "1 lost 4+2", "1 ended"));
+  EXPECT_THAT(run.finish(),
+              ElementsAre("1 lost 0+1", "1 1 'b'", "1 lost 2+1", "1 3 'd'", "1 lost 4+2", "1 finished", "1 ended"));
 }
 
-TEST(ClientStreamsTest, WhatTheCaptureCutOffIsLost) {
+TEST(TcpStreamsTest, WhatTheCaptureCutOffIsLost) {
   Taken run;
   TestSegment cut = data(100, "ab");
   cut.missing = 3;
   run.take({syn(99), cut, data(105, "f"), answer(500, 106, "x")});
-  EXPECT_THAT(run.finish(), ElementsAre("1 0 'ab'", "1 lost 2+3", "1 5 'f'", "1 answered", "1 ended"));
+  EXPECT_THAT(run.finish(), ElementsAre("1 0 'ab'", "1 lost 2+3", "1 5 'f'", "1 < 0 'x'", "1 ended"));
 }
 
-TEST(ClientStreamsTest, WhatWaitsIsBounded) {
+TEST(TcpStreamsTest, WhatWaitsIsBounded) {
   Taken run({.early_bytes = 1000});
   run.take({syn(99)});
   for (uint32_t i = 0; i < 100; ++i) {
@@ -126,11 +129,11 @@ TEST(ClientStreamsTest, WhatWaitsIsBounded) {
     EXPECT_LE(run.streams.bytes_held(), 1000U);
   }
   run.finish();
-  EXPECT_EQ(run.streams.counts().bytes, 100U);
-  EXPECT_EQ(run.streams.counts().lost_bytes, 100U);
+  EXPECT_EQ(run.streams.counts().of_clients.bytes, 100U);
+  EXPECT_EQ(run.streams.counts().of_clients.lost_bytes, 100U);
 }
 
-TEST(ClientStreamsTest, WhatWaitsOfAllIsBounded) {
+TEST(TcpStreamsTest, WhatWaitsOfAllIsBounded) {
   Taken run({.all_early_bytes = 1000});
   for (uint16_t port = 1000; port < 1100; ++port) {
     TestSegment begin = syn(99);
@@ -140,10 +143,10 @@ TEST(ClientStreamsTest, WhatWaitsOfAllIsBounded) {
     EXPECT_LE(run.streams.bytes_held(), 1000U);
   }
   run.finish();
-  EXPECT_EQ(run.streams.counts().bytes, 100U);
+  EXPECT_EQ(run.streams.counts().of_clients.bytes, 100U);
 }
 
-TEST(ClientStreamsTest, ConnectionsAreBoundedAndTheLongestSilentGoes) {
+TEST(TcpStreamsTest, ConnectionsAreBoundedAndTheLongestSilentGoes) {
   Taken run({.connections = 2});
   TestSegment other = data(500, "b");
   other.from = "192.0.2.1:4001";
@@ -156,7 +159,7 @@ TEST(ClientStreamsTest, ConnectionsAreBoundedAndTheLongestSilentGoes) {
   EXPECT_THAT(run.told.words, testing::IsSupersetOf({"1 ended", "3 ended"}));
 }
 
-TEST(ClientStreamsTest, WhoServesIsSaidBySynElseByThePorts) {
+TEST(TcpStreamsTest, WhoServesIsSaidBySynElseByThePorts) {
   struct Case {
     const char* description;
     std::vector<TestSegment> segments;
@@ -206,24 +209,24 @@ TEST(ClientStreamsTest, WhoServesIsSaidBySynElseByThePorts) {
   }
 }
 
-TEST(ClientStreamsTest, APortThatIsUsedAgainIsAnotherConnection) {
+TEST(TcpStreamsTest, APortThatIsUsedAgainIsAnotherConnection) {
   Taken run;
   run.take({syn(99), data(100, "a"), syn(7000), data(7001, "b"), data(7002, "", "R"), syn(9000), data(9001, "c", "AF"),
             answer(9, 5001, "", "SA"), data(5001, "d")});
-  EXPECT_THAT(run.finish(),
-              ElementsAre("1 0 'a'", "1 ended", "2 0 'b'", "2 ended", "3 0 'c'", "3 ended", "4 0 'd'", "4 ended"));
+  EXPECT_THAT(run.finish(), ElementsAre("1 0 'a'", "1 ended", "2 0 'b'", "2 ended", "3 0 'c'", "3 finished", "3 ended",
+                                        "4 0 'd'", "4 ended"));
 }
 
-TEST(ClientStreamsTest, WhatComesLateOpensNoConnection) {
+TEST(TcpStreamsTest, WhatComesLateOpensNoConnection) {
   Taken run;
   run.take({syn(99), data(100, "ab", "AF"), data(100, "ab", "AF"), answer(500, 103, "x"), data(103, "", "R")});
-  EXPECT_THAT(run.finish(), ElementsAre("1 0 'ab'", "1 ended"));
+  EXPECT_THAT(run.finish(), ElementsAre("1 0 'ab'", "1 finished", "1 < 0 'x'", "1 ended"));
   Taken other;
   other.take({data(100, ""), answer(500, 100, "", "R"), data(100, "", "AF")});
   EXPECT_THAT(other.finish(), ElementsAre());
 }
 
-TEST(ClientStreamsTest, ARstOnlyCountsWhereItsSenderStands) {
+TEST(TcpStreamsTest, ARstOnlyCountsWhereItsSenderStands) {
   Taken run;
   run.take({syn(99), answer(500, 100, "", "SA"), data(100, "ab"), data(100, "", "R"), data(0x00200066, "", "R"),
             answer(9, 0, "", "R"), data(102, "c"), answer(501, 0, "", "R"), data(103, "X")});
@@ -234,7 +237,43 @@ TEST(ClientStreamsTest, ARstOnlyCountsWhereItsSenderStands) {
   EXPECT_THAT(refused.finish(), ElementsAre("1 ended"));
 }
 
-TEST(ClientStreamsTest, ASegmentToItselfIsNoConnection) {
+// Both directions are put in order by the same rules: each of the ends is once the one that loses, doubles, mixes up.
+TEST(TcpStreamsTest, TheServersBytesArePutInOrderToo) {
+  Taken run;
+  run.take({syn(99), answer(500, 100, "", "SA"), answer(504, 100, "def"), answer(501, 100, "abc"), data(100, "x"),
+            answer(501, 101, "abcdef"), answer(510, 101, "j")});
+  EXPECT_THAT(run.told.words, ElementsAre("1 < 0 'abc'", "1 < 3 'def'", "1 0 'x'"));
+  TestSegment confirming = data(101, "y");
+  confirming.ack = 511;
+  run.take({confirming, answer(511, 102, "", "AF"), data(102, "z", "AF")});
+  EXPECT_THAT(run.finish(), ElementsAre("1 < 0 'abc'", "1 < 3 'def'", "1 0 'x'", "1 < lost 6+3", "1 < 9 'j'", "1 1 'y'",
+                                        "1 < finished", "1 2 'z'", "1 finished", "1 ended"));
+  EXPECT_EQ(run.streams.counts().of_servers, (DirectionCounts{7, 3, 1, 6}));
+  EXPECT_THAT(run.told.reasons, ElementsAre(EndReason::server_closed));
+}
+
+TEST(TcpStreamsTest, HowAConnectionEndedIsSaid) {
+  struct Case {
+    const char* description;
+    std::vector<TestSegment> segments;
+    EndReason reason;
+  };
+  const Case cases[] = {
+      {"the client closes", {data(100, "a", "AF"), answer(501, 102, "b", "AF")}, EndReason::client_closed},
+      {"the server closes", {answer(501, 100, "b", "AF"), data(100, "a", "AF")}, EndReason::server_closed},
+      {"the client resets", {data(100, "a"), data(101, "", "R")}, EndReason::reset_by_client},
+      {"the server resets", {data(100, "a"), answer(501, 101, "", "R")}, EndReason::reset_by_server},
+      {"the client closes, and then resets", {data(100, "a", "AF"), data(102, "", "R")}, EndReason::client_closed},
+      {"the capture does not have the end", {data(100, "a")}, EndReason::open}};
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.description);
+    Taken run;
+    run.take({syn(99), answer(500, 100, "", "SA")}).take(each.segments).finish();
+    EXPECT_THAT(run.told.reasons, ElementsAre(each.reason));
+  }
+}
+
+TEST(TcpStreamsTest, ASegmentToItselfIsNoConnection) {
   Taken run;
   run.take({{.from = kServer, .to = kServer, .flags = "S"}});
   EXPECT_THAT(run.finish(), ElementsAre());
@@ -242,7 +281,7 @@ TEST(ClientStreamsTest, ASegmentToItselfIsNoConnection) {
 }
 
 // Cut, doubled, overlapped and mixed up within what a network does: the stream is whole.
-TEST(ClientStreamsTest, AnyOrderOfTheSamePiecesGivesTheSameStream) {
+TEST(TcpStreamsTest, AnyOrderOfTheSamePiecesGivesTheSameStream) {
   std::mt19937 random(1);
   const auto below = [&](size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random); };
   for (int round = 0; round < 300; ++round) {
