@@ -79,6 +79,7 @@ void RecordingBuilder::half_closed(uint32_t connection, Direction direction) {
     Message& message = recording_.messages[i];
     if (message.connection != connection || message.direction != direction) continue;
     message.ends_direction = true;
+    message.fin_before = static_cast<uint32_t>(recording_.messages.size());
     return;
   }
 }

@@ -35,6 +35,7 @@ struct Message {
   Bytes bytes;
   std::vector<uint32_t> reads;  // where each read ended, as offsets into `bytes`; the last is bytes.size()
   bool ends_direction = false;  // a FIN followed
+  uint32_t fin_before = 0;      // … before this message of the recording began; it may have come long after its own
 };
 
 // What the host IDS said of the session when it was recorded.
