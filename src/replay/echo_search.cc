@@ -13,6 +13,7 @@ namespace skep::replay {
 namespace {
 
 constexpr uint32_t kEchoBytesMax = 64 << 10;
+constexpr double kCountedBits = 5;  // of chance, in a string that stood behind its length: it is the server's to name
 
 size_t bytes_of(const Recording& recording, Direction direction) {
   size_t sum = 0;
@@ -46,11 +47,33 @@ bool is_padding(ByteView text, size_t at) {
   return at == text.size() || (is_delimiter(text[at]) && at % 4 == 0);
 }
 
+// As is_text(), but that a line's end is a number here.
+bool is_shown(uint8_t byte) {
+  return byte >= ' ' && byte < 0x7F;
+}
+
 bool is_edge(uint8_t byte) {
   return byte == 0x00 || byte == 0xFF;
 }
 
 }  // namespace
+
+bool FormParts::holds(ByteView bytes, size_t at) const {
+  const bool inside = at >= body || (at > query && at < query_end);
+  return inside && at > 0 && bytes[at - 1] == '=';
+}
+
+FormParts form_in(std::string_view text) {
+  FormParts parts;
+  const size_t line = std::min(text.find('\n'), text.size());
+  if (text.substr(0, line).find(" HTTP/1.") == text.npos) return parts;
+  parts.query = std::min(text.find('?'), line);
+  parts.query_end = line;
+  const size_t head = text.find("\r\n\r\n");
+  if (head != text.npos && head + 4 < text.size() && is_word(static_cast<uint8_t>(text[head + 4])))
+    parts.body = head + 4;
+  return parts;
+}
 
 EchoSearch::EchoSearch(Draft& draft)
     : draft_(draft),
@@ -79,6 +102,7 @@ void EchoSearch::hear(uint32_t message) {
 void EchoSearch::look(uint32_t message) {
   client_.clear();
   client_.add(message, draft_.bytes(message));
+  form_ = form_in(as_text(draft_.bytes(message)));
   for (const Segment& segment : client_.segments()) look(segment);
   for (const Segment& segment : client_.segments()) {
     for (uint32_t at = segment.begin; at + kGramBytes <= segment.end; ++at)
@@ -140,7 +164,7 @@ bool EchoSearch::take(const Segment& segment, Match match) {
   if (match.bytes < kGramBytes) return false;
   if (is_text(client_.view(match.client, match.client + match.bytes)) && !is_base64(segment.form))
     return take_words(segment, said, match);
-  return take_piece(segment, said, trimmed_binary(match));
+  return take_binary(segment, said, match);
 }
 
 // To whole words on both sides.
@@ -166,6 +190,32 @@ EchoSearch::Match EchoSearch::trimmed_binary(Match match) const {
   return {begin, match.server + (begin - match.client), end - begin};
 }
 
+// Strings that stand behind their length are values of their own, for they may be longer the next time.
+bool EchoSearch::take_binary(const Segment& segment, const Segment& said, const Match& match) {
+  const auto part = [&](uint32_t from, uint32_t to) {
+    return Match{match.client + from, match.server + from, to - from};
+  };
+  const ByteView bytes = client_.view(match.client, match.client + match.bytes);
+  const ByteView before = server_.view(said.begin, said.end);
+  bool taken = false;
+  uint32_t done = 0;
+  for (uint32_t at = 0; at < bytes.size(); ++at) {
+    if (!is_shown(bytes[at])) continue;
+    uint32_t end = at;
+    while (end < bytes.size() && is_shown(bytes[end])) ++end;
+    const auto counter =
+        end - at >= kGramBytes ? counter_before(before, match.server + at - said.begin, end - at) : std::nullopt;
+    if (counter) {
+      const auto width = static_cast<uint32_t>(std::min<size_t>(integer_bytes(*counter), at - done));
+      taken |= take_piece(segment, said, trimmed_binary(part(done, at - width)));
+      taken |= take_piece(segment, said, part(at, end), kCountedBits);
+      done = end;
+    }
+    at = end;
+  }
+  return take_piece(segment, said, trimmed_binary(part(done, match.bytes))) || taken;
+}
+
 // A word at a time: what stands between them is the protocol's.
 bool EchoSearch::take_words(const Segment& segment, const Segment& said, const Match& match) {
   const ByteView text = client_.view(match.client, match.client + match.bytes);
@@ -182,10 +232,10 @@ bool EchoSearch::take_words(const Segment& segment, const Segment& said, const M
   return taken;
 }
 
-bool EchoSearch::take_piece(const Segment& segment, const Segment& said, const Match& piece) {
+bool EchoSearch::take_piece(const Segment& segment, const Segment& said, const Match& piece, double bits) {
   if (piece.bytes < kGramBytes || piece.bytes > kEchoBytesMax || client_said_it(piece)) return false;
   const ByteView bytes = client_.view(piece.client, piece.client + piece.bytes);
-  if (is_text(bytes) ? bits_of_chance(bytes) <= kGuessableBits : !is_unguessable_binary(bytes)) return false;
+  if (is_text(bytes) ? bits_of_chance(bytes) <= bits : !is_unguessable_binary(bytes)) return false;
   const Place place = client_.place(segment, piece.client, piece.client + piece.bytes);
   if (draft_.is_free(place)) return claim(segment, said, piece);
   if (segment.form != Form::identity) return false;
@@ -217,6 +267,8 @@ bool EchoSearch::claim(const Segment& segment, const Segment& said, const Match&
     echo.head.clear();
     echo.tail.clear();
   }
+  if (echo.write == Form::identity && form_.holds(draft_.bytes(place.message), place.offset))
+    echo.write = Form::percent;
   take_context(draft_.bytes(source.message), echo);
   std::string why = fmt::format("echo of {} bytes at {} of message {}", source.bytes, source.offset, source.message);
   if (echo.read != echo.write) why += fmt::format(", {} to {}", to_string(echo.read), to_string(echo.write));

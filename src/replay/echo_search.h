@@ -1,13 +1,23 @@
 // Finds what the client repeated of what the server had said: in one recording, in one pass over its messages.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "replay/draft.h"
 #include "replay/grams.h"
+#include "replay/tokens.h"
 #include "replay/views.h"
 
 namespace skep::replay {
+
+// Where a request of HTTP holds values of a form: they are percent-encoded, also those that this time needed no escape.
+struct FormParts {
+  size_t query = SIZE_MAX, query_end = 0;  // of its first line
+  size_t body = SIZE_MAX;
+  bool holds(ByteView bytes, size_t at) const;
+};
+FormParts form_in(std::string_view text);
 
 class EchoSearch {
  public:
@@ -30,13 +40,15 @@ class EchoSearch {
   bool take(const Segment& segment, Match match);
   Match trimmed(const Segment& segment, const Segment& said, Match match) const;
   Match trimmed_binary(Match match) const;
+  bool take_binary(const Segment& segment, const Segment& said, const Match& match);
   bool take_words(const Segment& segment, const Segment& said, const Match& match);
-  bool take_piece(const Segment& segment, const Segment& said, const Match& piece);
+  bool take_piece(const Segment& segment, const Segment& said, const Match& piece, double bits = kGuessableBits);
   bool claim(const Segment& segment, const Segment& said, const Match& piece);
   bool client_said_it(const Match& match) const;
 
   Draft& draft_;
   Views server_;
+  FormParts form_;
   Views client_;              // of one message
   std::vector<bool> is_old_;  // by position in server_: the client had said this gram before
   GramIndex index_;           // of server_, without what is old

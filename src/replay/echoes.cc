@@ -1,6 +1,11 @@
 // The plan from one recording.
+#include "replay/checksums.h"
+#include "replay/crypto_marks.h"
 #include "replay/draft.h"
 #include "replay/echo_search.h"
+#include "replay/ends.h"
+#include "replay/lengths.h"
+#include "replay/number_echoes.h"
 
 namespace skep::replay {
 
@@ -12,8 +17,17 @@ Plan plan_echoes(const Recording& recording) {
     return plan;
   }
   Draft draft(recording);
+  claim_addresses(draft);
   EchoSearch(draft).run();
-  return draft.take(Rung::echoes);
+  claim_number_echoes(draft);
+  claim_clock(draft);
+  claim_lengths(draft);
+  claim_checksums(draft);
+  claim_digests(draft);
+  name_ports(draft);
+  Plan plan = draft.take(Rung::echoes);
+  plan.crypto = recognised_crypto(recording);
+  return plan;
 }
 
 Result<Plan> plan_two_recordings(const Recording&, const Recording&) {

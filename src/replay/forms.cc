@@ -394,6 +394,11 @@ bool is_number(Form form) {
   return form >= Form::decimal;
 }
 
+size_t integer_bytes(Form form) {
+  const auto as = fixed(form);
+  return as ? as->width : 0;
+}
+
 std::optional<Value> read_value(Form form, ByteView written) {
   if (is_number(form)) {
     const auto number = read_number(form, written);

@@ -2,19 +2,14 @@
 
 #include <algorithm>
 
+#include "replay/forms.h"
+#include "replay/tokens.h"
+
 namespace skep::replay {
 
 namespace {
 
 constexpr size_t kAnchorBytesMin = 3;
-
-bool is_text(uint8_t c) {
-  return (c >= ' ' && c < 0x7F) || c == '\t' || c == '\r' || c == '\n';
-}
-
-bool is_alphanumeric(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 
 // How often `anchor` ends at or before `end`.
 size_t ordinal(std::string_view text, std::string_view anchor, size_t end) {
@@ -34,28 +29,35 @@ size_t nth(std::string_view text, std::string_view anchor, size_t count) {
 
 // So short an anchor is good where all of the answer is built alike: "(10,0,0,1,4,1)".
 bool is_as_frequent(std::string_view recorded, std::string_view anchor, std::string_view answer) {
-  return !is_alphanumeric(anchor.back()) &&
+  return !is_word(static_cast<uint8_t>(anchor.back())) &&
          ordinal(recorded, anchor, recorded.size()) == ordinal(answer, anchor, answer.size());
 }
 
-// The longest end of `before` that is in the answer says where the value begins: of several occurrences the one which
-// has the number that it had when it was recorded.
-std::optional<size_t> beginning(std::string_view recorded, const Echo& echo, std::string_view answer) {
-  const size_t at = echo.source.offset;
-  const std::string_view before = echo.before;
+// Where what `before` stands before begins: the longest end of it that is in the answer says so; of several occurrences
+// the one which has the number that it had when it was recorded. `at`: where it was.
+std::optional<size_t> beginning(std::string_view recorded, std::string_view before, size_t at, std::string_view answer,
+                                bool short_too) {
   if (before.size() < kAnchorBytesMin)  // the message begins so
     return answer.starts_with(before) ? std::optional<size_t>(before.size()) : std::nullopt;
-  if (answer.size() >= at && answer.substr(at - before.size(), before.size()) == before &&
-      answer.substr(0, at) == recorded.substr(0, at))
-    return at;
+  if (answer.size() >= at && answer.substr(0, at) == recorded.substr(0, at)) return at;
   for (size_t size = before.size(); size > 0; --size) {
     const std::string_view anchor = before.substr(before.size() - size);
     if (answer.find(anchor) == std::string_view::npos) continue;
-    if (size < kAnchorBytesMin && !is_as_frequent(recorded, anchor, answer)) continue;
+    if (size < kAnchorBytesMin && (!short_too || !is_as_frequent(recorded, anchor, answer))) continue;
     const size_t found = nth(answer, anchor, ordinal(recorded, anchor, at));
     if (found != std::string_view::npos) return found + size;
   }
   return std::nullopt;
+}
+
+// Binary messages are built by offsets, so they come before contexts that are short.
+std::optional<size_t> binary_beginning(std::string_view recorded, std::string_view before, size_t at,
+                                       std::string_view answer) {
+  if (answer.size() == recorded.size()) return at;
+  const size_t near = std::min(before.size(), kAnchorBytesMin);
+  if (answer.size() >= at && answer.substr(at - near, near) == before.substr(before.size() - near)) return at;
+  const auto by_context = beginning(recorded, before, at, answer, false);
+  return by_context || answer.size() < at ? by_context : std::optional<size_t>(at);
 }
 
 // Of a value whose size is not fixed: where what followed it follows again.
@@ -77,23 +79,46 @@ std::optional<size_t> ending(std::string_view recorded, const Echo& echo, std::s
 
 std::optional<std::pair<size_t, size_t>> locate(ByteView recorded, const Echo& echo, ByteView answer) {
   if (uint64_t{echo.source.offset} + echo.source.bytes > recorded.size()) return std::nullopt;
-  const auto begin = beginning(as_text(recorded), echo, as_text(answer));
-  if (!begin) return std::nullopt;
-  const auto end = echo.fixed_size ? std::optional<size_t>(*begin + echo.source.bytes)
-                                   : ending(as_text(recorded), echo, as_text(answer), *begin);
-  if (!end || *end > answer.size() || *end <= *begin) return std::nullopt;
-  return std::pair(*begin, *end);
+  const size_t counter = echo.counted_by ? integer_bytes(*echo.counted_by) : 0;
+  if (counter > echo.source.offset) return std::nullopt;
+  const bool binary = counter > 0 || echo.fixed_size;
+  const size_t at = echo.source.offset - counter;
+  const auto found = binary ? binary_beginning(as_text(recorded), echo.before, at, as_text(answer))
+                            : beginning(as_text(recorded), echo.before, at, as_text(answer), true);
+  if (!found || *found + counter > answer.size()) return std::nullopt;
+  const size_t begin = *found + counter;
+  std::optional<size_t> end;
+  if (counter > 0) {
+    const uint64_t size = std::get<uint64_t>(*read_value(*echo.counted_by, answer.subspan(*found, counter)));
+    end = size <= answer.size() ? begin + size : SIZE_MAX;
+  } else {
+    end = echo.fixed_size ? begin + echo.source.bytes : ending(as_text(recorded), echo, as_text(answer), begin);
+  }
+  if (!end || *end > answer.size() || *end <= begin) return std::nullopt;
+  return std::pair(begin, *end);
+}
+
+std::optional<Form> counter_before(ByteView bytes, size_t begin, size_t size) {
+  for (const Form form : {Form::be32, Form::le32, Form::be16, Form::le16, Form::u8}) {
+    const size_t width = integer_bytes(form);
+    if (width <= begin && std::get<uint64_t>(*read_value(form, bytes.subspan(begin - width, width))) == size)
+      return form;
+  }
+  return std::nullopt;
 }
 
 void take_context(ByteView recorded, Echo& echo) {
   const std::string_view text = as_text(recorded);
-  const size_t begin = echo.source.offset, end = begin + echo.source.bytes;
+  const size_t end = size_t{echo.source.offset} + echo.source.bytes;
+  const ByteView value = recorded.subspan(echo.source.offset, echo.source.bytes);
+  echo.counted_by =
+      is_text(value) && !is_text(recorded) ? counter_before(recorded, echo.source.offset, value.size()) : std::nullopt;
+  const size_t begin = echo.source.offset - (echo.counted_by ? integer_bytes(*echo.counted_by) : 0);
   const size_t reach = std::min(begin, kContextBytes);
   echo.before = text.substr(begin - reach, reach);
   echo.after = text.substr(end, kContextBytes);
-  const ByteView value = recorded.subspan(begin, echo.source.bytes);
   const bool delimited = echo.after.empty() || is_text(static_cast<uint8_t>(echo.after[0]));
-  echo.fixed_size = !delimited || !std::all_of(value.begin(), value.end(), is_text);
+  echo.fixed_size = !echo.counted_by && (!is_text(value) || !delimited);
 }
 
 }  // namespace skep::replay

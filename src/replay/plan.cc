@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "replay/crypto_marks.h"
+
 namespace skep::replay {
 
 std::string_view to_string(Rung rung) {
@@ -31,8 +33,10 @@ std::vector<const Field*> Plan::unresolved() const {
   return out;
 }
 
-Plan plan_as_recorded(const Recording&) {
-  return {};
+Plan plan_as_recorded(const Recording& recording) {
+  Plan plan;
+  plan.crypto = recognised_crypto(recording);
+  return plan;
 }
 
 }  // namespace skep::replay

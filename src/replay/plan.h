@@ -55,7 +55,8 @@ struct Echo {
       after;  // what stood around it, at most kContextBytes each; fewer: the message begins or ends there
   // Constant bytes around what was read, written in the same form: base64 of "user:" and the value.
   std::string head, tail;
-  bool fixed_size = false;  // binary: as many bytes as were recorded; else to where `after` begins
+  std::optional<Form> counted_by;  // its length stands right before it, so written; `before` stands before that
+  bool fixed_size = false;         // binary: as many bytes as were recorded; else to where `after` begins
 };
 constexpr size_t kContextBytes = 16;
 // The number of bytes of [from, to) of the same message as it is sent, plus `plus`.

@@ -98,7 +98,10 @@ bool is_nonce(ByteView bytes) {
   if (is_text(bytes)) return bits_of_chance(bytes) >= kNonceBits;
   std::bitset<256> seen;
   for (const uint8_t c : bytes) seen.set(c);
-  return bytes.size() >= kNonceBytes && 4 * seen.count() >= 3 * std::min<size_t>(bytes.size(), 64);
+  const auto no_text =
+      static_cast<size_t>(std::count_if(bytes.begin(), bytes.end(), [](uint8_t c) { return !is_text(c); }));
+  return bytes.size() >= kNonceBytes && 4 * seen.count() >= 3 * std::min<size_t>(bytes.size(), 64) &&
+         4 * no_text >= bytes.size();
 }
 
 }  // namespace skep::replay

@@ -1,0 +1,124 @@
+#include "replay/number_echoes.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <unordered_map>
+
+#include "replay/forms.h"
+#include "replay/locate.h"
+#include "replay/tokens.h"
+
+namespace skep::replay {
+
+namespace {
+
+constexpr uint64_t kNumberMin = 10'000;   // smaller ones are equal by chance
+constexpr uint64_t kBinaryMin = 1 << 16;  // of 32 bits
+constexpr uint64_t kWideMin = uint64_t{1} << 32;
+constexpr size_t kNumbersMax = size_t{1} << 20;
+constexpr size_t kBinaryBytesMax = 64 << 10;  // of a message; in a larger one every number stands somewhere
+
+struct Said {
+  Place place;
+  Form form;
+};
+using Numbers = std::unordered_map<uint64_t, Said>;
+
+// Digits that are a whole word.
+template <typename Take>
+void each_written(ByteView bytes, const Take& take) {
+  for (uint32_t at = 0; at < bytes.size(); ++at) {
+    if (!is_word(bytes[at])) continue;
+    uint32_t end = at;
+    bool decimal = true;
+    while (end < bytes.size() && is_word(bytes[end])) decimal &= is_digit(bytes[end++]);
+    uint32_t begin = at;
+    const bool prefixed = end - at > 2 && bytes[at] == '0' && (bytes[at + 1] == 'x' || bytes[at + 1] == 'X');
+    if (prefixed) begin += 2;
+    const Form form = decimal && !prefixed ? Form::decimal : Form::hex_number;
+    if (end - begin <= 20) {
+      const auto value = read_value(form, bytes.subspan(begin, end - begin));
+      if (value && std::get<uint64_t>(*value) >= kNumberMin) take(std::get<uint64_t>(*value), form, begin, end - begin);
+    }
+    at = end;
+  }
+}
+
+template <typename Take>
+void each_binary(ByteView bytes, const Take& take) {
+  if (bytes.size() > kBinaryBytesMax || is_text(bytes)) return;
+  for (uint32_t at = 0; at + 4 <= bytes.size(); ++at) {
+    for (const Form form : {Form::be32, Form::le32, Form::be64, Form::le64}) {
+      const uint32_t size = form == Form::be32 || form == Form::le32 ? 4 : 8;
+      if (at + size > bytes.size()) continue;
+      const uint64_t value = std::get<uint64_t>(*read_value(form, bytes.subspan(at, size)));
+      if (value >= (size == 4 ? kBinaryMin : kWideMin)) take(value, form, at, size);
+    }
+  }
+}
+
+class Search {
+ public:
+  explicit Search(Draft& draft) : draft_(draft) {}
+
+  // The server's numbers in text are looked for in all that the client sends, its binary ones where the client writes
+  // digits: the client's numbers in text are few, so they are gathered first.
+  void run() {
+    const auto count = static_cast<uint32_t>(draft_.recording().messages.size());
+    for (uint32_t message = 0; message < count; ++message) {
+      if (!draft_.is_client(message)) continue;
+      each_written(draft_.bytes(message), [&](uint64_t value, Form, uint32_t, uint32_t) {
+        if (wanted_.size() < kNumbersMax) wanted_.emplace(value, Said{});
+      });
+    }
+    for (uint32_t message = 0; message < count; ++message) draft_.is_client(message) ? look(message) : hear(message);
+  }
+
+ private:
+  void hear(uint32_t message) {
+    const auto remember = [&](uint64_t value, Form form, uint32_t offset, uint32_t size) {
+      if (said_.size() < kNumbersMax && !by_client_.contains(value))
+        said_.insert_or_assign(value, Said{{message, offset, size}, form});
+    };
+    each_written(draft_.bytes(message), remember);
+    if (wanted_.empty()) return;
+    each_binary(draft_.bytes(message), [&](uint64_t value, Form form, uint32_t offset, uint32_t size) {
+      if (wanted_.contains(value)) remember(value, form, offset, size);
+    });
+  }
+
+  void look(uint32_t message) {
+    const auto claim = [&](uint64_t value, Form form, uint32_t offset, uint32_t size) {
+      const auto said = said_.find(value);
+      if (said == said_.end() || said->second.form == form) return;
+      Echo echo;
+      echo.source = said->second.place;
+      echo.read = said->second.form;
+      echo.write = form;
+      take_context(draft_.bytes(echo.source.message), echo);
+      if (echo.read > Form::hex_number) echo.fixed_size = true;
+      draft_.claim({message, offset, size}, echo,
+                   fmt::format("the number {} of message {}, {} to {}", value, echo.source.message,
+                               to_string(echo.read), to_string(form)));
+    };
+    each_written(draft_.bytes(message), claim);
+    if (!said_.empty()) each_binary(draft_.bytes(message), claim);
+    each_written(draft_.bytes(message), [&](uint64_t value, Form, uint32_t, uint32_t) {
+      if (by_client_.size() < kNumbersMax) by_client_.emplace(value, Said{});
+    });
+  }
+
+  Draft& draft_;
+  Numbers wanted_;
+  Numbers said_;
+  Numbers by_client_;  // before the server said them
+};
+
+}  // namespace
+
+void claim_number_echoes(Draft& draft) {
+  Search(draft).run();
+}
+
+}  // namespace skep::replay
