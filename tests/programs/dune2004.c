@@ -1,6 +1,7 @@
 /* dune2004: a forking web server as they were written in 2004. The Host field is copied into a stack buffer without a
  * check; the build (CMakeLists.txt) leaves the stack executable and the addresses fixed. It is the demo's bait and
- * useless elsewhere: it listens on loopback and on the testbed's network alone. */
+ * useless elsewhere: it listens on loopback and on the testbed's network alone. Built with REPAIRED the copy ends where
+ * the buffer does, and nothing else is different: dune2004_repaired. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,11 +16,17 @@
 
 enum { REQUEST_BYTES = 8192, HOST_BYTES = 256 };
 
+#ifdef REPAIRED
+#define HAS_ROOM(to, host) ((to) < (host) + HOST_BYTES - 1)
+#else
+#define HAS_ROOM(to, host) 1
+#endif
+
 /* The flaw: as long as the line is, so much is copied. */
 static int serve_host(const char* field) {
   char host[HOST_BYTES];
   register char* to = host;
-  while (*field && *field != '\r' && *field != '\n') *to++ = *field++;
+  while (HAS_ROOM(to, host) && *field && *field != '\r' && *field != '\n') *to++ = *field++;
   *to = 0;
   return host[0] == 0;
 }
