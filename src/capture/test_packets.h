@@ -109,8 +109,10 @@ inline Bytes pcap_of(uint32_t link_type, const std::vector<Bytes>& packets) {
   out.zeroes(8);
   out.le<uint32_t>(262'144);
   out.le<uint32_t>(link_type);
+  uint32_t microseconds = 0;  // one a packet
   for (const Bytes& packet : packets) {
-    out.zeroes(8);
+    out.zeroes(4);
+    out.le<uint32_t>(microseconds++);
     out.le<uint32_t>(static_cast<uint32_t>(packet.size()));
     out.le<uint32_t>(static_cast<uint32_t>(packet.size()));
     out.raw(packet);

@@ -91,7 +91,7 @@ class Reading {
   }
   bool data(const formats::Record& record) {
     if (bytes_.size() + record.payload.size() > kRecordedBytesMax || events_.size() >= kRecordedPiecesMax) {
-      builder_.cut_short("the recording is longer than is read of one");
+      builder_.cut_short(kLongerThanRead);
       return false;
     }
     uint64_t& next = next_[static_cast<size_t>(record.direction)];
