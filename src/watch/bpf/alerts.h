@@ -34,11 +34,12 @@ static __always_inline struct skep_alert_record *begin_alert(uint32_t service, u
 }
 
 static __always_inline void fill_violator(struct skep_alert_record *record, struct task_struct *task) {
+  const struct task_struct *who = AS(struct task_struct, task);
   record->pid = (uint32_t)task->tgid;
   record->tid = (uint32_t)task->pid;
-  record->parent = (uint32_t)task->real_parent->tgid;
-  record->uid = task->cred->euid.val;
-  record->start_ns = task->group_leader->start_boottime;
+  record->parent = (uint32_t)who->real_parent->tgid;
+  record->uid = who->cred->euid.val;
+  record->start_ns = who->group_leader->start_boottime;
   record->steps[0].tid = record->tid;
   BPF_CORE_READ_STR_INTO(&record->comm, task, comm);
 }

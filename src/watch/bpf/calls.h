@@ -69,15 +69,22 @@ static __always_inline int name_state(struct judging *j, const struct skep_signa
   return name_scope(key, signature->scope, j->state, j->task, j->leader);
 }
 
+/* Global, as what takes many ways is: verified once in each program, not once on each way that leads there. A run of a
+ * sequence begins. */
+__attribute__((noinline)) int begin_run(const struct skep_table *t, const struct skep_scope_key *key, uint32_t index,
+                                        uint32_t which, const struct skep_call *call) {
+  if (!t || !key || !call) return 0;
+  struct skep_state *state = make_state(key);
+  if (!state) return 0;
+  skep_renew_state(t, index, state);
+  return skep_sequence_begin(t, which, state, call);
+}
+
 /* A call is held against one step of a sequence, for each of its runs: true if one has come to its end. */
 static __always_inline int follow_sequence(struct judging *j, const struct skep_scope_key *key, uint32_t index,
                                            const struct skep_table_step *step, uint32_t which) {
   if (step->role == SKEP_ROLE_STEP && step->index == 0) {
-    if (!skep_step_matches(j->table, which, j->call)) return 0;
-    struct skep_state *made = make_state(key);
-    if (!made) return 0;
-    skep_renew_state(j->table, index, made);
-    skep_sequence_begin(j->table, which, made, j->call);
+    if (skep_step_matches(j->table, which, j->call)) begin_run(j->table, key, index, which, j->call);
     return 0;
   }
   struct skep_state *state = find_state(key);
@@ -96,14 +103,21 @@ static __always_inline uint8_t level_action(const struct judging *j, uint32_t in
   return j->table->signatures[index].levels[(level - 1) & (SKEP_LEVELS_MAX - 1)].action;
 }
 
+/* Global, as `begin_run`: the level that this weight newly reaches, or none. */
+__attribute__((noinline)) int add_weight(const struct skep_table *t, const struct skep_scope_key *key, uint32_t index,
+                                         uint32_t weight, const struct skep_call *call) {
+  if (!t || !key || !call) return 0;
+  struct skep_state *state = make_state(key);
+  if (!state) return 0;
+  skep_renew_state(t, index, state);
+  return skep_add_evidence(t, index, state, weight, call);
+}
+
 /* The highest level newly reached by this call is told; of several signatures' that of the strongest action, of equals
  * the first. */
 static __always_inline void weigh(struct judging *j, const struct skep_scope_key *key, uint32_t index,
                                   uint32_t weight) {
-  struct skep_state *state = make_state(key);
-  if (!state) return;
-  skep_renew_state(j->table, index, state);
-  int level = skep_add_evidence(j->table, index, state, weight, j->call);
+  int level = add_weight(j->table, key, index, weight, j->call);
   if (level <= 0) return;
   if (j->crossed_level && j->crossed != index &&
       level_action(j, index, (uint32_t)level) <= level_action(j, j->crossed, j->crossed_level))
@@ -227,7 +241,7 @@ static __always_inline void raise_alert(struct judging *j, uint32_t index, uint8
   }
   const struct skep_user_path *what = j->what;
   if (what) {
-    __builtin_memcpy(record->path, what->text, sizeof record->path);
+    bpf_probe_read_kernel(record->path, sizeof record->path, what->text);
     record->path_bytes = (uint16_t)what->bytes;
   }
   ask_for_confirmation(&record->label, record->tid, record->id);

@@ -40,13 +40,14 @@ static __always_inline void emit_flow(const struct skep_flow_state *state, uint1
 
 static __always_inline void fill_process(struct skep_process_record *record, struct task_struct *task,
                                          const struct skep_task *state) {
+  const struct task_struct *who = AS(struct task_struct, task);
   record->service = state->service;
   record->pid = (uint32_t)task->tgid;
   record->tid = (uint32_t)task->pid;
-  record->parent = (uint32_t)task->real_parent->tgid;
-  record->uid = task->cred->euid.val;
+  record->parent = (uint32_t)who->real_parent->tgid;
+  record->uid = who->cred->euid.val;
   record->status = 0;
-  record->start_ns = task->group_leader->start_boottime;
+  record->start_ns = who->group_leader->start_boottime;
   record->exe_device = 0;
   record->exe_inode = 0;
   record->label = state->label;

@@ -28,7 +28,7 @@ static __always_inline int wanted(const struct skep_call *call, uint64_t fields)
 static __always_inline void fill_caller(struct skep_call *call, const struct skep_task *state,
                                         struct task_struct *task) {
   call->service = state->service;
-  set_field(call, SKEP_FIELD_UID, task->cred->euid.val);
+  set_field(call, SKEP_FIELD_UID, AS(struct task_struct, task)->cred->euid.val);
   set_field(call, SKEP_FIELD_IN_GROUP, (state->flags & SKEP_TASK_IN_GROUP) != 0);
   set_field(call, SKEP_FIELD_FOR_SESSION, state->label.source != SKEP_LABEL_NONE && state->label.flow.serial);
   if (!state->exe) return;
@@ -90,29 +90,38 @@ static __always_inline void fill_socket(struct skep_call *call, const struct soc
 struct hashed_name {
   uint64_t whole;
   uint64_t extension;
+  uint32_t length; /* so far */
+  uint32_t dots;   /* at its beginning */
 };
 
-/* Global: verified once, for the loop within. `name` holds NUL-terminated text of at most 63 bytes. */
+static const struct hashed_name kNoName = {.whole = SKEP_HASH_BEGIN};
+
+/* Its next byte. Global: verified once, by itself, and not for each byte anew. */
+__attribute__((noinline)) int hash_next(struct hashed_name *name, uint32_t c) {
+  if (!name) return 0;
+  if (c == '.' && name->dots == name->length) name->dots++;
+  if (c == '.' && name->length)
+    name->extension = SKEP_HASH_BEGIN;
+  else if (name->extension)
+    name->extension = skep_hash_byte(name->extension, (uint8_t)c);
+  name->whole = skep_hash_byte(name->whole, (uint8_t)c);
+  name->length++;
+  return 0;
+}
+
+/* Global, for the loop within. `name` holds NUL-terminated text of at most 63 bytes. */
 __attribute__((noinline)) int hash_name(const char (*name)[64], struct hashed_name *out) {
   if (!name || !out) return 0;
-  uint64_t hash = SKEP_HASH_BEGIN;
-  uint64_t extension = 0;
   for (uint32_t i = 0; i < 63; ++i) {
     char c = (*name)[i];
     if (!c) break;
-    hash = skep_hash_byte(hash, (uint8_t)c);
-    if (c == '.' && i)
-      extension = SKEP_HASH_BEGIN;
-    else if (extension)
-      extension = skep_hash_byte(extension, (uint8_t)c);
+    hash_next(out, (uint8_t)c);
   }
-  out->whole = hash;
-  out->extension = extension;
   return 0;
 }
 
 static __always_inline struct hashed_name name_of_dentry(const struct dentry *dentry) {
-  struct hashed_name hashed = {};
+  struct hashed_name hashed = kNoName;
   char name[64] = {};
   bpf_probe_read_kernel_str(name, sizeof name, AS(struct dentry, dentry)->d_name.name);
   hash_name(&name, &hashed);
@@ -210,7 +219,7 @@ static __always_inline uint32_t program_kind_for(uint32_t service, uint64_t file
 
 /* The file that the kernel opened to run, whatever name led to it. */
 static __always_inline uint32_t fill_executable(struct skep_call *call, struct linux_binprm *program) {
-  struct file *file = program->file;
+  struct file *file = AS(struct linux_binprm, program)->file;
   uint64_t id = file_of_inode(inode_of(file));
   int known = call->has >> SKEP_FIELD_CALLER_FILE & 1;
   uint32_t kind = program_kind_for(call->service, id, known ? call->fields[SKEP_FIELD_CALLER_FILE] : 0);

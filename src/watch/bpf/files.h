@@ -7,7 +7,7 @@
 #include "watch/bpf/maps.h"
 
 static __always_inline struct file *file_of(struct task_struct *task, uint64_t descriptor) {
-  struct fdtable *table = task->files->fdt;
+  struct fdtable *table = AS(struct task_struct, task)->files->fdt;
   if (descriptor >= table->max_fds) return 0;
   struct file **slots = table->fd;
   struct file *file = 0;

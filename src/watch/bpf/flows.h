@@ -28,7 +28,7 @@ static __always_inline void fill_flow(struct skep_flow *flow, const struct sock 
 
 /* The service whose port this socket's is, in the socket's network namespace; or none. */
 static __always_inline uint32_t *service_of_port(const struct sock *sk) {
-  struct skep_port_key key = {.netns = sk->__sk_common.skc_net.net->ns.inum,
+  struct skep_port_key key = {.netns = AS(struct sock, sk)->__sk_common.skc_net.net->ns.inum,
                               .port = sk->__sk_common.skc_num};
   return bpf_map_lookup_elem(&service_ports, &key);
 }

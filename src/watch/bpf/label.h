@@ -47,7 +47,7 @@ static __always_inline void label_now(struct skep_label *label, const struct ske
   if (conduct && *conduct & SKEP_CONDUCT_DISORDERLY) label->doubts |= SKEP_DOUBT_CONDUCT;
   if (label->source != SKEP_LABEL_RECV) return;
   if (others_wait(state, (uint32_t)task->pid)) label->doubts |= SKEP_DOUBT_READS;
-  if (task->signal->live.counter > 1) label->doubts |= SKEP_DOUBT_THREADS;
+  if (AS(struct task_struct, task)->signal->live.counter > 1) label->doubts |= SKEP_DOUBT_THREADS;
 }
 
 /* What an intruder's own processes read does not change whose they are: those forked after a violation, while the label was

@@ -54,13 +54,14 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
   if (record) {
     fill_process(record, task, state);
     fill_program(record->path, &record->path_bytes, record->args, &record->args_bytes, program);
-    record->exe_device = program->file->f_inode->i_sb->s_dev;
-    record->exe_inode = program->file->f_inode->i_ino;
+    const struct inode *inode = inode_of(AS(struct linux_binprm, program)->file);
+    record->exe_device = inode->i_sb->s_dev;
+    record->exe_inode = inode->i_ino;
     bpf_ringbuf_submit(record, 0);
   }
   state->conduct = 0; /* the former program's */
   state->flags &= ~(uint32_t)SKEP_TASK_READS;
-  work_by(state, program->file, SKEP_TASK_WRITTEN);
+  work_by(state, AS(struct linux_binprm, program)->file, SKEP_TASK_WRITTEN);
   judge_program(task, state, program);
   return 0;
 }
@@ -102,7 +103,7 @@ static __always_inline void emit_crash(struct task_struct *task, const struct sk
   record->signal = (uint32_t)signal;
   record->code = BPF_CORE_READ(info, si_code);
   record->pad = 0;
-  record->start_ns = task->group_leader->start_boottime;
+  record->start_ns = AS(struct task_struct, task)->group_leader->start_boottime;
   record->address = (uint64_t)BPF_CORE_READ(info, _sifields._sigfault._addr);
   fill_registers_at(record->registers, AS(struct pt_regs, bpf_task_pt_regs(task)));
   BPF_CORE_READ_STR_INTO(&record->comm, task, comm);
@@ -134,11 +135,11 @@ int BPF_PROG(on_exit, struct task_struct *task) {
   uint32_t tid = (uint32_t)task->pid;
   bpf_map_delete_elem(&confirmations, &tid);
   forget_thread(task);
-  if (task->signal->live.counter) return 0;
+  if (AS(struct task_struct, task)->signal->live.counter) return 0;
   struct skep_task *state = supervised(task->group_leader);
   forget_process(task->group_leader, state ? state->tree : 0);
   if (!state) return 0;
-  int group = task->signal->group_exit_code;
+  int group = AS(struct task_struct, task)->signal->group_exit_code;
   uint32_t status = (uint32_t)(group ? group : task->exit_code);
   struct skep_process_record *record;
   if (is_crash((int)(status & 0x7f)))

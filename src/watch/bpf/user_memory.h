@@ -40,12 +40,8 @@ static __always_inline uint32_t path_argument(uint32_t nr) {
 /* A path, as far as it has been looked through. */
 struct path_scan {
   struct skep_user_path *path;
-  uint64_t hash;
-  uint64_t extension;
-  uint32_t length; /* of the part so far */
-  uint32_t dots;   /* at its beginning */
-  uint32_t traits;
-  uint32_t pad;
+  struct hashed_name part; /* of it, the last so far */
+  uint64_t traits;
 };
 
 /* bpf_loop's callback: byte `i` of it; 1 at its end. */
@@ -53,30 +49,22 @@ static long scan_path(uint32_t i, struct path_scan *scan) {
   if (i >= SKEP_USER_PATH_BYTES) return 1;
   char c = scan->path->text[i];
   if (!c || c == '/') {
-    if (scan->dots == 2 && scan->length == 2) scan->traits |= SKEP_PATH_CLIMBS;
+    if (scan->part.dots == 2 && scan->part.length == 2) scan->traits |= SKEP_PATH_CLIMBS;
     if (!c) return 1;
-    scan->hash = SKEP_HASH_BEGIN;
-    scan->extension = 0;
-    scan->length = scan->dots = 0;
+    scan->part = kNoName;
     return 0;
   }
-  if (c == '.' && scan->dots == scan->length) scan->dots++;
-  if (c == '.' && scan->length)
-    scan->extension = SKEP_HASH_BEGIN;
-  else if (scan->extension)
-    scan->extension = skep_hash_byte(scan->extension, (uint8_t)c);
-  scan->hash = skep_hash_byte(scan->hash, (uint8_t)c);
-  scan->length++;
+  hash_next(&scan->part, (uint8_t)c);
   return 0;
 }
 
 static __always_inline void look_through_path(struct skep_user_path *path) {
-  struct path_scan scan = {.path = path, .hash = SKEP_HASH_BEGIN};
+  struct path_scan scan = {.path = path, .part = kNoName};
   bpf_loop(SKEP_USER_PATH_BYTES, scan_path, &scan, 0);
-  if (scan.dots && scan.length > scan.dots) scan.traits |= SKEP_PATH_HIDDEN;
-  path->name = scan.hash;
-  path->extension = scan.extension;
-  path->traits = scan.traits;
+  if (scan.part.dots && scan.part.length > scan.part.dots) scan.traits |= SKEP_PATH_HIDDEN;
+  path->name = scan.part.whole;
+  path->extension = scan.part.extension;
+  path->traits = (uint32_t)scan.traits;
 }
 
 static __always_inline void fill_path(struct skep_pending *pending, uint64_t address) {

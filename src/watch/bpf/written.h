@@ -69,8 +69,9 @@ static __always_inline void follow_open(struct task_struct *task, struct skep_ta
 static __always_inline struct standing stand_at_folder(struct task_struct *task, int descriptor) {
   struct standing at = {};
   if (descriptor == K_AT_FDCWD) {
-    at.dentry = task->fs->pwd.dentry;
-    at.mount = task->fs->pwd.mnt;
+    const struct fs_struct *fs = AS(struct task_struct, task)->fs;
+    at.dentry = fs->pwd.dentry;
+    at.mount = fs->pwd.mnt;
     return at;
   }
   struct file *file = file_of(task, (uint64_t)descriptor);
