@@ -1,6 +1,5 @@
 #include "judge/local_commands.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "wire/local.h"
@@ -113,7 +112,7 @@ wire::LocalReply answer_profile(const wire::ProfileRequest& wanted, Profiles& pr
     case wire::ProfileRequest::HOLD:
       return hold_profile(wanted, profiles);
     case wire::ProfileRequest::START:
-      done = profiles.start(service, static_cast<int64_t>(wanted.span_ns()), now_monotonic_ns());
+      done = profiles.start(service, static_cast<int64_t>(wanted.span_ns()));
       break;
     default:
       done = profiles.remove(service);

@@ -95,14 +95,15 @@ Status Profiles::begin(const std::vector<formats::ServiceProfile>& held) {
   return {};
 }
 
-Status Profiles::start(const std::string& service, int64_t span_ns, int64_t now_ns) {
+Status Profiles::start(const std::string& service, int64_t span_ns) {
   const auto slot = slot_of(service);
   if (!slot) return tl::unexpected<Error>(slot.error());
   if (state_of(service) == "learning") return fail("{} is being learned already", service);
   if (state_of(service) == "held")
     return fail("{} is held to a profile: `skep hids profile remove {}` first", service, service);
   if (auto sent = send(*slot, SKEP_PROFILE_LEARNING, {}); !sent) return sent;
-  entries_[service] = {SKEP_PROFILE_LEARNING, Learned(now_realtime_ns()), span_ns > 0 ? now_ns + span_ns : 0, 0};
+  const int64_t until_ns = span_ns > 0 ? now_monotonic_ns() + span_ns : 0;
+  entries_[service] = {SKEP_PROFILE_LEARNING, Learned(now_realtime_ns()), until_ns, 0};
   return {};
 }
 

@@ -23,8 +23,9 @@ class Profiles {
 
   // The start: these are held, and no service else has one, whatever a judge before this one had set.
   Status begin(const std::vector<formats::ServiceProfile>& held);
-  // Anew, from nothing. `span_ns`: after it learning ends by itself; 0: it goes on until `stop`.
-  Status start(const std::string& service, int64_t span_ns, int64_t now_ns);
+  // Anew, from nothing. `span_ns`: so long after the kernel has begun to look, learning ends by itself; 0: it goes on
+  // until `stop`.
+  Status start(const std::string& service, int64_t span_ns);
   // Ends the learning, if time has not done so. `drain` takes what the kernel has told until then. The profile is not
   // in force by that.
   Result<formats::ServiceProfile> stop(const std::string& service, const std::function<void()>& drain);

@@ -61,6 +61,29 @@ CallBits followed_calls() {
   return bits;
 }
 
+// Those that look at profiles. On a host without one they are not even loaded: to verify them is a third of a start.
+bool is_of_profiles(const bpf_program* program) {
+  return std::string_view(bpf_program__name(program)).starts_with("profile_");
+}
+
+void choose(const supervisor& programs, bool profiles) {
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, programs.obj) {
+    bpf_program__set_autoload(program, is_of_profiles(program) == profiles);
+  }
+}
+
+// Whatever `of` remembers, `programs` looks at and changes as well: they are the same object, opened twice.
+Status share_maps(const supervisor& programs, const supervisor& of) {
+  bpf_map* ours = nullptr;
+  bpf_object__for_each_map(ours, programs.obj) {
+    const bpf_map* theirs = bpf_object__find_map_by_name(of.obj, bpf_map__name(ours));
+    if (theirs == nullptr || bpf_map__reuse_fd(ours, bpf_map__fd(theirs)) != 0)
+      return fail_errno(std::string("share the map ") + bpf_map__name(ours));
+  }
+  return {};
+}
+
 // All of one service in a map of several.
 template <typename Key>
 void forget_keys(int map, uint32_t slot) {
@@ -86,6 +109,7 @@ Result<std::unique_ptr<Kernel>> Kernel::load(const std::string& cgroup_root, boo
   kernel->programs_->bss->last_flow_serial = now;
   kernel->programs_->bss->last_alert = now;
   kernel->programs_->rodata->follows_work = follow;
+  choose(*kernel->programs_, false);
   if (supervisor__load(kernel->programs_) != 0) return fail_errno(kFailed);
   if (auto attached = kernel->attach(cgroup_root); !attached) return wrap("attach the kernel programs", attached);
   if (follow) kernel->followed_ = followed_calls();
@@ -126,6 +150,7 @@ Kernel::~Kernel() {
   bpf_link__destroy(returns_);
   bpf_link__destroy(process_iterator_);
   bpf_link__destroy(flow_iterator_);
+  if (profile_programs_ != nullptr) supervisor__destroy(profile_programs_);
   if (programs_ != nullptr) supervisor__destroy(programs_);
 }
 
@@ -308,9 +333,26 @@ Status Kernel::set_profile_mode(uint32_t slot, skep_profile_mode mode) {
   return {};
 }
 
+Status Kernel::load_profiles() {
+  constexpr char kFailed[] = "load the programs for profiles";
+  supervisor* const programs = supervisor__open();
+  if (programs == nullptr) return fail_errno(kFailed);
+  choose(*programs, true);
+  Status stands = share_maps(*programs, *programs_);
+  if (stands && supervisor__load(programs) != 0) stands = fail_errno(kFailed);
+  if (stands)
+    profile_programs_ = programs;
+  else
+    supervisor__destroy(programs);
+  return stands;
+}
+
 Status Kernel::attach_profiles() {
   if (!profile_links_.empty()) return {};
-  auto& progs = programs_->progs;
+  if (profile_programs_ == nullptr) {
+    if (auto loaded = load_profiles(); !loaded) return loaded;
+  }
+  auto& progs = profile_programs_->progs;
   bpf_program* const traced[] = {progs.profile_exec, progs.profile_return};
   bpf_program* const hooks[] = {progs.profile_connect4, progs.profile_connect6, progs.profile_sendmsg4,
                                 progs.profile_sendmsg6};

@@ -61,7 +61,8 @@ class Kernel {
   // A supervised session has had the file open to write: `key` as in skep_wrote_record.
   bool is_written(uint64_t key) const;
 
-  // In the place of the slot's former one, as a whole: meanwhile nothing is first seen.
+  // In the place of the slot's former one, as a whole: meanwhile nothing is first seen. The first one of all loads the
+  // programs for it, which takes some tenths of a second.
   Status set_profile(uint32_t slot, const KernelProfile& profile);
 
   // False where there is no such task.
@@ -82,6 +83,7 @@ class Kernel {
   Status swap_table(const skep_table& table);
   Status fill_profile(uint32_t slot, const KernelProfile& profile);
   Status set_profile_mode(uint32_t slot, skep_profile_mode mode);
+  Status load_profiles();
   Status attach_profiles();
   Status widen(const TableNeeds& needs);
   void narrow(const TableNeeds& needs);
@@ -91,9 +93,10 @@ class Kernel {
   std::vector<bpf_link*> links_;
   // on_return: it slows every call of the host, so it is only there while a step wants it, or work is followed.
   bpf_link* returns_ = nullptr;
-  CallBits followed_{};                   // what carries labels: always watched
-  std::vector<bpf_link*> profile_links_;  // while there is a profile: they are asked at every return of the host too
-  uint64_t profiled_ = 0;                 // bit n: slot n has one
+  CallBits followed_{};                     // what carries labels: always watched
+  supervisor* profile_programs_ = nullptr;  // from the first profile on
+  std::vector<bpf_link*> profile_links_;    // while there is a profile: they are asked at every return of the host too
+  uint64_t profiled_ = 0;                   // bit n: slot n has one
   Fd cgroup_;
   bpf_link* process_iterator_ = nullptr;
   bpf_link* flow_iterator_ = nullptr;
