@@ -6,8 +6,11 @@
 #include <sys/time.h>
 
 #include <cerrno>
+#include <functional>
 #include <thread>
 
+#include "base/file.h"
+#include "base/text.h"
 #include "io/sockets.h"
 #include "model/socket_address.h"
 
@@ -16,18 +19,24 @@ namespace {
 
 constexpr timeval kLimit{10, 0};
 
-// A socket belongs to the namespace of the thread that makes it: a thread of its own goes there.
+// What a thread sees and makes belongs to the namespace that it is in: one of its own goes there.
+Status act_in_namespace(const std::string& netns, const std::function<void()>& act) {
+  Status entered;
+  std::thread([&] {
+    const Fd there(::open(("/run/netns/" + netns).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!there || ::setns(there.get(), CLONE_NEWNET) != 0)
+      entered = fail_errno("enter " + netns);
+    else
+      act();
+  }).join();
+  return entered;
+}
+
 template <typename Make>
 Result<Fd> in_namespace(const std::string& netns, Make make) {
   Result<Fd> made = fail("never tried");
-  std::thread([&] {
-    const Fd there(::open(("/run/netns/" + netns).c_str(), O_RDONLY | O_CLOEXEC));
-    if (!there || ::setns(there.get(), CLONE_NEWNET) != 0) {
-      made = fail_errno("enter " + netns);
-      return;
-    }
-    made = make();
-  }).join();
+  if (auto entered = act_in_namespace(netns, [&] { made = make(); }); !entered)
+    return tl::unexpected<Error>(entered.error());
   if (made) {
     ::setsockopt(made->get(), SOL_SOCKET, SO_RCVTIMEO, &kLimit, sizeof kLimit);
     ::setsockopt(made->get(), SOL_SOCKET, SO_SNDTIMEO, &kLimit, sizeof kLimit);
@@ -68,6 +77,26 @@ Result<Fd> connect_from(const std::string& netns, const std::string& endpoint, c
     if (::connect(socket.get(), address->get(), address->bytes) != 0) return fail_errno("connect to " + endpoint);
     return socket;
   });
+}
+
+std::string kernel_file(const std::string& netns, const std::string& name) {
+  std::string text;
+  const auto entered = act_in_namespace(netns, [&] { text = read_file("/proc/thread-self/net/" + name).value_or(""); });
+  return entered ? text : "";
+}
+
+// A line: number, own address:port, the other's, state, …; a UDP socket's state says whether it is connected.
+bool listens(const std::string& netns, const std::string& protocol, uint16_t port) {
+  const std::string own = fmt::format(":{:04X} ", port);
+  const std::string_view state = protocol == "tcp" ? ":0000 0A " : ":0000 07 ";
+  for (const char* version : {"", "6"}) {
+    const std::string text = kernel_file(netns, protocol + version);
+    for (const std::string_view line : split(text, '\n')) {
+      const size_t at = line.find(own);
+      if (at != std::string_view::npos && line.find(state, at) != std::string_view::npos) return true;
+    }
+  }
+  return false;
 }
 
 Endpoint peer_of(const Fd& socket) {

@@ -13,6 +13,11 @@ namespace skep::harness {
 Result<Fd> listen_on(const std::string& netns, const std::string& endpoint);
 // `source`: the address, of those of the host, that it comes from; empty: the kernel's choice.
 Result<Fd> connect_from(const std::string& netns, const std::string& endpoint, const std::string& source = {});
+// `name` of /proc/net on the host, as its kernel tells it; "" where it cannot be read.
+std::string kernel_file(const std::string& netns, const std::string& name);
+// Whether somebody waits at this port of the host, of "tcp" or "udp", at whatever address. Asked of the kernel: to try
+// it would be a session, or an answer too many.
+bool listens(const std::string& netns, const std::string& protocol, uint16_t port);
 // A socket of any kind, not connected; `protocol` as socket() takes it.
 Result<Fd> socket_in(const std::string& netns, int family, int type, int protocol);
 Result<Fd> accept_one(const Fd& listener);

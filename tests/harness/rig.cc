@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/session_text.h"
+#include "harness/hosts.h"
 #include "wire/keys.h"
 
 namespace skep::harness {
@@ -75,10 +76,17 @@ Status Rig::kill_proxy() {
 }
 
 Status Rig::start() {
-  for (const auto step : {&Rig::set_up, &Rig::start_monitor, &Rig::start_proxy}) {
+  if (auto done = set_up(); !done) return done;
+  return start_programs();
+}
+
+Status Rig::start_programs() {
+  for (const auto step : {&Rig::start_monitor, &Rig::start_proxy}) {
     if (auto done = (this->*step)(); !done) return done;
   }
-  return await_log("proxy", "its monitor is connected");
+  if (auto met = await_log("proxy", "its monitor is connected"); !met) return met;
+  if (eventually([&] { return listens(network_->honeypot(), "tcp", kServicePort); })) return {};
+  return fail("nobody listens at port {} of the honeypot host: {}", kServicePort, log("monitor"));
 }
 
 std::string Rig::log(const std::string& name) const {

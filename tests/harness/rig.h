@@ -26,14 +26,17 @@ struct RigOptions {
 
 class Rig {
  public:
+  static constexpr uint16_t kServicePort = 9000;  // of the honeypot host: the service's that start() waits for
   // Why the tests cannot run here (not root …); "" where they can.
   static std::string missing();
 
   explicit Rig(RigOptions options);
   // Folder, keys, option files, namespaces; no program yet.
   Status set_up();
-  // Both programs, until they are ready and have met.
+  // Both programs, until they are ready and have met, and the service that the monitor starts listens.
   Status start();
+  // … after set_up().
+  Status start_programs();
   Status start_monitor();
   Status start_proxy();
   Status kill_proxy();

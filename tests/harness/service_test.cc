@@ -11,13 +11,11 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/session_text.h"
+#include "harness/hosts.h"
 
 namespace skep::harness {
 namespace {
 
-// A line of /proc/net/tcp: kService listens; and one of tcp6, of a server that has one socket for both, as Java does.
-constexpr char kListening[] = "0300630A:2328 00000000:0000 0A";
-constexpr char kListeningBoth[] = "0000000000000000FFFF00000300630A:2328 00000000000000000000000000000000:0000 0A";
 // Flags of a line of /proc/net/unix: it listens.
 constexpr char kListeningLocally[] = " 00010000 ";
 constexpr char kPath[] =
@@ -178,19 +176,12 @@ std::vector<std::string> ServiceTest::unsupervised(const formats::MonitoredServi
   return command;
 }
 
-std::string ServiceTest::kernel_file(const std::string& name) {
-  const auto done =
-      testbed::run_to_end({"/bin/cat", "/proc/net/" + name}, {rig_->network().honeypot(), "", file("kernel")});
-  return done ? read_file(file("kernel")).value_or("") : "";
-}
-
 bool ServiceTest::listening() {
-  return kernel_file("tcp").find(kListening) != std::string::npos ||
-         kernel_file("tcp6").find(kListeningBoth) != std::string::npos;
+  return listens(rig_->network().honeypot(), "tcp", Rig::kServicePort);
 }
 
 bool ServiceTest::all_listening() {
-  const std::string local = sockets_.empty() ? "" : kernel_file("unix");
+  const std::string local = sockets_.empty() ? "" : kernel_file(rig_->network().honeypot(), "unix");
   const auto lines = split(local, '\n');
   const auto is_there = [&](const std::string& socket) {
     return std::any_of(lines.begin(), lines.end(), [&](std::string_view line) {

@@ -81,10 +81,8 @@ class ServiceTest : public testing::Test {
  private:
   std::string heard_supervised(const std::vector<Setting>& parts, size_t sessions_least, const Talk& talk);
   std::vector<std::string> unsupervised(const formats::MonitoredService& service) const;
-  // Asked of the kernel: a connection to see whether it answers would be a session.
   bool listening();
   bool all_listening();
-  std::string kernel_file(const std::string& name);  // of /proc/net on the honeypot host
   std::vector<formats::MonitoredService> services_;  // as supervised
   std::vector<std::string> sockets_;
   std::string title_;

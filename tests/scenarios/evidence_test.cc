@@ -44,11 +44,8 @@ class EvidenceTest : public testing::Test {
     if (!mounted_.empty()) ::umount2(mounted_.c_str(), MNT_DETACH);
   }
   void start() {
-    for (const auto step : {&Rig::start_monitor, &Rig::start_proxy}) {
-      const auto done = ((*rig_).*step)();
-      ASSERT_TRUE(done) << done.error().message;
-    }
-    ASSERT_TRUE(rig_->await_log("proxy", "its monitor is connected"));
+    const auto started = rig_->start_programs();
+    ASSERT_TRUE(started) << started.error().message;
   }
   struct Outcome {
     std::string answer;

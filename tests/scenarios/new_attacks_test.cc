@@ -87,9 +87,9 @@ class NewAttacksTest : public testing::Test {
 
 TEST_F(NewAttacksTest, AnOverflowWithASlideOfNopsReachesTheBaitAndIsAnAttack) {
   const Rig names(RigOptions{});
-  start(fmt::format("  - {{name: dune, command: [{}, {}, \"8080\"], port: 8080, address_randomisation: false}}\n",
+  start(fmt::format("  - {{name: dune, command: [{}, {}, \"9000\"], port: 9000, address_randomisation: false}}\n",
                     names.program("dune2004"), testbed::kHoneypotAddress),
-        fmt::format("  - {{name: dune, listen: [\"{}:80\"], bait: bait1, address: {}:8080}}\n", testbed::kProxyOutside,
+        fmt::format("  - {{name: dune, listen: [\"{}:80\"], bait: bait1, address: {}:9000}}\n", testbed::kProxyOutside,
                     testbed::kHoneypotAddress));
   if (HasFatalFailure()) return;
   const auto said = rig_->attack({rig_->program("xdune"), "--target", std::string(testbed::kProxyOutside) + ":80",
