@@ -35,16 +35,23 @@ void DeedTest::adopt(const std::string& service_more) {
       << *read_file(rig_->file("skep.err"));
 }
 
-std::pair<std::string, archive::SessionSummary> DeedTest::ask(const std::string& request) {
+std::string DeedTest::answer_to(const std::string& request) {
   const auto said =
       rig_->attack({rig_->program("dialogue"), std::string(testbed::kProxyOutside) + ":90", request + "\\n"});
   EXPECT_TRUE(said) << said.error().message << rig_->log("monitor");
-  const auto all = rig_->sessions(++sessions_);
-  EXPECT_TRUE(all) << all.error().message;
-  if (!said || !all) return {};
+  ++sessions_;
+  if (!said) return "";
   const std::string mark = "\"answer\":\"";
   const size_t at = said->find(mark) + mark.size();
-  return {said->substr(at, said->find("\\u000a", at) - at), all->back()};
+  return said->substr(at, said->find("\\u000a", at) - at);
+}
+
+std::pair<std::string, archive::SessionSummary> DeedTest::ask(const std::string& request) {
+  const std::string answer = answer_to(request);
+  const auto all = rig_->sessions(sessions_);
+  EXPECT_TRUE(all) << all.error().message;
+  if (!all) return {};
+  return {answer, all->back()};
 }
 
 void DeedTest::set_signatures(const std::string& lines) {
@@ -54,8 +61,27 @@ void DeedTest::set_signatures(const std::string& lines) {
 }
 
 void DeedTest::expect(const DeedRow& row) {
-  const auto [answer, session] = ask(row.request);
-  EXPECT_EQ(answer, row.answer) << row.description;
+  expect_answer(row);
+  expect_sessions();
+}
+
+void DeedTest::expect_answer(const DeedRow& row) {
+  EXPECT_EQ(answer_to(row.request), row.answer) << row.description;
+  answered_.push_back(row);
+  answered_.back().request = answered_.back().answer = nullptr;  // they may be gone when the sessions are looked at
+}
+
+// One session came after the other, so they are listed in the order of the rows.
+void DeedTest::expect_sessions() {
+  const auto all = rig_->sessions(sessions_);
+  ASSERT_TRUE(all) << all.error().message;
+  ASSERT_EQ(all->size(), sessions_);
+  const size_t first = sessions_ - answered_.size();
+  for (size_t i = 0; i < answered_.size(); ++i) expect_session(answered_[i], (*all)[first + i]);
+  answered_.clear();
+}
+
+void DeedTest::expect_session(const DeedRow& row, const archive::SessionSummary& session) {
   const bool harmless = *row.rule == '\0';
   EXPECT_EQ(session.session_class, harmless ? SessionClass::harmless : SessionClass::attack) << row.description;
   ASSERT_EQ(session.alerts.size(), harmless ? 0u : 1u)

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/folder.h"
 #include "harness/rig.h"
@@ -33,6 +34,9 @@ class DeedTest : public testing::Test {
   // In the place of all that was in force.
   void set_signatures(const std::string& lines);
   void expect(const DeedRow& row);
+  // The same in two steps, for many rows: each one's answer, and then what their sessions say, awaited once.
+  void expect_answer(const DeedRow& row);
+  void expect_sessions();
   // The service's program, and others that a test puts beside it.
   std::string server() const { return program("deed_server"); }
   std::string program(const std::string& name) const { return programs_->path() + "/" + name; }
@@ -42,6 +46,11 @@ class DeedTest : public testing::Test {
   std::optional<Folder> programs_;
   std::optional<Rig> rig_;
   size_t sessions_ = 0;
+
+ private:
+  std::string answer_to(const std::string& request);
+  void expect_session(const DeedRow& row, const archive::SessionSummary& session);
+  std::vector<DeedRow> answered_;  // whose sessions have not been looked at
 };
 
 }  // namespace skep::harness

@@ -26,12 +26,12 @@ class EvasionsTest : public DeedTest {
   }
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
-  // The deed ends with what it says, its session is tagged, and `b` never ran.
+  // The deed ends with what it says, and `b` never ran; expect_sessions() says that its session is tagged.
   void expect_unmarked(const char* description, const std::string& deed, const char* answer, const char* rule,
                        AlertAction action = AlertAction::killed) {
     const std::string request = deed + " " + folder_;
     const std::string whole = deed.substr(deed.find(' ') + 1) + " " + answer;
-    expect({description, request.c_str(), whole.c_str(), rule, action});
+    expect_answer({description, request.c_str(), whole.c_str(), rule, action});
     EXPECT_FALSE(fs::exists(path("ran_b"))) << description;
   }
   std::string folder_;
@@ -69,12 +69,14 @@ TEST_F(EvasionsTest, AProgramThatIsNotListedRunsNoInstructionWhateverWayItIsStar
       {"moved to the name of a listed one", "plain renamed", "killed by 9", "unlisted_program"},
   };
   for (const auto& row : rows) expect_unmarked(row.description, row.deed, row.answer, row.rule);
+  expect_sessions();
 }
 
 TEST_F(EvasionsTest, AListedProgramThatASessionHasRewrittenRunsNoInstruction) {
   ASSERT_NO_FATAL_FAILURE(start_with_marks());
   expect_unmarked("into the very file that the service may run", "plain written_over", "killed by 9",
                   "dropped_program");
+  expect_sessions();
 }
 
 TEST_F(EvasionsTest, TheLoaderIsAProgramOfItsOwn) {
@@ -132,7 +134,8 @@ TEST_F(EvasionsTest, OtherEntriesAndOtherProcessesAreNoWay) {
       {"a listener by the first thread's heir", "thread_exec listen", "listen errno 13", "new_listener",
        AlertAction::denied},
   };
-  for (const DeedRow& row : rows) expect(row);
+  for (const DeedRow& row : rows) expect_answer(row);
+  expect_sessions();
 }
 
 constexpr char kLeaderThenListener[] =

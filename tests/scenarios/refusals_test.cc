@@ -65,7 +65,8 @@ using RefusalsTest = DeedTest;
 
 TEST_F(RefusalsTest, EachDeedIsRefusedAsItsSignatureSays) {
   ASSERT_NO_FATAL_FAILURE(start("", ""));
-  for (const DeedRow& row : kRows) expect(row);
+  for (const DeedRow& row : kRows) expect_answer(row);
+  expect_sessions();
 }
 
 TEST_F(RefusalsTest, AnAdoptedServiceLivesOnAndItsDeedsEndTheirProcesses) {
@@ -83,7 +84,8 @@ TEST_F(RefusalsTest, AnAdoptedServiceLivesOnAndItsDeedsEndTheirProcesses) {
       {"a listener", "double_fork listen", "listen killed by 9", "new_listener", AlertAction::killed},
       {"a 32-bit call", "double_fork foreign_abi", "foreign_abi killed by 9", "foreign_abi", AlertAction::killed},
   };
-  for (const DeedRow& row : rows) expect(row);
+  for (const DeedRow& row : rows) expect_answer(row);
+  expect_sessions();
 }
 
 // Apache's prefork wakes its children so. The same connection on behalf of a session is in the table above.
@@ -199,7 +201,8 @@ TEST_F(RefusalsTest, ASeriesIsRefusedAtItsLastCall) {
       {"a thread that takes the first one's place does not shake it off", "thread_exec listen", "listen errno 1",
        "leader_then_listener", AlertAction::denied},
   };
-  for (const DeedRow& row : rows) expect(row);
+  for (const DeedRow& row : rows) expect_answer(row);
+  expect_sessions();
 }
 
 }  // namespace
