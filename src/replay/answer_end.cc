@@ -46,8 +46,7 @@ std::optional<size_t> end_of_first(ByteView recorded, ByteView came) {
   const ByteView end = tail(recorded, kTailBytes);
   if (came.size() >= recorded.size() && ends_with(came.first(recorded.size()), tail(end, kLineEndBytes)))
     return recorded.size();
-  if (const auto found = std::ranges::search(came, end); !found.empty())
-    return static_cast<size_t>(found.end() - came.begin());
+  if (const size_t found = as_text(came).find(as_text(end)); found != std::string_view::npos) return found + end.size();
   if (recorded.back() == '\n') return behind_lines(came, lines_in(recorded));
   return std::nullopt;
 }
