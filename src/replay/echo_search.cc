@@ -56,6 +56,17 @@ bool is_edge(uint8_t byte) {
   return byte == 0x00 || byte == 0xFF;
 }
 
+// Views hold what they understood; a reader of the whole may see it otherwise.
+bool says_the_same(const Echo& echo, ByteView read, ByteView wrote) {
+  if (echo.read == Form::identity && echo.write == Form::identity) return true;
+  auto value = read_value(echo.read, read);
+  if (!value) return false;
+  auto& bytes = std::get<Bytes>(*value);
+  bytes.insert(bytes.begin(), echo.head.begin(), echo.head.end());
+  bytes.insert(bytes.end(), echo.tail.begin(), echo.tail.end());
+  return read_value(echo.write, wrote) == value;
+}
+
 }  // namespace
 
 bool FormParts::holds(ByteView bytes, size_t at) const {
@@ -269,6 +280,7 @@ bool EchoSearch::claim(const Segment& segment, const Segment& said, const Match&
   }
   if (echo.write == Form::identity && form_.holds(draft_.bytes(place.message), place.offset))
     echo.write = Form::percent;
+  if (!says_the_same(echo, read, wrote)) return false;
   take_context(draft_.bytes(source.message), echo);
   std::string why = fmt::format("echo of {} bytes at {} of message {}", source.bytes, source.offset, source.message);
   if (echo.read != echo.write) why += fmt::format(", {} to {}", to_string(echo.read), to_string(echo.write));

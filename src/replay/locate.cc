@@ -60,17 +60,16 @@ std::optional<size_t> binary_beginning(std::string_view recorded, std::string_vi
   return by_context || answer.size() < at ? by_context : std::optional<size_t>(at);
 }
 
-// Of a value whose size is not fixed: where what followed it follows again.
+// Of a value whose size is not fixed: where what followed it follows again. A value that has the like of it inside has
+// as many of them this time.
 std::optional<size_t> ending(std::string_view recorded, const Echo& echo, std::string_view answer, size_t begin) {
   const std::string_view value = recorded.substr(echo.source.offset, echo.source.bytes);
   if (echo.after.empty()) return answer.size();
-  if (value.find(echo.after[0]) == std::string_view::npos) {
-    const size_t end = answer.find(echo.after[0], begin);
-    return end != std::string_view::npos ? std::optional<size_t>(end) : std::nullopt;
-  }
-  for (size_t size = echo.after.size(); size > 0; --size) {
-    const size_t end = answer.find(echo.after.substr(0, size), begin);
-    if (end != std::string_view::npos) return end;
+  for (size_t size = value.find(echo.after[0]) == std::string_view::npos ? 1 : echo.after.size(); size > 0; --size) {
+    const std::string_view anchor = std::string_view(echo.after).substr(0, size);
+    const size_t within = ordinal(recorded.substr(echo.source.offset), anchor, value.size() + size - 1);
+    const size_t end = nth(answer.substr(begin), anchor, within + 1);
+    if (end != std::string_view::npos) return begin + end;
   }
   return std::nullopt;
 }

@@ -96,7 +96,8 @@ void Views::escaped(ByteView bytes, Form form) {
     for (size_t i = at; i < end;) {
       const size_t size = escape_size(bytes, i, form);
       const auto meant = size > 0 && i + size <= end ? read_value(form, bytes.subspan(i, size)) : std::nullopt;
-      if (meant) {
+      const bool is_escape = meant && (std::get<Bytes>(*meant).size() < size || bytes[i] == '+');
+      if (is_escape) {
         for (const uint8_t byte : std::get<Bytes>(*meant)) put(byte, i);
         any |= bytes[i] != '+';
         i += size;
