@@ -263,6 +263,8 @@ Result<ProxyOptions> parse_proxy_options(const std::string& path, const std::str
   read_engine(map, options);
   if (const YAML::Node filter = map.node("filter"); filter.IsDefined())
     options.filter = read_filter(filter, complaints);
+  if (const YAML::Node replay = map.node("replay"); replay.IsDefined())
+    options.replay = read_replay(replay, complaints);
   read_log(map, options.log);
   if (Endpoint metrics; endpoint(map, "metrics", metrics)) options.metrics = metrics;
   if (options.socket.empty()) options.socket = options.archive + "/proxy.sock";
@@ -333,6 +335,7 @@ std::string effective_yaml(const ProxyOptions& options) {
     out << YAML::Key << "filter" << YAML::Value;
     emit_filter(out, *options.filter);
   }
+  emit_replay(out, options.replay);
   emit_log(out, options.log);
   if (options.metrics) emit_text(out, "metrics", to_string(*options.metrics));
   if (options.source_port_first != 0) {

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "formats/filter_options.h"
 #include "formats/outgoing.h"
+#include "formats/replay_options.h"
 #include "formats/service_options.h"
 #include "model/engine.h"
 #include "model/session.h"
@@ -72,6 +73,7 @@ struct ProxyOptions {
   Engine engine = Engine::automatic;
   uint32_t shards = 0;  // threads that relay and record; 0: as many as there are CPUs, at most kShardsByItself
   std::optional<FilterOptions> filter;  // none: nothing is held against rules
+  ReplayOptions replay;                 // where `skep replay` may send what was recorded
   log::Options log;
   std::optional<Endpoint> metrics;  // where Prometheus reads; none: nowhere
 };

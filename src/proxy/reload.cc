@@ -29,6 +29,7 @@ constexpr std::string_view kMayChange[] = {
     "buffer_bytes",
     "durability",
     "filter",
+    "replay",
     "log",
 };
 
