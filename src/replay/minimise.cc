@@ -62,14 +62,21 @@ void shorten(Message& message, const std::vector<uint32_t>& before) {
   message.bytes = std::move(bytes);
 }
 
+// By recorded message, how many of its bytes are kept before each offset; of the service's messages nothing.
+using KeptBefore = std::vector<std::vector<uint32_t>>;
+
 // False: a part of it is gone, what is left are bytes like others.
-bool shift(Field& field, const std::vector<uint32_t>& before) {
+bool shift(Field& field, const KeptBefore& all) {
+  const std::vector<uint32_t>& before = all[field.place.message];
+  if (before.empty()) return false;
   const uint32_t from = before[field.place.offset], to = before[field.place.offset + field.place.bytes];
   if (to - from != field.place.bytes) return false;
   field.place.offset = from;
   if (auto* length = std::get_if<Length>(&field.what)) {
-    length->from = before[length->from];
-    length->to = before[length->to];
+    const std::vector<uint32_t>& counted = all[length->of_message.value_or(field.place.message)];
+    if (counted.empty()) return false;
+    length->from = counted[length->from];
+    length->to = counted[length->to];
   } else if (auto* checksum = std::get_if<Checksum>(&field.what)) {
     checksum->from = before[checksum->from];
     checksum->to = before[checksum->to];
@@ -249,16 +256,14 @@ class Minimiser {
 Candidate reduced(const Recording& recording, const Plan& plan, const std::vector<Place>& kept) {
   Candidate made{recording, plan};
   const uint32_t trigger = recording.trigger().value_or(0);
-  std::vector<std::vector<uint32_t>> before(recording.messages.size());
+  KeptBefore before(recording.messages.size());
   for (uint32_t i = 0; i < recording.messages.size(); ++i) {
     Message& message = made.recording.messages[i];
     if (message.direction != Direction::to_bait) continue;
     before[i] = kept_before(message, i <= trigger ? kept : std::vector<Place>{}, i);
     shorten(message, before[i]);
   }
-  std::erase_if(made.plan.fields, [&](Field& field) {
-    return before[field.place.message].empty() || !shift(field, before[field.place.message]);
-  });
+  std::erase_if(made.plan.fields, [&](Field& field) { return !shift(field, before); });
   return made;
 }
 

@@ -41,7 +41,7 @@ std::vector<bool> changeable(const Message& message, const Plan& plan, uint32_t 
     const size_t end = std::min(text.find('\n', line), text.size());
     size_t name = line;
     while (name < end && name - line < kNameBytesMax && (is_letter(message.bytes[name]) || text[name] == '-')) ++name;
-    if (name < end && (text[name] == ' ' || text[name] == ':')) keep(line, name);
+    if (name < end && (text[name] == ' ' || text[name] == ':')) keep(line, name + 1);
     line = end + 1;
   }
   return may;
