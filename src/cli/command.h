@@ -17,6 +17,7 @@ struct Command {
 
 int run_session(Words words);
 int run_archive(Words words);
+int run_replay(Words words);
 int run_hids(Words words);
 int run_rules(Words words);
 int run_keys(Words words);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/minimal_text.h"
 #include "formats/community_id.h"
 #include "formats/saved_syn.h"
 #include "view/record_words.h"
@@ -190,6 +191,9 @@ Status session_json(archive::Reader& reader, const SessionSummary& session, cons
   json.field("beginning_dropped", evidence->beginning_dropped);
   legs_fields(json, *evidence);
   view::files_json(json, *evidence);
+  const auto minimal = replay::read_minimal(reader.folder(), session.id);
+  if (!minimal) return tl::unexpected<Error>(minimal.error());
+  if (*minimal) minimal_json(json.key("minimal"), **minimal);
   json.key("events").begin_array();
   auto read = reader.for_each_while(session, {}, [&](const formats::Record& record) {
     view::record_json(json, record);
@@ -251,7 +255,9 @@ Result<std::string> story(archive::Reader& reader, const SessionSummary& session
   if (session.alerts_total > session.alerts.size())
     text +=
         fmt::format("\n… and {} more alerts (`--json` has them all)\n", session.alerts_total - session.alerts.size());
-  return text;
+  const auto minimal = minimal_story(reader, session);
+  if (!minimal) return minimal;
+  return text + *minimal;
 }
 
 }  // namespace skep::cli

@@ -10,6 +10,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"session", "list, show, export, follow and cut recorded sessions", run_session},
     {"archive", "an archive as a whole: verify, compact, stats", run_archive},
+    {"replay", "sends a recorded session again, to the bait or to any other system, with a verdict", run_replay},
     {"hids", "signatures and services of a running skep-monitor; check signature files", run_hids},
     {"rules", "payload rules: check files, hold them against a capture, count what fired", run_rules},
     {"keys", "make the keys of a proxy and its monitor", run_keys},
