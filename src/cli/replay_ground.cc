@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 
 #include "base/file.h"
@@ -77,8 +78,10 @@ Result<ReplayGround> ReplayGround::open(const ArchiveOption& archive, const std:
 Result<std::vector<Subject>> ReplayGround::named(const std::string& word, const std::string& service) {
   const auto id = parse_session_id(word);
   if (!id || std::filesystem::exists(word)) {
-    Result<std::vector<replay::Recording>> recordings = fail("{}: files are read soon", printable(word));
+    replay::FileRead read;
+    auto recordings = replay::read_recordings(word, &read);
     if (!recordings) return tl::unexpected<Error>(recordings.error());
+    for (const std::string& remark : read.remarks) std::fprintf(stderr, "skep replay: %s\n", printable(remark).c_str());
     std::vector<Subject> subjects;
     for (replay::Recording& each : *recordings) {
       Subject subject{each.name, {}, {}, service.empty() ? each.service : service};

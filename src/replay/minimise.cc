@@ -93,7 +93,7 @@ uint8_t another(uint8_t byte) {
 class Minimiser {
  public:
   Minimiser(const Recording& recording, const Plan& plan, const StillAttacks& still_attacks,
-            const MinimiseOptions& options, const Progress& progress, const std::atomic<bool>& stop)
+            const MinimiseOptions& options, const MinimiseProgress& progress, const std::atomic<bool>& stop)
       : recording_(recording),
         plan_(plan),
         still_attacks_(still_attacks),
@@ -242,7 +242,7 @@ class Minimiser {
   const Plan& plan_;
   const StillAttacks& still_attacks_;
   const MinimiseOptions& options_;
-  const Progress& progress_;
+  const MinimiseProgress& progress_;
   const std::atomic<bool>& stop_;
   Atoms atoms_;
   Atoms needed_;
@@ -268,7 +268,8 @@ Candidate reduced(const Recording& recording, const Plan& plan, const std::vecto
 }
 
 Result<Minimal> minimise(const Recording& recording, const Plan& plan, const StillAttacks& still_attacks,
-                         const MinimiseOptions& options, const Progress& progress, const std::atomic<bool>& stop) {
+                         const MinimiseOptions& options, const MinimiseProgress& progress,
+                         const std::atomic<bool>& stop) {
   const auto trigger = recording.trigger();
   if (!trigger) return fail("the client sent nothing in this recording");
   return Minimiser(recording, plan, still_attacks, options, progress, stop).run(*trigger);

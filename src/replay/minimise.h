@@ -32,11 +32,12 @@ struct Minimal {
 
 // For each candidate, whether the alert comes. Several are tried at once.
 using StillAttacks = std::function<std::vector<bool>(const std::vector<Candidate>&)>;
-using Progress = std::function<void(size_t bytes_left, uint32_t candidates)>;
+using MinimiseProgress = std::function<void(size_t bytes_left, uint32_t candidates)>;
 
 // Error: the alert does not come with all of the bytes.
 Result<Minimal> minimise(const Recording& recording, const Plan& plan, const StillAttacks& still_attacks,
-                         const MinimiseOptions& options, const Progress& progress, const std::atomic<bool>& stop);
+                         const MinimiseOptions& options, const MinimiseProgress& progress,
+                         const std::atomic<bool>& stop);
 
 // The recording with those bytes of its client's messages up to the trigger alone, and the plan for it. What follows
 // the trigger is left out.
