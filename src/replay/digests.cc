@@ -43,28 +43,6 @@ bool is_raw_digest(ByteView bytes) {
   return is_digest_size(bytes.size()) && 6 * high >= bytes.size() && is_nonce(bytes);
 }
 
-bool is_chosen(ByteView bytes, size_t at) {
-  return std::any_of(kChosenBehind.begin(), kChosenBehind.end(), [&](std::string_view name) {
-    return at >= name.size() && same_letters(bytes.subspan(at - name.size(), name.size()), name);
-  });
-}
-
-bool holds_nonce(ByteView bytes) {
-  if (!is_text(bytes) && bytes.size() <= 4096) {
-    for (size_t at = 0; at + 8 <= bytes.size(); at += 4) {
-      if (is_nonce(bytes.subspan(at, 8)) && !is_text(bytes.subspan(at, 8))) return true;
-    }
-  }
-  for (size_t at = 0; at < bytes.size(); ++at) {
-    if (is_delimiter(bytes[at])) continue;
-    size_t end = at;
-    while (end < bytes.size() && !is_delimiter(bytes[end])) ++end;
-    if (is_nonce(bytes.subspan(at, end - at))) return true;
-    at = end;
-  }
-  return false;
-}
-
 class Digests {
  public:
   explicit Digests(Draft& draft) : draft_(draft), said_(0) {}
@@ -94,7 +72,7 @@ class Digests {
 
   void claim(uint32_t message, size_t at, ByteView digest) {
     const Place place{message, static_cast<uint32_t>(at), static_cast<uint32_t>(digest.size())};
-    if (!nonce_heard_ || is_chosen(draft_.bytes(message), at))
+    if (!nonce_heard_ || is_behind_chosen_name(draft_.bytes(message), at))
       draft_.claim(place, Chosen{}, "as long as a digest; nothing that the server said is in it");
     else if (!is_old(digest))
       draft_.claim(place, Unresolved{true}, "as long as a digest, behind a nonce of the server, and no echo of it");
@@ -138,6 +116,32 @@ class Digests {
 };
 
 }  // namespace
+
+bool is_behind_chosen_name(ByteView bytes, size_t at) {
+  return std::any_of(kChosenBehind.begin(), kChosenBehind.end(), [&](std::string_view name) {
+    return at >= name.size() && same_letters(bytes.subspan(at - name.size(), name.size()), name);
+  });
+}
+
+bool holds_nonce(ByteView bytes) {
+  if (!is_text(bytes) && bytes.size() <= 4096) {
+    for (size_t at = 0; at + 8 <= bytes.size(); at += 4) {
+      if (is_nonce(bytes.subspan(at, 8)) && !is_text(bytes.subspan(at, 8))) return true;
+    }
+  }
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    if (is_delimiter(bytes[at])) continue;
+    size_t end = at;
+    while (end < bytes.size() && !is_delimiter(bytes[end])) ++end;
+    if (is_nonce(bytes.subspan(at, end - at))) return true;
+    at = end;
+  }
+  return false;
+}
+
+bool is_as_digest(ByteView bytes) {
+  return is_written_digest(bytes) || is_raw_digest(bytes);
+}
 
 void claim_digests(Draft& draft) {
   Digests(draft).run();

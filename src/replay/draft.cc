@@ -41,8 +41,8 @@ void Draft::give_up(std::string why) {
   gave_up_ = true;
 }
 
-void Draft::sort() {
-  std::sort(fields_.begin(), fields_.end(), [](const Field& a, const Field& b) {
+void sort_fields(std::vector<Field>& fields) {
+  std::sort(fields.begin(), fields.end(), [](const Field& a, const Field& b) {
     return std::pair(a.place.message, a.place.offset) < std::pair(b.place.message, b.place.offset);
   });
 }

@@ -10,6 +10,9 @@
 
 namespace skep::replay {
 
+// In order of their places.
+void sort_fields(std::vector<Field>& fields);
+
 class Draft {
  public:
   explicit Draft(const Recording& recording) : recording_(recording), claims_(recording.messages.size()) {}
@@ -27,8 +30,7 @@ class Draft {
   const std::vector<Field>& fields() const { return fields_; }
   void give_up(std::string why);
   void name_port(NamedPort named) { named_ports_.push_back(std::move(named)); }
-  // In order of places.
-  void sort();
+  void sort() { sort_fields(fields_); }
   Plan take(Rung rung);
 
  private:

@@ -30,8 +30,4 @@ Plan plan_echoes(const Recording& recording) {
   return plan;
 }
 
-Result<Plan> plan_two_recordings(const Recording&, const Recording&) {
-  return fail("plans from two recordings are not made yet");
-}
-
 }  // namespace skep::replay

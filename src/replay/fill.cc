@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "replay/checksums.h"
+#include "replay/filled.h"
 #include "replay/forms.h"
 #include "replay/locate.h"
 #include "replay/plan.h"
@@ -214,14 +215,35 @@ bool holds(const Recording& recording, const Echo& echo, uint32_t message, ByteV
 
 }  // namespace
 
-Result<Bytes> fill(const Recording& recording, const Plan& plan, uint32_t message, const Surroundings& around) {
+Result<Filled> fill_with_parts(const Recording& recording, const Plan& plan, uint32_t message,
+                               const Surroundings& around) {
   SKEP_CHECK(message < recording.messages.size());
   const Filling filling{recording, plan, message, around};
   const auto edits = edits_of(filling);
   if (!edits) return tl::unexpected(edits.error());
-  Bytes out = assembled(recording.messages[message].bytes, *edits);
-  if (const Status summed = sum_up(filling, *edits, out); !summed) return tl::unexpected(summed.error());
-  return out;
+  Filled filled;
+  filled.bytes = assembled(recording.messages[message].bytes, *edits);
+  if (const Status summed = sum_up(filling, *edits, filled.bytes); !summed) return tl::unexpected(summed.error());
+  int64_t shift = 0;
+  for (const Edit& edit : *edits) {
+    const auto from = static_cast<uint32_t>(edit.field->place.offset + shift);
+    filled.parts.push_back({edit.field, from, from + static_cast<uint32_t>(edit.content.size())});
+    shift += static_cast<int64_t>(edit.content.size()) - edit.field->place.bytes;
+  }
+  return filled;
+}
+
+Result<Bytes> fill_field(const Recording& recording, const Field& field, const Surroundings& around) {
+  const Plan none;
+  const Filling filling{recording, none, field.place.message, around};
+  return std::visit([&](const auto& what) { return content_of(filling, what, recorded_at(recording, field.place)); },
+                    field.what);
+}
+
+Result<Bytes> fill(const Recording& recording, const Plan& plan, uint32_t message, const Surroundings& around) {
+  auto filled = fill_with_parts(recording, plan, message, around);
+  if (!filled) return tl::unexpected(filled.error());
+  return std::move(filled->bytes);
 }
 
 bool holds_all_sources(const Recording& recording, const Plan& plan, uint32_t message, ByteView answer) {

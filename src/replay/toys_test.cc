@@ -262,7 +262,10 @@ Client web_socket_client(uint64_t seed) {
           "GET /ws HTTP/1.1\r\nHost: 198.51.100.3:8080\r\nUpgrade: websocket\r\nSec-WebSocket-Key: {}\r\n"
           "Sec-WebSocket-Version: 13\r\nCookie: ticket={}\r\n\r\n",
           base64(chance->bytes(16)), between(answers[1], "ticket=", "\r\n"));
-    return step == 2 ? std::optional<std::string>("\x81\x82" + chance->bytes(6)) : std::nullopt;
+    if (step > 2) return std::nullopt;
+    std::string frame = "\x81\x82" + chance->bytes(4);
+    for (const size_t i : {0, 1}) frame.push_back(static_cast<char>("id"[i] ^ frame[2 + i]));
+    return frame;
   };
 }
 
