@@ -15,6 +15,14 @@ namespace {
 
 // MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
 constexpr std::array<size_t, 6> kDigestBytes = {16, 20, 28, 32, 48, 64};
+// How a digest's length may be written before it. In a large message short numbers are so by chance.
+struct Counter {
+  Form form;
+  size_t message_bytes_max;
+};
+constexpr std::array<Counter, 5> kCounters = {
+    {{Form::u8, 160}, {Form::be16, 1024}, {Form::le16, 1024}, {Form::be32, 8192}, {Form::le32, 8192}}};
+
 // What stands before a value that the client chooses, or that depends on its own bytes alone.
 constexpr std::array<std::string_view, 6> kChosenBehind = {
     "sec-websocket-key: ", "boundary=", "content-md5: ", "idempotency-key: ", "sha-256=", "--"};
@@ -101,15 +109,20 @@ class Digests {
         if (is_raw_digest(bytes.subspan(at, size))) return claim(message, at, bytes.subspan(at, size));
       }
     }
-    for (size_t at = 1; at < std::min<size_t>(bytes.size(), kSearchedBytes); ++at) {
-      const size_t size = bytes[at - 1];
-      if (is_digest_size(size) && at + size <= bytes.size() && is_raw_digest(bytes.subspan(at, size)))
-        claim(message, at, bytes.subspan(at, size));
+    for (const Counter& counter : kCounters) {
+      if (bytes.size() > counter.message_bytes_max) continue;
+      for (size_t at = integer_bytes(counter.form); at < bytes.size(); ++at) counted(message, bytes, at, counter.form);
     }
   }
 
+  void counted(uint32_t message, ByteView bytes, size_t at, Form form) {
+    const size_t width = integer_bytes(form);
+    const uint64_t size = integer_at(form, bytes.data() + at - width);
+    if (size > bytes.size() - at || !is_digest_size(size)) return;
+    if (is_raw_digest(bytes.subspan(at, size))) claim(message, at, bytes.subspan(at, size));
+  }
+
   static constexpr size_t kPrefixBytes = 24;
-  static constexpr size_t kSearchedBytes = 4096;
   Draft& draft_;
   GramSet said_;
   bool nonce_heard_ = false;

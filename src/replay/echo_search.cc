@@ -12,6 +12,7 @@ namespace skep::replay {
 
 namespace {
 
+constexpr size_t kTried = 3;  // matches at one place
 constexpr uint32_t kEchoBytesMax = 64 << 10;
 constexpr double kCountedBits = 5;  // of chance, in a string that stood behind its length: it is the server's to name
 
@@ -125,30 +126,34 @@ void EchoSearch::look(uint32_t message) {
 void EchoSearch::look(const Segment& segment) {
   uint32_t floor = segment.begin;
   for (uint32_t at = segment.begin; at + kGramBytes <= segment.end;) {
-    const std::vector<Match> matches = matches_at(segment, at, floor);
-    if (matches.empty()) {
+    Matches matches;
+    const size_t count = matches_at(segment, at, floor, matches);
+    if (count == 0) {
       ++at;
       continue;
     }
-    for (const Match& match : matches) {
-      if (take(segment, match)) break;
+    for (size_t i = 0; i < std::min(count, kTried); ++i) {
+      if (take(segment, matches[i])) break;
     }
-    floor = matches.front().client + matches.front().bytes;
+    floor = matches[0].client + matches[0].bytes;
     at = std::max(at + 1, floor - static_cast<uint32_t>(kGramBytes) + 1);
   }
 }
 
 // The longest first; of equal ones the newest.
-std::vector<EchoSearch::Match> EchoSearch::matches_at(const Segment& segment, uint32_t position, uint32_t floor) const {
-  std::vector<Match> matches;
+size_t EchoSearch::matches_at(const Segment& segment, uint32_t position, uint32_t floor, Matches& out) const {
   const uint32_t gram = gram_at(&client_.bytes()[position]);
-  if (!tells(gram)) return matches;
+  if (!tells(gram)) return 0;
+  size_t count = 0;
   uint32_t at = index_.newest(gram);
   for (size_t looked = 0; at != GramIndex::kNone && looked < kLookedAt; ++looked, at = index_.older(at)) {
-    if (gram_at(&server_.bytes()[at]) == gram) matches.push_back(extended(segment, {position, at, kGramBytes}, floor));
+    if (gram_at(&server_.bytes()[at]) != gram) continue;
+    const Match match = extended(segment, {position, at, kGramBytes}, floor);
+    size_t place = count++;
+    for (; place > 0 && out[place - 1].bytes < match.bytes; --place) out[place] = out[place - 1];
+    out[place] = match;
   }
-  std::stable_sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) { return a.bytes > b.bytes; });
-  return matches;
+  return count;
 }
 
 EchoSearch::Match EchoSearch::extended(const Segment& segment, Match match, uint32_t floor) const {

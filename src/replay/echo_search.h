@@ -1,6 +1,7 @@
 // Finds what the client repeated of what the server had said: in one recording, in one pass over its messages.
 #pragma once
 
+#include <array>
 #include <string_view>
 #include <vector>
 
@@ -30,10 +31,12 @@ class EchoSearch {
     uint32_t client = 0, server = 0, bytes = 0;
   };
 
+  using Matches = std::array<Match, kLookedAt>;
+
   void hear(uint32_t message);
   void look(uint32_t message);
   void look(const Segment& segment);
-  std::vector<Match> matches_at(const Segment& segment, uint32_t position, uint32_t floor) const;
+  size_t matches_at(const Segment& segment, uint32_t position, uint32_t floor, Matches& out) const;
   Match extended(const Segment& segment, Match match, uint32_t floor) const;
   const Segment& server_segment(uint32_t position) const;
 

@@ -221,11 +221,8 @@ std::optional<uint64_t> read_number(Form form, ByteView written) {
   if (form == Form::decimal) return read_digits(written, 10);
   if (form == Form::hex_number) return read_digits(written, 16);
   if (form == Form::octet_pair) return read_octet_pair(written);
-  const Fixed as = *fixed(form);
-  if (written.size() != as.width) return std::nullopt;
-  uint64_t value = 0;
-  for (size_t i = 0; i < as.width; ++i) value = value << 8 | written[as.little ? as.width - 1 - i : i];
-  return value;
+  if (written.size() != integer_bytes(form)) return std::nullopt;
+  return integer_at(form, written.data());
 }
 
 std::optional<Bytes> read_bytes(Form form, ByteView written) {

@@ -15,6 +15,37 @@ using Value = std::variant<Bytes, uint64_t>;
 bool is_number(Form form);
 // Of an integer in so many bytes; 0: of any other form.
 size_t integer_bytes(Form form);
+// The integer of integer_bytes(form) bytes at `bytes`.
+inline uint64_t integer_at(Form form, const uint8_t* bytes) {
+  const auto big = [&](size_t count) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < count; ++i) value = value << 8 | bytes[i];
+    return value;
+  };
+  const auto little = [&](size_t count) {
+    uint64_t value = 0;
+    for (size_t i = count; i-- > 0;) value = value << 8 | bytes[i];
+    return value;
+  };
+  switch (form) {
+    case Form::u8:
+      return bytes[0];
+    case Form::le16:
+      return little(2);
+    case Form::be16:
+      return big(2);
+    case Form::le32:
+      return little(4);
+    case Form::be32:
+      return big(4);
+    case Form::le64:
+      return little(8);
+    case Form::be64:
+      return big(8);
+    default:
+      return 0;
+  }
+}
 // nullopt: it is not written in that form.
 std::optional<Value> read_value(Form form, ByteView written);
 // In the style of `recorded` (which bytes are escaped, case of digits, padding, leading zeroes), which is what stood

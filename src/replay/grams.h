@@ -12,7 +12,7 @@
 namespace skep::replay {
 
 constexpr size_t kGramBytes = 4;
-constexpr size_t kLookedAt = 12;  // of one chain
+constexpr size_t kLookedAt = 8;  // of one chain
 
 inline uint32_t gram_at(const uint8_t* bytes) {
   uint32_t gram = 0;

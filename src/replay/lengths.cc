@@ -200,7 +200,7 @@ bool look_at_position(const Subject& subject, size_t at, std::pair<uint32_t, uin
     if (at + width.bytes > field.first) continue;
     if (width.bytes == 1 && !may_be_octet(subject, at, field)) continue;
     const Place place{subject.message, static_cast<uint32_t>(at), static_cast<uint32_t>(width.bytes)};
-    const uint64_t value = std::get<uint64_t>(*read_value(width.form, subject.bytes.subspan(at, width.bytes)));
+    const uint64_t value = integer_at(width.form, subject.bytes.data() + at);
     const auto to = counted_to(subject, at, width, value, field);
     if (!to || !subject.draft.is_free(place)) continue;
     Length length;

@@ -88,7 +88,7 @@ std::optional<std::pair<size_t, size_t>> locate(ByteView recorded, const Echo& e
   const size_t begin = *found + counter;
   std::optional<size_t> end;
   if (counter > 0) {
-    const uint64_t size = std::get<uint64_t>(*read_value(*echo.counted_by, answer.subspan(*found, counter)));
+    const uint64_t size = integer_at(*echo.counted_by, answer.data() + *found);
     end = size <= answer.size() ? begin + size : SIZE_MAX;
   } else {
     end = echo.fixed_size ? begin + echo.source.bytes : ending(as_text(recorded), echo, as_text(answer), begin);
@@ -100,8 +100,7 @@ std::optional<std::pair<size_t, size_t>> locate(ByteView recorded, const Echo& e
 std::optional<Form> counter_before(ByteView bytes, size_t begin, size_t size) {
   for (const Form form : {Form::be32, Form::le32, Form::be16, Form::le16, Form::u8}) {
     const size_t width = integer_bytes(form);
-    if (width <= begin && std::get<uint64_t>(*read_value(form, bytes.subspan(begin - width, width))) == size)
-      return form;
+    if (width <= begin && integer_at(form, bytes.data() + begin - width) == size) return form;
   }
   return std::nullopt;
 }

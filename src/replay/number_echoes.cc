@@ -4,6 +4,8 @@
 
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
 #include "replay/forms.h"
 #include "replay/locate.h"
@@ -45,15 +47,26 @@ void each_written(ByteView bytes, const Take& take) {
   }
 }
 
+// Which numbers there are, so that most are not looked for in vain.
+class Sieve {
+ public:
+  void add(uint64_t value) { bits_[slot(value)] = true; }
+  bool may_have(uint64_t value) const { return bits_[slot(value)]; }
+
+ private:
+  static size_t slot(uint64_t value) { return value * 0x9E3779B97F4A7C15u >> 46; }
+  std::vector<bool> bits_ = std::vector<bool>(size_t{1} << 18);
+};
+
 template <typename Take>
-void each_binary(ByteView bytes, const Take& take) {
+void each_binary(ByteView bytes, const Sieve& sieve, const Take& take) {
   if (bytes.size() > kBinaryBytesMax || is_text(bytes)) return;
-  for (uint32_t at = 0; at + 4 <= bytes.size(); ++at) {
-    for (const Form form : {Form::be32, Form::le32, Form::be64, Form::le64}) {
-      const uint32_t size = form == Form::be32 || form == Form::le32 ? 4 : 8;
-      if (at + size > bytes.size()) continue;
-      const uint64_t value = std::get<uint64_t>(*read_value(form, bytes.subspan(at, size)));
-      if (value >= (size == 4 ? kBinaryMin : kWideMin)) take(value, form, at, size);
+  for (const Form form : {Form::be32, Form::le32, Form::be64, Form::le64}) {
+    const auto size = static_cast<uint32_t>(integer_bytes(form));
+    const uint64_t min = size == 4 ? kBinaryMin : kWideMin;
+    for (uint32_t at = 0; at + size <= bytes.size(); ++at) {
+      const uint64_t value = integer_at(form, bytes.data() + at);
+      if (value >= min && sieve.may_have(value)) take(value, form, at, size);
     }
   }
 }
@@ -69,7 +82,7 @@ class Search {
     for (uint32_t message = 0; message < count; ++message) {
       if (!draft_.is_client(message)) continue;
       each_written(draft_.bytes(message), [&](uint64_t value, Form, uint32_t, uint32_t) {
-        if (wanted_.size() < kNumbersMax) wanted_.emplace(value, Said{});
+        if (wanted_.size() < kNumbersMax && wanted_.insert(value).second) wanted_sieve_.add(value);
       });
     }
     for (uint32_t message = 0; message < count; ++message) draft_.is_client(message) ? look(message) : hear(message);
@@ -78,12 +91,13 @@ class Search {
  private:
   void hear(uint32_t message) {
     const auto remember = [&](uint64_t value, Form form, uint32_t offset, uint32_t size) {
-      if (said_.size() < kNumbersMax && !by_client_.contains(value))
-        said_.insert_or_assign(value, Said{{message, offset, size}, form});
+      if (said_.size() >= kNumbersMax || by_client_.contains(value)) return;
+      said_.insert_or_assign(value, Said{{message, offset, size}, form});
+      said_sieve_.add(value);
     };
     each_written(draft_.bytes(message), remember);
     if (wanted_.empty()) return;
-    each_binary(draft_.bytes(message), [&](uint64_t value, Form form, uint32_t offset, uint32_t size) {
+    each_binary(draft_.bytes(message), wanted_sieve_, [&](uint64_t value, Form form, uint32_t offset, uint32_t size) {
       if (wanted_.contains(value)) remember(value, form, offset, size);
     });
   }
@@ -103,16 +117,18 @@ class Search {
                                to_string(echo.read), to_string(form)));
     };
     each_written(draft_.bytes(message), claim);
-    if (!said_.empty()) each_binary(draft_.bytes(message), claim);
+    if (!said_.empty()) each_binary(draft_.bytes(message), said_sieve_, claim);
     each_written(draft_.bytes(message), [&](uint64_t value, Form, uint32_t, uint32_t) {
-      if (by_client_.size() < kNumbersMax) by_client_.emplace(value, Said{});
+      if (by_client_.size() < kNumbersMax) by_client_.insert(value);
     });
   }
 
   Draft& draft_;
-  Numbers wanted_;
+  std::unordered_set<uint64_t> wanted_;
+  Sieve wanted_sieve_;
   Numbers said_;
-  Numbers by_client_;  // before the server said them
+  Sieve said_sieve_;
+  std::unordered_set<uint64_t> by_client_;  // before the server said them
 };
 
 }  // namespace

@@ -88,33 +88,40 @@ void Views::raw(ByteView bytes) {
   close(Form::identity, begin, bytes.size());
 }
 
+// Only runs that hold an escape are looked at.
 void Views::escaped(ByteView bytes, Form form) {
-  for (size_t at = 0; at < bytes.size();) {
-    const size_t end = run_end(bytes, at, form);
-    const auto begin = static_cast<uint32_t>(bytes_.size());
-    bool any = false;
-    for (size_t i = at; i < end;) {
-      const size_t size = escape_size(bytes, i, form);
-      const auto meant = size > 0 && i + size <= end ? read_value(form, bytes.subspan(i, size)) : std::nullopt;
-      const bool is_escape = meant && (std::get<Bytes>(*meant).size() < size || bytes[i] == '+');
-      if (is_escape) {
-        for (const uint8_t byte : std::get<Bytes>(*meant)) put(byte, i);
-        any |= bytes[i] != '+';
-        i += size;
-      } else {
-        put(bytes[i], i);
-        ++i;
-      }
-    }
-    if (any) {
-      close(form, begin, end);
-    } else {
-      bytes_.resize(begin);
-      origins_.resize(begin);
-    }
-    at = std::max(end, at + 1);
-    while (at < bytes.size() && ends_run(bytes[at], form)) ++at;
+  const uint8_t lead = form == Form::percent ? '%' : form == Form::json ? '\\' : '&';
+  size_t done = 0;
+  for (;;) {
+    const auto escape = std::find(bytes.begin() + static_cast<ptrdiff_t>(done), bytes.end(), lead);
+    if (escape == bytes.end()) return;
+    auto at = static_cast<size_t>(escape - bytes.begin());
+    while (at > done && !ends_run(bytes[at - 1], form)) --at;
+    const size_t end = std::max(run_end(bytes, at, form), at + 1);
+    unescape(bytes, at, end, form);
+    done = end;
   }
+}
+
+void Views::unescape(ByteView bytes, size_t at, size_t end, Form form) {
+  const auto begin = static_cast<uint32_t>(bytes_.size());
+  bool any = false;
+  while (at < end) {
+    const size_t size = escape_size(bytes, at, form);
+    const auto meant = size > 0 && at + size <= end ? read_value(form, bytes.subspan(at, size)) : std::nullopt;
+    const bool is_escape = meant && (std::get<Bytes>(*meant).size() < size || bytes[at] == '+');
+    if (is_escape) {
+      for (const uint8_t byte : std::get<Bytes>(*meant)) put(byte, at);
+      any |= bytes[at] != '+';
+      at += size;
+    } else {
+      put(bytes[at], at);
+      ++at;
+    }
+  }
+  if (any) return close(form, begin, end);
+  bytes_.resize(begin);
+  origins_.resize(begin);
 }
 
 // Text in UTF-16, at least four characters of it.

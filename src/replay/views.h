@@ -34,6 +34,7 @@ class Views {
  private:
   void raw(ByteView bytes);
   void escaped(ByteView bytes, Form form);
+  void unescape(ByteView bytes, size_t at, size_t end, Form form);
   void words(ByteView bytes);
   void wide(ByteView bytes);
   void word(ByteView bytes, uint32_t begin, uint32_t end);
