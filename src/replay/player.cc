@@ -283,7 +283,8 @@ class Performance {
   bool ended_as_recorded(uint32_t i) const {
     for (uint32_t before = 0; before < i; ++before) {
       const Message& message = recording_.messages[before];
-      if (message.connection == recording_.messages[i].connection && !is_sent(before) && message.ends_direction)
+      if (message.connection == recording_.messages[i].connection && !is_sent(before) && message.ends_direction &&
+          message.fin_before <= i)
         return true;
     }
     return false;
@@ -452,6 +453,9 @@ class Performance {
   // --- The end.
   Attempt finish() {
     ask();
+    // A monitor on that host need not supervise that service: only where it names who served us it had an eye on us.
+    if (watching() && attempt_.served_by_pid == 0)
+      unwatched("the monitor told of no process that served the connection");
     attempt_.watched = watching() && attempt_.unwatched_because.empty();
     for (const auto& number : watched_) {
       if (number) oracle_->over(*number);

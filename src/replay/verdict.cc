@@ -238,8 +238,7 @@ class Judge {
       return each.ending != Ending::reset && each.ending != Ending::timed_out && answered(each) && each.alive_after &&
              !crash_seen(each);
     };
-    const Attempt& spoilt = t_.negative.front().attempt;
-    if (!crash_seen(spoilt) || answered(spoilt) || spoilt.sent.empty() || spoilt.steps_done != 1) return false;
+    if (!crashed_by_first(t_.negative.front().attempt)) return false;
     if (!on_the_way(attempt) || attempt.steps_done < 1) return false;
     if (!std::all_of(t_.target_negative.begin(), t_.target_negative.end(),
                      [&](const Trial& trial) { return on_the_way(trial.attempt); }))
@@ -250,6 +249,17 @@ class Judge {
         return attack.answers[i].differs(attempt.answers[i]);
     }
     return false;
+  }
+
+  // The service had read no more than the first message, and answered nothing.
+  bool crashed_by_first(const Attempt& spoilt) const {
+    if (answered(spoilt)) return false;
+    const auto first =
+        std::find_if(spoilt.sent.begin(), spoilt.sent.end(), [](const Bytes& sent) { return !sent.empty(); });
+    return first != spoilt.sent.end() &&
+           std::any_of(spoilt.alerts.begin(), spoilt.alerts.end(), [&](const Alert& alert) {
+             return alert.crash && alert.stream_offset != 0 && alert.stream_offset <= first->size();
+           });
   }
 
   Found enough() const {

@@ -278,6 +278,7 @@ class OverflowTest : public VerdictTest {
   Attempt crash() const {
     Attempt attempt = watched(first_step_alone());
     attempt.alerts.push_back(alert_named("crash", true));
+    attempt.alerts.back().stream_offset = overflow_.messages[0].bytes.size();
     return attempt;
   }
   Attempt orderly() const {
@@ -305,6 +306,11 @@ TEST_F(OverflowTest, WhoseTwinIsNotAnsweredMayBeCorruptedToo) {
 
 TEST_F(OverflowTest, WhereTheBaitDoesNotCrashTheFirstMessageIsNotKnownToDoTheHarm) {
   trials_.negative.front().attempt.alerts.clear();
+  EXPECT_EQ(verdict(), "inconclusive DIVERGED");
+}
+
+TEST_F(OverflowTest, NorWhereTheBaitHadReadMoreByThen) {
+  trials_.negative.front().attempt.alerts.front().stream_offset += 1;
   EXPECT_EQ(verdict(), "inconclusive DIVERGED");
 }
 

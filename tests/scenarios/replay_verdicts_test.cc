@@ -1,0 +1,103 @@
+// The demo's attack, recorded once and sent again by `skep replay`: to the bait, to the repaired server with and
+// without a monitor, to what is not there and what must not be replayed to; its smallest form; and what the filter of
+// today makes of it.
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "harness/rig.h"
+
+namespace skep::harness {
+namespace {
+
+constexpr int kReplayMs = 300'000;
+
+class ReplayVerdictsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
+    const Rig names(RigOptions{});
+    const auto service = [&](std::string_view name, std::string_view program, int port) {
+      return fmt::format("  - {{name: {0}, command: [{1}, {2}, \"{3}\"], port: {3}, address_randomisation: false}}\n",
+                         name, names.program(std::string(program)), testbed::kHoneypotAddress, port);
+    };
+    RigOptions options;
+    options.services_monitor = service("web", "dune2004", 9000) + service("repaired", "dune2004_repaired", 9001);
+    options.services_proxy = fmt::format("  - {{name: web, listen: [\"{}:80\"], bait: bait1, address: {}:9000}}\n",
+                                         testbed::kProxyOutside, testbed::kHoneypotAddress);
+    options.proxy_more = fmt::format(
+        "replay: {{per_second: 1000, targets: [{{net: {}, ports: \"9000-9009\", owner: \"this test\"}}]}}\n",
+        testbed::kHoneypotAddress);
+    rig_.emplace(options);
+    const auto started = rig_->start();
+    ASSERT_TRUE(started) << started.error().message << rig_->log("monitor");
+    // Nobody watches this one.
+    auto unwatched = testbed::Process::start({rig_->program("dune2004_repaired"), testbed::kHoneypotAddress, "9002"},
+                                             {rig_->network().honeypot(), {}, {}});
+    ASSERT_TRUE(unwatched) << unwatched.error().message;
+    unwatched_.emplace(std::move(*unwatched));
+  }
+
+  // The id of the session in which xdune hit.
+  std::string record(const std::string& payload) {
+    const auto said = rig_->attack({rig_->program("xdune"), "--target", std::string(testbed::kProxyOutside) + ":80",
+                                    "--payload", payload, "--seed", "4"});
+    EXPECT_TRUE(said) << said.error().message;
+    const auto tries = static_cast<size_t>(std::ranges::count(said.value_or(""), '\n'));
+    const auto sessions = rig_->sessions(tries);
+    EXPECT_TRUE(sessions) << sessions.error().message;
+    for (const archive::SessionSummary& session : *sessions) {
+      if (session.session_class == SessionClass::attack) return to_string(session.id);
+    }
+    ADD_FAILURE() << "no session was an attack";
+    return {};
+  }
+
+  // On the proxy's host, with its options.
+  Rig::Said replay(std::vector<std::string> words) {
+    std::vector<std::string> command = {rig_->program("skep"), "replay", "--config", rig_->file("proxy.yaml")};
+    command.insert(command.end(), words.begin(), words.end());
+    auto process =
+        testbed::Process::start(command, {rig_->network().proxy(), rig_->file("replay.err"), rig_->file("replay.out")});
+    if (!process) return {-1, process.error().message};
+    const auto status = process->await_end(kReplayMs);
+    return {status ? WEXITSTATUS(*status) : -1, read_file(rig_->file("replay.out")).value_or("")};
+  }
+  static std::string at(int port) { return fmt::format("{}:{}", testbed::kHoneypotAddress, port); }
+  static std::string last_line(const Rig::Said& said) {
+    const std::string_view text = trim(said.text);
+    return std::string(text.substr(text.rfind('\n') + 1));
+  }
+  void expect_verdict(const Rig::Said& said, const std::string& verdict, int code) {
+    EXPECT_EQ(said.code, code) << said.text << read_file(rig_->file("replay.err")).value_or("");
+    EXPECT_NE(last_line(said).find("\"verdict\":" + verdict), std::string::npos) << said.text;
+  }
+
+  std::optional<Rig> rig_;
+  std::optional<testbed::Process> unwatched_;
+};
+
+TEST_F(ReplayVerdictsTest, TheDemosAttackIsConfirmedOnTheBaitAndTheRepairedServerIsNotVulnerable) {
+  for (const std::string payload : {"bind", "findsock"}) {
+    const std::string id = record(payload);
+    ASSERT_FALSE(HasFailure());
+    const auto bait = replay({id, "--target", at(9000), "--json", "--times", "5"});
+    expect_verdict(bait, "\"confirmed\",\"reason\":null", 0);
+    EXPECT_NE(last_line(bait).find("\"positive_control\":{\"tries\":5,\"passed\":5}"), std::string::npos) << bait.text;
+    expect_verdict(replay({id, "--target", at(9001), "--json"}), "\"not-vulnerable\",\"reason\":null", 1);
+    expect_verdict(replay({id, "--target", at(9002), "--json"}), "\"not-vulnerable\",\"reason\":null", 1);
+    expect_verdict(replay({id, "--target", at(9003), "--json"}), "\"inconclusive\",\"reason\":\"NO_CONNECT\"", 1);
+  }
+}
+
+TEST_F(ReplayVerdictsTest, WhoIsInNoListIsNotReplayedTo) {
+  const std::string id = record("bind");
+  ASSERT_FALSE(HasFailure());
+  EXPECT_EQ(replay({id, "--target", at(22), "--json"}).code, 2);
+  EXPECT_NE(read_file(rig_->file("replay.err"))->find("owner"), std::string::npos);
+  EXPECT_EQ(replay({id, "--target", "192.0.2.1:80"}).code, 2);
+  EXPECT_EQ(replay({"20000101T000000000000-000", "--target", at(9001)}).code, 2);
+}
+
+}  // namespace
+}  // namespace skep::harness
