@@ -85,7 +85,9 @@ class Performance {
       if (going()) is_sent(i) ? say(i) : hear(i);
     }
     end_directions(static_cast<uint32_t>(recording_.messages.size()));
-    if (attempt_.triggered_ns != 0) listen_on();
+    // What ended early may have done something all the same: a crash is told after the connection is gone.
+    if (!triggered() && attempt_.steps_done > 0) listen_until_ns_ = now_monotonic_ns() + ms(options_.after_ms);
+    if (listen_until_ns_ != 0) listen_on();
     return finish();
   }
 
@@ -109,7 +111,7 @@ class Performance {
     attempt_.lacking = std::move(lacking);
   }
   int64_t soonest(int64_t until_ns) const {
-    return std::min({until_ns, deadline_ns_, triggered() ? listen_until_ns_ : INT64_MAX});
+    return std::min({until_ns, deadline_ns_, listen_until_ns_ != 0 ? listen_until_ns_ : INT64_MAX});
   }
   // False: the time has come, or it is over.
   bool wait(int64_t until_ns, const Line* writable = nullptr) {
@@ -496,7 +498,7 @@ class Performance {
   Attempt attempt_;
   uint32_t trigger_ = 0;
   int64_t deadline_ns_ = 0;      // monotonic, as all that follow
-  int64_t listen_until_ns_ = 0;  // once the trigger has been sent
+  int64_t listen_until_ns_ = 0;  // 0: the dialogue is still held
   bool over_ = false;
   std::optional<Ending> ending_;
   std::vector<std::optional<uint64_t>> watched_;     // by connection: the oracle's number
