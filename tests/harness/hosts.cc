@@ -6,7 +6,6 @@
 #include <sys/time.h>
 
 #include <cerrno>
-#include <functional>
 #include <thread>
 
 #include "base/file.h"
@@ -18,19 +17,6 @@ namespace skep::harness {
 namespace {
 
 constexpr timeval kLimit{10, 0};
-
-// What a thread sees and makes belongs to the namespace that it is in: one of its own goes there.
-Status act_in_namespace(const std::string& netns, const std::function<void()>& act) {
-  Status entered;
-  std::thread([&] {
-    const Fd there(::open(("/run/netns/" + netns).c_str(), O_RDONLY | O_CLOEXEC));
-    if (!there || ::setns(there.get(), CLONE_NEWNET) != 0)
-      entered = fail_errno("enter " + netns);
-    else
-      act();
-  }).join();
-  return entered;
-}
 
 template <typename Make>
 Result<Fd> in_namespace(const std::string& netns, Make make) {
@@ -51,6 +37,19 @@ Result<SocketAddress> address_of(const std::string& endpoint) {
 }
 
 }  // namespace
+
+// What a thread sees and makes belongs to the namespace that it is in: one of its own goes there.
+Status act_in_namespace(const std::string& netns, const std::function<void()>& act) {
+  Status entered;
+  std::thread([&] {
+    const Fd there(::open(("/run/netns/" + netns).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!there || ::setns(there.get(), CLONE_NEWNET) != 0)
+      entered = fail_errno("enter " + netns);
+    else
+      act();
+  }).join();
+  return entered;
+}
 
 Result<Fd> listen_on(const std::string& netns, const std::string& endpoint) {
   auto address = address_of(endpoint);

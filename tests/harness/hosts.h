@@ -1,6 +1,7 @@
 // Sockets of the testbed's hosts, in the test's own hands: made in a host's network namespace, used from here.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/fd.h"
@@ -9,6 +10,8 @@
 
 namespace skep::harness {
 
+// Does it on that host, to its end.
+Status act_in_namespace(const std::string& netns, const std::function<void()>& act);
 // Blocking, with a time limit of ten seconds on what is sent and received.
 Result<Fd> listen_on(const std::string& netns, const std::string& endpoint);
 // `source`: the address, of those of the host, that it comes from; empty: the kernel's choice.

@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
+#include <iostream>
 
 #include "base/file.h"
 #include "harness/hosts.h"
@@ -10,6 +12,7 @@
 #include "io/sockets.h"
 #include "model/socket_address.h"
 #include "replay/proxy_oracle.h"
+#include "replay/recordings.h"
 
 namespace skep::harness {
 namespace {
@@ -121,6 +124,52 @@ TEST_F(GuestsTest, WhatCannotBeWatchedIsRefusedInWords) {
   ASSERT_FALSE(away);
   EXPECT_NE(away.error().message.find("away"), std::string::npos) << away.error().message;
   EXPECT_NE(away.error().code, EADDRINUSE);
+}
+
+// The attack of the demo: recorded once, held again with the bait, its alert comes each time.
+TEST(ReplayedAttackTest, TheDemosAttackRaisesItsAlertAgainAndAgain) {
+  if (const std::string why = Rig::missing(); !why.empty()) GTEST_SKIP() << why;
+  const Rig names(RigOptions{});
+  RigOptions options;
+  options.services_monitor =
+      fmt::format("  - {{name: dune, command: [{}, {}, \"8080\"], port: 8080, address_randomisation: false}}\n",
+                  names.program("dune2004"), testbed::kHoneypotAddress);
+  options.services_proxy = fmt::format("  - {{name: dune, listen: [\"{}:80\"], bait: bait1, address: {}:8080}}\n",
+                                       testbed::kProxyOutside, testbed::kHoneypotAddress);
+  Rig rig(options);
+  const auto started = rig.start();
+  ASSERT_TRUE(started) << started.error().message;
+  const auto tries = rig.attack({rig.program("xdune"), "--target", std::string(testbed::kProxyOutside) + ":80",
+                                 "--payload", "findsock", "--seed", "4"});
+  ASSERT_TRUE(tries) << tries.error().message;
+  const auto sessions = rig.sessions(static_cast<size_t>(std::ranges::count(*tries, '\n')));
+  ASSERT_TRUE(sessions) << sessions.error().message;
+  const archive::SessionSummary& attack = sessions->back();
+  ASSERT_EQ(attack.session_class, SessionClass::attack);
+
+  auto reader = archive::Reader::open(rig.file("archive"));
+  ASSERT_TRUE(reader) << reader.error().message;
+  const auto recording = replay::recording_of(*reader, attack);
+  ASSERT_TRUE(recording) << recording.error().message;
+  const replay::Plan plan = replay::plan_echoes(*recording);
+  const Endpoint target = *parse_endpoint(std::string(testbed::kHoneypotAddress) + ":8080");
+  replay::ProxyOracle oracle(rig.file("archive/proxy.sock"));
+  const std::atomic<bool> stop{false};
+  for (int i = 0; i < 3; ++i) {
+    replay::Attempt attempt;
+    ASSERT_TRUE(act_in_namespace(rig.network().proxy(),
+                                 [&] { attempt = replay::play(*recording, plan, target, {}, &oracle, stop); }));
+    EXPECT_TRUE(attempt.watched) << attempt.unwatched_because;
+    EXPECT_EQ(attempt.steps_done, attempt.steps_total) << attempt.lacking;
+    ASSERT_FALSE(attempt.alerts.empty()) << to_string(attempt.ending) << ' ' << attempt.lacking;
+    EXPECT_EQ(attempt.alerts[0].rule, attack.alerts[0].rule);
+    EXPECT_EQ(attempt.alerts[0].raises_to(), SessionClass::attack);
+    EXPECT_TRUE(attempt.alive_after);
+    std::cout << "attempt " << i << ": " << (attempt.ended_ns - attempt.begun_ns) / 1'000'000 << " ms\n";
+  }
+  const auto after = rig.sessions(sessions->size());
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->size(), sessions->size()) << "replays are no sessions";
 }
 
 }  // namespace
