@@ -84,9 +84,9 @@ class Performance {
       if (going() && options_.as_recorded_timing) pause_before(i);
       if (going()) is_sent(i) ? say(i) : hear(i);
     }
-    end_directions(static_cast<uint32_t>(recording_.messages.size()));
-    // What ended early may have done something all the same: a crash is told after the connection is gone.
-    if (!triggered() && attempt_.steps_done > 0) listen_until_ns_ = now_monotonic_ns() + ms(options_.after_ms);
+    // What ended early may have done something all the same: a crash is told after the connection is gone, and a target
+    // may be overcome before it has taken all of the trigger.
+    if (!triggered() && (trigger_begun_ || attempt_.steps_done > 0)) listen_for(ms(options_.after_ms));
     if (listen_until_ns_ != 0) listen_on();
     return finish();
   }
@@ -157,7 +157,10 @@ class Performance {
     line.socket = std::move(*made);
     if (connection == 0) attempt_.own = io::local_end(line.socket.get());
     line.state = line.protocol == Protocol::udp ? Line::State::open : Line::State::connecting;
-    if (line.protocol == Protocol::udp) return unwatched("no monitor tells whose a datagram was");
+    if (line.protocol == Protocol::udp) {
+      stood_ = true;
+      return unwatched("no monitor tells whose a datagram was");
+    }
     const SocketAddress address = to_socket_address(to);
     if (::connect(line.socket.get(), address.get(), address.bytes) != 0 && errno != EINPROGRESS) {
       line.state = Line::State::reset;
@@ -166,6 +169,7 @@ class Performance {
     const int64_t until_ns = soonest(now_monotonic_ns() + ms(options_.connect_timeout_ms));
     while (line.state == Line::State::connecting && wait(until_ns)) {
     }
+    if (line.state == Line::State::open && connection == 0) stood_ = true;
     if (line.state == Line::State::open || over_) return;
     if (line.state == Line::State::connecting)
       return over(Ending::connect_timeout,
@@ -264,14 +268,22 @@ class Performance {
     if (!may_speak(i, line)) return;
     auto bytes = fill(recording_, plan_, i, around());
     if (!bytes) return over(Ending::lacks_value, bytes.error().message);
-    if (i == trigger_) exchange_.copy_to(&attempt_.after);
+    if (i == trigger_) begin_trigger();
     if (!send(i, line, *bytes)) return;
     attempt_.sent[i] = std::move(*bytes);
     last_heard_[message.connection].reset();
     if (!triggered() || i <= trigger_) ++attempt_.steps_done;
     if (i != trigger_) return;
     attempt_.triggered_ns = now_realtime_ns();
-    listen_until_ns_ = now_monotonic_ns() + std::max(ms(options_.after_ms), kDelayTimes * recorded_delay_ns());
+    listen_for(std::max(ms(options_.after_ms), kDelayTimes * recorded_delay_ns()));
+  }
+  void begin_trigger() {
+    trigger_begun_ = true;
+    exchange_.copy_to(&attempt_.after);
+  }
+  void listen_for(int64_t time_ns) {
+    listen_from_ns_ = now_monotonic_ns();
+    listen_until_ns_ = listen_from_ns_ + time_ns;
   }
   // A service that only ended its own direction still listens, if it did so when it was recorded.
   bool may_speak(uint32_t i, const Line& line) {
@@ -314,7 +326,7 @@ class Performance {
     last_heard_[message.connection] = i;
     looked_at_ = 0;
     const int64_t begun_ns = now_monotonic_ns();
-    const int64_t until_ns = soonest(begun_ns + ms(options_.answer_timeout_ms));
+    const int64_t until_ns = soonest(begun_ns + patience_ns(i));
     while (true) {
       if (take_answer(i, line, begun_ns)) return;
       if (line.state != Line::State::open) return take_all(line, attempt_.answers[i]);
@@ -323,6 +335,11 @@ class Performance {
     }
     take_all(line, attempt_.answers[i]);
     if (attempt_.answers[i].empty()) over(Ending::timed_out, fmt::format("{}: no answer came", step(i)));
+  }
+  // A service that took long to answer may take as long again.
+  int64_t patience_ns(uint32_t i) const {
+    const int64_t took_ns = i == 0 ? 0 : recording_.messages[i].ended_ns - recording_.messages[i - 1].ended_ns;
+    return std::max(ms(options_.answer_timeout_ms), std::min(2 * took_ns, ms(options_.attempt_ms_max)));
   }
   // Over UDP a message is a datagram; over TCP what comes until the answer is over.
   bool take_answer(uint32_t i, Line& line, int64_t begun_ns) {
@@ -404,18 +421,29 @@ class Performance {
     }
     return std::min(last_ns - from_ns, ms(options_.attempt_ms_max));
   }
+  // The client's last ends of directions come as late as they came, for a service may leave off there; but early enough
+  // for what they bring about.
+  int64_t last_ends_ns() const {
+    const int64_t closed_ns = recording_.connections[0].closed_ns - recording_.messages.back().ended_ns;
+    return listen_from_ns_ + std::clamp<int64_t>(closed_ns, 0, (listen_until_ns_ - listen_from_ns_) / 2);
+  }
   void listen_on() {
     int64_t alerted_ns = 0;
     int64_t ask_ns = 0;
+    int64_t ends_ns = over_ ? INT64_MAX : last_ends_ns();  // a dialogue that broke off has come to none
     while (!exchange_.stopped() && !exchange_.flooded()) {
       const int64_t now = now_monotonic_ns();
+      if (now >= ends_ns) {
+        end_directions(static_cast<uint32_t>(recording_.messages.size()));
+        ends_ns = INT64_MAX;
+      }
       if (now >= ask_ns) ask();
       if (now >= ask_ns) ask_ns = now + kAskNs;
       if (!attempt_.alerts.empty() && alerted_ns == 0) alerted_ns = now;
       const int64_t until_ns =
           alerted_ns == 0 ? soonest(INT64_MAX) : std::min(soonest(INT64_MAX), alerted_ns + kGraceNs);
       if (now >= until_ns || nothing_can_come(alerted_ns != 0)) break;
-      exchange_.wait(watching() ? std::min(until_ns, ask_ns) : until_ns);
+      exchange_.wait(std::min({until_ns, ends_ns, watching() ? ask_ns : INT64_MAX}));
     }
     if (exchange_.flooded()) {
       over_ = false;
@@ -477,8 +505,7 @@ class Performance {
   bool is_alive() {
     if (recording_.connections.empty() || exchange_.stopped()) return false;
     Line& first = exchange_.line(0);
-    const bool never_stood = !first.socket || ending_ == Ending::not_connected || ending_ == Ending::connect_timeout;
-    if (never_stood || first.protocol == Protocol::udp) return !never_stood && first.state == Line::State::open;
+    if (!stood_ || first.protocol == Protocol::udp) return stood_ && first.state == Line::State::open;
     for (uint32_t c = 0; c < recording_.connections.size(); ++c) exchange_.line(c) = Line();
     auto socket = io::connect_tcp(attempt_.target, 0);
     if (!socket) return false;
@@ -497,8 +524,11 @@ class Performance {
   Exchange exchange_;
   Attempt attempt_;
   uint32_t trigger_ = 0;
+  bool trigger_begun_ = false;   // to be sent
   int64_t deadline_ns_ = 0;      // monotonic, as all that follow
+  int64_t listen_from_ns_ = 0;   // to what comes of it
   int64_t listen_until_ns_ = 0;  // 0: the dialogue is still held
+  bool stood_ = false;           // the first connection
   bool over_ = false;
   std::optional<Ending> ending_;
   std::vector<std::optional<uint64_t>> watched_;     // by connection: the oracle's number

@@ -489,10 +489,7 @@ TEST_F(PlayerTest, WhatTheServiceOpensIsTakenByASinkOfOurOwn) {
 
   // A plan that says where to call.
   Plan plan;
-  Field port;
-  port.place = {0, 15, 4};
-  port.what = Address{AddressOf::sink_port, Form::decimal};
-  plan.fields.push_back(port);
+  plan.fields.push_back({{0, 15, 4}, Address{AddressOf::sink_port, Form::decimal}, "where to call"});
   std::string command;
   Peer peer({[&](Fd& socket) {
     const std::string call = hear(socket.get(), "\n");
@@ -654,6 +651,57 @@ TEST_F(PlayerTest, WhatFollowsTheTriggerIsStillSaid) {
   EXPECT_EQ(tried.ending, Ending::closed);
   EXPECT_EQ(tried.steps_done, 1U);
   EXPECT_TRUE(tried.lacking.empty()) << tried.lacking;
+}
+
+TEST_F(PlayerTest, ATargetThatIsOvercomeBeforeItHasTakenAllIsAskedAbout) {
+  Peer peer({[](Fd& socket) {
+    hear(socket.get(), "x");
+    reset(socket);
+  }});
+  OracleOfOneAlert oracle;
+  oracle.alert_at = 3;
+  options_.after_ms = 5000;
+  const Attempt attempt = play(Dialogue().client(std::string(32 << 20, 'x')).take(), peer.where(), &oracle);
+  EXPECT_EQ(attempt.ending, Ending::reset);
+  EXPECT_EQ(attempt.steps_done, 0U);
+  EXPECT_EQ(attempt.triggered_ns, 0);
+  EXPECT_EQ(attempt.alerts.size(), 1U);
+}
+
+TEST_F(PlayerTest, AnAnswerThatTookLongMayTakeAsLongAgain) {
+  RecordingBuilder builder("test");
+  builder.connection({});
+  builder.piece(0, Direction::to_bait, 0, as_bytes("work\n"));
+  builder.piece(0, Direction::to_client, 2000 * kMillisecond, as_bytes("done\n"));
+  builder.piece(0, Direction::to_bait, 2001 * kMillisecond, as_bytes("go\n"));
+  options_.answer_timeout_ms = 20;
+  Peer peer({[](Fd& socket) {
+    hear(socket.get(), "\n");
+    ::poll(nullptr, 0, 60);
+    say(socket.get(), "done\n");
+    hear(socket.get(), "\n");
+  }});
+  EXPECT_EQ(play(builder.take(), peer.where()).steps_done, 2U);
+}
+
+TEST_F(PlayerTest, TheLastEndOfTheClientComesAsLateAsItCame) {
+  RecordingBuilder builder("test");
+  RecordedConnection connection;
+  connection.closed_ns = 80 * kMillisecond;
+  builder.connection(connection);
+  builder.piece(0, Direction::to_bait, 0, as_bytes("go\n"));
+  builder.half_closed(0, Direction::to_bait);
+  options_.after_ms = 10'000;
+  int64_t open_for_ns = 0;
+  Peer peer({[&](Fd& socket) {
+    hear(socket.get(), "\n");
+    const int64_t heard_ns = now_monotonic_ns();
+    hear_all(socket.get());
+    open_for_ns = now_monotonic_ns() - heard_ns;
+    say(socket.get(), "seen\n");
+  }});
+  EXPECT_EQ(text(play(builder.take(), peer.where()).after), "seen\n");
+  EXPECT_GE(open_for_ns, 60 * kMillisecond);
 }
 
 TEST_F(PlayerTest, PausesAreKeptWhereTheyAreWanted) {

@@ -132,9 +132,9 @@ TEST(ReplayedAttackTest, TheDemosAttackRaisesItsAlertAgainAndAgain) {
   const Rig names(RigOptions{});
   RigOptions options;
   options.services_monitor =
-      fmt::format("  - {{name: dune, command: [{}, {}, \"8080\"], port: 8080, address_randomisation: false}}\n",
+      fmt::format("  - {{name: dune, command: [{}, {}, \"9000\"], port: 9000, address_randomisation: false}}\n",
                   names.program("dune2004"), testbed::kHoneypotAddress);
-  options.services_proxy = fmt::format("  - {{name: dune, listen: [\"{}:80\"], bait: bait1, address: {}:8080}}\n",
+  options.services_proxy = fmt::format("  - {{name: dune, listen: [\"{}:80\"], bait: bait1, address: {}:9000}}\n",
                                        testbed::kProxyOutside, testbed::kHoneypotAddress);
   Rig rig(options);
   const auto started = rig.start();
@@ -152,7 +152,7 @@ TEST(ReplayedAttackTest, TheDemosAttackRaisesItsAlertAgainAndAgain) {
   const auto recording = replay::recording_of(*reader, attack);
   ASSERT_TRUE(recording) << recording.error().message;
   const replay::Plan plan = replay::plan_echoes(*recording);
-  const Endpoint target = *parse_endpoint(std::string(testbed::kHoneypotAddress) + ":8080");
+  const Endpoint target = *parse_endpoint(std::string(testbed::kHoneypotAddress) + ":9000");
   replay::ProxyOracle oracle(rig.file("archive/proxy.sock"));
   const std::atomic<bool> stop{false};
   for (int i = 0; i < 3; ++i) {
