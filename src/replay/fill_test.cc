@@ -174,6 +174,9 @@ TEST(Fill, ANamedPortIsReadFromThisAnswer) {
   const std::vector<Bytes> answers = {{}, bytes_of("227 Passive (10,0,0,1,2,1).\r\n")};
   EXPECT_EQ(named_port(recording, plan, 1, test::as_recorded(recording, answers)), 513);
   EXPECT_FALSE(holds_all_sources(recording, plan, 1, as_bytes("227 Passive (10,0,0,1")));
+  // What stood before it stands elsewhere by chance.
+  const std::vector<Bytes> by_chance = {{}, bytes_of("227 Passive (10,0,0,1,33,1).\r\n")};
+  EXPECT_EQ(named_port(recording, plan, 1, test::as_recorded(recording, by_chance)), 33 * 256 + 1);
 }
 
 }  // namespace

@@ -27,9 +27,10 @@ size_t nth(std::string_view text, std::string_view anchor, size_t count) {
   return at;
 }
 
-// So short an anchor is good where all of the answer is built alike: "(10,0,0,1,4,1)".
+// So short an anchor is good where all of the answer is built alike: "(10,0,0,1,4,1)". Of a word or a number it is not:
+// the end of one is the end of many others.
 bool is_as_frequent(std::string_view recorded, std::string_view anchor, std::string_view answer) {
-  return !is_word(static_cast<uint8_t>(anchor.back())) &&
+  return std::none_of(anchor.begin(), anchor.end(), [](char c) { return is_word(static_cast<uint8_t>(c)); }) &&
          ordinal(recorded, anchor, recorded.size()) == ordinal(answer, anchor, answer.size());
 }
 
