@@ -16,16 +16,15 @@
 #include "model/socket_address.h"
 #include "replay/answer_end.h"
 #include "replay/exchange.h"
+#include "replay/pace.h"
 
 namespace skep::replay {
 namespace {
 
 constexpr int64_t kMillisecond = 1'000'000;
-constexpr int kPortsTried = 16;            // one after the other, where the oracle wants another
-constexpr int64_t kDelayTimes = 3;         // the recorded delay, for which an effect is awaited
-constexpr int64_t kGraceNs = 200'000'000;  // after an alert, for what else comes of it
-constexpr int64_t kAskNs = 20'000'000;     // between two questions to the oracle
-constexpr int64_t kLackingQuiets = 10;  // an answer that lacks a value is over when nothing came for so many quiet_ms
+constexpr int kPortsTried = 16;                // one after the other, where the oracle wants another
+constexpr int64_t kGraceNs = 200'000'000;      // after an alert, for what else comes of it
+constexpr int64_t kAskNs = 20'000'000;         // between two questions to the oracle
 constexpr size_t kAlwaysLookedAt = 64 * 1024;  // a longer answer is only looked at again when it has grown
 
 int64_t ms(uint32_t milliseconds) {
@@ -57,6 +56,7 @@ class Performance {
       : recording_(recording),
         plan_(plan),
         options_(options),
+        pace_(recording_, options_),
         oracle_(oracle),
         exchange_(recording, options.answer_bytes_max, stop),
         watched_(recording.connections.size()),
@@ -248,9 +248,7 @@ class Performance {
 
   // As long as the client waited, from the end of the message before on.
   void pause_before(uint32_t i) {
-    if (i == 0) return;
-    const int64_t pause_ns = recording_.messages[i].begun_ns - recording_.messages[i - 1].ended_ns;
-    const int64_t until_ns = now_monotonic_ns() + std::clamp<int64_t>(pause_ns, 0, ms(options_.attempt_ms_max));
+    const int64_t until_ns = now_monotonic_ns() + pace_.pause_ns(i);
     while (is_sent(i) && wait(soonest(until_ns))) {
     }
   }
@@ -275,7 +273,7 @@ class Performance {
     if (!triggered() || i <= trigger_) ++attempt_.steps_done;
     if (i != trigger_) return;
     attempt_.triggered_ns = now_realtime_ns();
-    listen_for(std::max(ms(options_.after_ms), kDelayTimes * recorded_delay_ns()));
+    listen_for(pace_.listening_ns(trigger_));
   }
   void begin_trigger() {
     trigger_begun_ = true;
@@ -326,7 +324,7 @@ class Performance {
     last_heard_[message.connection] = i;
     looked_at_ = 0;
     const int64_t begun_ns = now_monotonic_ns();
-    const int64_t until_ns = soonest(begun_ns + patience_ns(i));
+    const int64_t until_ns = soonest(begun_ns + pace_.patience_ns(i));
     while (true) {
       if (take_answer(i, line, begun_ns)) return;
       if (line.state != Line::State::open) return take_all(line, attempt_.answers[i]);
@@ -335,11 +333,6 @@ class Performance {
     }
     take_all(line, attempt_.answers[i]);
     if (attempt_.answers[i].empty()) over(Ending::timed_out, fmt::format("{}: no answer came", step(i)));
-  }
-  // A service that took long to answer may take as long again.
-  int64_t patience_ns(uint32_t i) const {
-    const int64_t took_ns = i == 0 ? 0 : recording_.messages[i].ended_ns - recording_.messages[i - 1].ended_ns;
-    return std::max(ms(options_.answer_timeout_ms), std::min(2 * took_ns, ms(options_.attempt_ms_max)));
   }
   // Over UDP a message is a datagram; over TCP what comes until the answer is over.
   bool take_answer(uint32_t i, Line& line, int64_t begun_ns) {
@@ -382,26 +375,17 @@ class Performance {
     if (came.empty()) return false;
     const int64_t quiet_since_ns = std::max(line.came_ns, begun_ns);
     const int64_t quiet_for_ns = now_monotonic_ns() - quiet_since_ns;
-    const bool quiet = quiet_for_ns >= quiet_ns(i, came);
+    const bool quiet = quiet_for_ns >= pace_.quiet_ns(i, came.size(), false);
     if (!quiet && came.size() > kAlwaysLookedAt && came.size() < looked_at_ + looked_at_ / 16) return false;
     looked_at_ = came.size();
     if (!quiet && !looks_whole(recording_.messages[i].bytes, came)) return false;
-    return holds_all_sources(recording_, plan_, i, came) || quiet_for_ns >= lacking_quiet_ns(i, came);
-  }
-  // A service that took its time in the middle of the answer may take it again.
-  int64_t quiet_ns(uint32_t i, ByteView came) const {
-    const Message& message = recording_.messages[i];
-    const int64_t took_ns = came.size() < message.bytes.size() ? 2 * (message.ended_ns - message.begun_ns) : 0;
-    return std::clamp(took_ns, ms(options_.quiet_ms), ms(std::max(options_.quiet_ms, options_.answer_timeout_ms)));
-  }
-  int64_t lacking_quiet_ns(uint32_t i, ByteView came) const {
-    return std::min(kLackingQuiets * quiet_ns(i, came), ms(options_.answer_timeout_ms));
+    return holds_all_sources(recording_, plan_, i, came) || quiet_for_ns >= pace_.quiet_ns(i, came.size(), true);
   }
   // When silence would say something.
   int64_t next_look_ns(uint32_t i, const Line& line) const {
     const Bytes& answer = another_follows(i) ? line.came : attempt_.answers[i];
     if (answer.empty()) return INT64_MAX;
-    const int64_t quiet_at_ns = line.came_ns + quiet_ns(i, answer);
+    const int64_t quiet_at_ns = line.came_ns + pace_.quiet_ns(i, answer.size(), false);
     return quiet_at_ns > now_monotonic_ns() ? quiet_at_ns : now_monotonic_ns() + ms(options_.quiet_ms);
   }
   // What came behind an answer, before the client spoke again, is the end of it.
@@ -412,20 +396,10 @@ class Performance {
   }
 
   // --- What comes of it.
-  int64_t recorded_delay_ns() const {
-    const int64_t from_ns = recording_.messages[trigger_].ended_ns;
-    int64_t last_ns = from_ns;
-    for (const RecordedAlert& each : recording_.alerts) last_ns = std::max(last_ns, each.alert.time_ns);
-    for (uint32_t i = trigger_ + 1; i < recording_.messages.size() && recording_.alerts.empty(); ++i) {
-      if (!is_sent(i)) last_ns = std::max(last_ns, recording_.messages[i].ended_ns);
-    }
-    return std::min(last_ns - from_ns, ms(options_.attempt_ms_max));
-  }
   // The client's last ends of directions come as late as they came, for a service may leave off there; but early enough
   // for what they bring about.
   int64_t last_ends_ns() const {
-    const int64_t closed_ns = recording_.connections[0].closed_ns - recording_.messages.back().ended_ns;
-    return listen_from_ns_ + std::clamp<int64_t>(closed_ns, 0, (listen_until_ns_ - listen_from_ns_) / 2);
+    return listen_from_ns_ + std::min(pace_.last_end_ns(), (listen_until_ns_ - listen_from_ns_) / 2);
   }
   void listen_on() {
     int64_t alerted_ns = 0;
@@ -520,6 +494,7 @@ class Performance {
   const Recording& recording_;
   const Plan& plan_;
   const PlayerOptions options_;
+  const Pace pace_;
   Oracle* const oracle_;
   Exchange exchange_;
   Attempt attempt_;
