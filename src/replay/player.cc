@@ -49,6 +49,7 @@ Result<Fd> bound_socket(const Endpoint& own) {
   return socket;
 }
 
+// One attempt, from the first source port to the last question. Its order is the dialogue's, so that it is one class.
 class Performance {
  public:
   Performance(const Recording& recording, const Plan& plan, const Endpoint& target, const PlayerOptions& options,
