@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ascii.h"
@@ -14,10 +15,11 @@ namespace {
 
 constexpr size_t kHeadBytes = 64 << 10;  // of a message, where a mark is looked for
 
-// One connection's dialogue as text, a message an element.
+// One connection's dialogue as text, a message an element; the client's also in small letters.
 struct Said {
   bool by_client;
   std::string_view text;
+  std::string small;
 };
 using Dialogue = std::vector<Said>;
 
@@ -25,16 +27,13 @@ bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-bool has_letters(std::string_view text, std::string_view lower_case) {
-  return std::search(text.begin(), text.end(), lower_case.begin(), lower_case.end(), [](char a, char b) {
-           return lower(static_cast<uint8_t>(a)) == static_cast<uint8_t>(b);
-         }) != text.end();
-}
-
 template <typename Holds>
 bool client_says(const Dialogue& dialogue, const Holds& holds) {
   return std::any_of(dialogue.begin(), dialogue.end(),
                      [&](const Said& said) { return said.by_client && holds(said.text); });
+}
+bool client_says_any_case(const Dialogue& dialogue, std::string_view small) {
+  return std::any_of(dialogue.begin(), dialogue.end(), [&](const Said& said) { return has(said.small, small); });
 }
 template <typename Holds>
 bool server_says(const Dialogue& dialogue, const Holds& holds) {
@@ -70,22 +69,22 @@ bool scram(const Dialogue& dialogue) {
 }
 
 bool http_digest(const Dialogue& dialogue) {
-  return client_says(dialogue, [](std::string_view text) {
-    return has_letters(text, "authorization: digest ") && has_letters(text, "response=");
+  return std::any_of(dialogue.begin(), dialogue.end(), [](const Said& said) {
+    return has(said.small, "authorization: digest ") && has(said.small, "response=");
   });
 }
 
 bool cram_md5(const Dialogue& dialogue) {
-  return client_says(dialogue, [](std::string_view text) { return has_letters(text, "cram-md5"); });
+  return client_says_any_case(dialogue, "cram-md5");
 }
 
 bool digest_md5(const Dialogue& dialogue) {
-  return client_says(dialogue, [](std::string_view text) { return has_letters(text, "digest-md5"); });
+  return client_says_any_case(dialogue, "digest-md5");
 }
 
 bool apop(const Dialogue& dialogue) {
-  return client_says(dialogue,
-                     [](std::string_view text) { return text.size() > 5 && has_letters(text.substr(0, 5), "apop "); });
+  return std::any_of(dialogue.begin(), dialogue.end(),
+                     [](const Said& said) { return said.small.starts_with("apop "); });
 }
 
 // The handshake's response (protocol 4.1): behind 4 bytes of header and 32 of capabilities a user's name and a length
@@ -130,9 +129,8 @@ bool vnc(const Dialogue& dialogue) {
 // The mechanism's object identifier, 1.2.840.113554.1.2.2, and in what HTTP calls Negotiate.
 bool kerberos(const Dialogue& dialogue) {
   constexpr std::string_view kMechanism = "\x2A\x86\x48\x86\xF7\x12\x01\x02\x02";
-  return client_says(dialogue, [&](std::string_view text) {
-    return has(text, kMechanism) || has_letters(text, "authorization: negotiate yii");
-  });
+  return client_says(dialogue, [&](std::string_view text) { return has(text, kMechanism); }) ||
+         client_says_any_case(dialogue, "authorization: negotiate yii");
 }
 
 struct Mark {
@@ -157,9 +155,13 @@ constexpr std::array<Mark, 12> kMarks = {{{"TLS", tls},
 std::string recognised_crypto(const Recording& recording) {
   std::vector<Dialogue> dialogues(recording.connections.size());
   for (const Message& message : recording.messages) {
-    if (message.connection < dialogues.size())
-      dialogues[message.connection].push_back(
-          {message.direction == Direction::to_bait, as_text(message.bytes).substr(0, kHeadBytes)});
+    if (message.connection >= dialogues.size()) continue;
+    Said said{message.direction == Direction::to_bait, as_text(message.bytes).substr(0, kHeadBytes), ""};
+    if (said.by_client) {
+      said.small = said.text;
+      for (char& c : said.small) c = static_cast<char>(lower(static_cast<uint8_t>(c)));
+    }
+    dialogues[message.connection].push_back(std::move(said));
   }
   for (const Dialogue& dialogue : dialogues) {
     for (const Mark& mark : kMarks) {

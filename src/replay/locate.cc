@@ -110,8 +110,8 @@ void take_context(ByteView recorded, Echo& echo) {
   const std::string_view text = as_text(recorded);
   const size_t end = size_t{echo.source.offset} + echo.source.bytes;
   const ByteView value = recorded.subspan(echo.source.offset, echo.source.bytes);
-  echo.counted_by =
-      is_text(value) && !is_text(recorded) ? counter_before(recorded, echo.source.offset, value.size()) : std::nullopt;
+  echo.counted_by = is_text(value) ? counter_before(recorded, echo.source.offset, value.size()) : std::nullopt;
+  if (echo.counted_by && is_text(recorded)) echo.counted_by.reset();
   const size_t begin = echo.source.offset - (echo.counted_by ? integer_bytes(*echo.counted_by) : 0);
   const size_t reach = std::min(begin, kContextBytes);
   echo.before = text.substr(begin - reach, reach);

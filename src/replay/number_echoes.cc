@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/ascii.h"
 #include "replay/forms.h"
 #include "replay/locate.h"
 #include "replay/tokens.h"
@@ -15,8 +16,9 @@ namespace skep::replay {
 
 namespace {
 
-constexpr uint64_t kNumberMin = 10'000;   // smaller ones are equal by chance
-constexpr uint64_t kBinaryMin = 1 << 16;  // of 32 bits
+constexpr uint64_t kNumberMin = 10'000;              // smaller ones are equal by chance
+constexpr uint32_t kDigitsMin = 4, kDigitsMax = 20;  // 0x2710, 2^64
+constexpr uint64_t kBinaryMin = 1 << 16;             // of 32 bits
 constexpr uint64_t kWideMin = uint64_t{1} << 32;
 constexpr size_t kNumbersMax = size_t{1} << 20;
 constexpr size_t kBinaryBytesMax = 64 << 10;  // of a message; in a larger one every number stands somewhere
@@ -32,14 +34,18 @@ template <typename Take>
 void each_written(ByteView bytes, const Take& take) {
   for (uint32_t at = 0; at < bytes.size(); ++at) {
     if (!is_word(bytes[at])) continue;
-    uint32_t end = at;
-    bool decimal = true;
-    while (end < bytes.size() && is_word(bytes[end])) decimal &= is_digit(bytes[end++]);
-    uint32_t begin = at;
-    const bool prefixed = end - at > 2 && bytes[at] == '0' && (bytes[at + 1] == 'x' || bytes[at + 1] == 'X');
-    if (prefixed) begin += 2;
-    const Form form = decimal && !prefixed ? Form::decimal : Form::hex_number;
-    if (end - begin <= 20) {
+    uint32_t end = at, begin = at;
+    bool decimal = true, hex = true;
+    if (bytes[at] == '0' && at + 2 < bytes.size() && (bytes[at + 1] == 'x' || bytes[at + 1] == 'X')) {
+      decimal = false;
+      end = begin = at + 2;
+    }
+    for (; end < bytes.size() && is_word(bytes[end]); ++end) {
+      decimal = decimal && is_digit(bytes[end]);
+      hex = hex && hex_digit(bytes[end]) >= 0;
+    }
+    if (hex && end - begin >= kDigitsMin && end - begin <= kDigitsMax) {
+      const Form form = decimal ? Form::decimal : Form::hex_number;
       const auto value = read_value(form, bytes.subspan(begin, end - begin));
       if (value && std::get<uint64_t>(*value) >= kNumberMin) take(std::get<uint64_t>(*value), form, begin, end - begin);
     }
