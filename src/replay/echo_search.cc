@@ -90,7 +90,9 @@ FormParts form_in(std::string_view text) {
 EchoSearch::EchoSearch(Draft& draft)
     : draft_(draft),
       index_(bytes_of(draft.recording(), Direction::to_client)),
-      said_by_client_(bytes_of(draft.recording(), Direction::to_bait)) {}
+      said_by_client_(bytes_of(draft.recording(), Direction::to_bait)) {
+  server_.reserve(bytes_of(draft.recording(), Direction::to_client));
+}
 
 void EchoSearch::run() {
   const auto count = static_cast<uint32_t>(draft_.recording().messages.size());
@@ -104,6 +106,7 @@ void EchoSearch::hear(uint32_t message) {
   for (size_t i = first; i < server_.segments().size(); ++i) {
     const Segment& segment = server_.segments()[i];
     for (uint32_t at = segment.begin; at + kGramBytes <= segment.end; ++at) {
+      if (at + kAhead + kGramBytes <= segment.end) index_.expect(gram_at(&server_.bytes()[at + kAhead]));
       const uint32_t gram = gram_at(&server_.bytes()[at]);
       is_old_[at] = said_by_client_.has(gram);
       if (!is_old_[at] && tells(gram)) index_.insert(gram, at);
@@ -117,8 +120,10 @@ void EchoSearch::look(uint32_t message) {
   form_ = form_in(as_text(draft_.bytes(message)));
   for (const Segment& segment : client_.segments()) look(segment);
   for (const Segment& segment : client_.segments()) {
-    for (uint32_t at = segment.begin; at + kGramBytes <= segment.end; ++at)
+    for (uint32_t at = segment.begin; at + kGramBytes <= segment.end; ++at) {
+      if (at + kAhead + kGramBytes <= segment.end) said_by_client_.expect(gram_at(&client_.bytes()[at + kAhead]));
       said_by_client_.insert(gram_at(&client_.bytes()[at]));
+    }
   }
 }
 

@@ -192,29 +192,8 @@ std::optional<uint64_t> read_octet_pair(ByteView text) {
   return *high << 8 | *low;
 }
 
-struct Fixed {
-  size_t width;
-  bool little;
-};
-std::optional<Fixed> fixed(Form form) {
-  switch (form) {
-    case Form::u8:
-      return Fixed{1, true};
-    case Form::le16:
-      return Fixed{2, true};
-    case Form::be16:
-      return Fixed{2, false};
-    case Form::le32:
-      return Fixed{4, true};
-    case Form::be32:
-      return Fixed{4, false};
-    case Form::le64:
-      return Fixed{8, true};
-    case Form::be64:
-      return Fixed{8, false};
-    default:
-      return std::nullopt;
-  }
+bool is_little(Form form) {
+  return form == Form::le16 || form == Form::le32 || form == Form::le64;
 }
 
 std::optional<uint64_t> read_number(Form form, ByteView written) {
@@ -378,10 +357,10 @@ std::optional<Bytes> write_number(Form form, uint64_t number, ByteView recorded)
     append(out, fmt::format("{},{}", number >> 8, number & 0xFF));
     return out;
   }
-  const Fixed as = *fixed(form);
-  if (as.width < 8 && number >> (8 * as.width) != 0) return std::nullopt;
-  for (size_t i = 0; i < as.width; ++i)
-    out.push_back(static_cast<uint8_t>(number >> (8 * (as.little ? i : as.width - 1 - i))));
+  const size_t width = integer_bytes(form);
+  if (width < 8 && number >> (8 * width) != 0) return std::nullopt;
+  for (size_t i = 0; i < width; ++i)
+    out.push_back(static_cast<uint8_t>(number >> (8 * (is_little(form) ? i : width - 1 - i))));
   return out;
 }
 
@@ -389,11 +368,6 @@ std::optional<Bytes> write_number(Form form, uint64_t number, ByteView recorded)
 
 bool is_number(Form form) {
   return form >= Form::decimal;
-}
-
-size_t integer_bytes(Form form) {
-  const auto as = fixed(form);
-  return as ? as->width : 0;
 }
 
 std::optional<Value> read_value(Form form, ByteView written) {

@@ -14,7 +14,23 @@ using Value = std::variant<Bytes, uint64_t>;
 
 bool is_number(Form form);
 // Of an integer in so many bytes; 0: of any other form.
-size_t integer_bytes(Form form);
+constexpr size_t integer_bytes(Form form) {
+  switch (form) {
+    case Form::u8:
+      return 1;
+    case Form::le16:
+    case Form::be16:
+      return 2;
+    case Form::le32:
+    case Form::be32:
+      return 4;
+    case Form::le64:
+    case Form::be64:
+      return 8;
+    default:
+      return 0;
+  }
+}
 // The integer of integer_bytes(form) bytes at `bytes`.
 inline uint64_t integer_at(Form form, const uint8_t* bytes) {
   const auto big = [&](size_t count) {

@@ -12,6 +12,7 @@
 namespace skep::replay {
 
 constexpr size_t kGramBytes = 4;
+constexpr uint32_t kAhead = 12;  // positions that memory is asked for before they are looked at
 constexpr size_t kLookedAt = 8;  // of one chain
 
 inline uint32_t gram_at(const uint8_t* bytes) {
@@ -43,6 +44,8 @@ class GramSet {
  public:
   explicit GramSet(size_t expected) : sieve_(expected), slots_(std::bit_ceil(2 * expected + 16)) {}
   bool has(uint32_t gram) const { return sieve_.may_have(gram) && (gram == 0 ? zero_ : slots_[find(gram)] == gram); }
+  // `gram` will be inserted soon.
+  void expect(uint32_t gram) const { __builtin_prefetch(&slots_[slot(gram)]); }
   void insert(uint32_t gram) {
     sieve_.add(gram);
     if (gram == 0) {
@@ -56,8 +59,9 @@ class GramSet {
   }
 
  private:
+  size_t slot(uint32_t gram) const { return (gram * 0x9E3779B97F4A7C15u >> 24) & (slots_.size() - 1); }
   size_t find(uint32_t gram) const {
-    size_t at = (gram * 0x9E3779B97F4A7C15u >> 24) & (slots_.size() - 1);
+    size_t at = slot(gram);
     while (slots_[at] != 0 && slots_[at] != gram) at = (at + 1) & (slots_.size() - 1);
     return at;
   }
@@ -78,7 +82,11 @@ class GramSet {
 class GramIndex {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
-  explicit GramIndex(size_t expected) : sieve_(expected), heads_(std::bit_ceil(expected + 16), kNone) {}
+  explicit GramIndex(size_t expected) : sieve_(expected), heads_(std::bit_ceil(expected + 16), kNone) {
+    next_.reserve(2 * expected);
+  }
+  // `gram` will be inserted, or asked for, soon.
+  void expect(uint32_t gram) const { __builtin_prefetch(&heads_[slot(gram)]); }
   void insert(uint32_t gram, uint32_t position) {
     if (position >= next_.size()) next_.resize(std::max<size_t>(position + 1, 2 * next_.size()), kNone);
     sieve_.add(gram);

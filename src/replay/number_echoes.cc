@@ -64,17 +64,23 @@ class Sieve {
   std::vector<bool> bits_ = std::vector<bool>(size_t{1} << 18);
 };
 
+template <Form kForm, typename Take>
+void each_integer(ByteView bytes, const Sieve& sieve, const Take& take) {
+  constexpr uint32_t kSize = integer_bytes(kForm);
+  constexpr uint64_t kMin = kSize == 4 ? kBinaryMin : kWideMin;
+  for (uint32_t at = 0; at + kSize <= bytes.size(); ++at) {
+    const uint64_t value = integer_at(kForm, bytes.data() + at);
+    if (value >= kMin && sieve.may_have(value)) take(value, kForm, at, kSize);
+  }
+}
+
 template <typename Take>
 void each_binary(ByteView bytes, const Sieve& sieve, const Take& take) {
   if (bytes.size() > kBinaryBytesMax || is_text(bytes)) return;
-  for (const Form form : {Form::be32, Form::le32, Form::be64, Form::le64}) {
-    const auto size = static_cast<uint32_t>(integer_bytes(form));
-    const uint64_t min = size == 4 ? kBinaryMin : kWideMin;
-    for (uint32_t at = 0; at + size <= bytes.size(); ++at) {
-      const uint64_t value = integer_at(form, bytes.data() + at);
-      if (value >= min && sieve.may_have(value)) take(value, form, at, size);
-    }
-  }
+  each_integer<Form::be32>(bytes, sieve, take);
+  each_integer<Form::le32>(bytes, sieve, take);
+  each_integer<Form::be64>(bytes, sieve, take);
+  each_integer<Form::le64>(bytes, sieve, take);
 }
 
 class Search {

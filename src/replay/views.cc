@@ -1,7 +1,6 @@
 #include "replay/views.h"
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 
 #include "base/ascii.h"
@@ -75,17 +74,32 @@ void Views::add(uint32_t message, ByteView bytes) {
   words(bytes);
 }
 
-void Views::close(Form form, uint32_t begin, size_t origin_end) {
-  segments_.push_back({message_, form, begin, static_cast<uint32_t>(bytes_.size())});
-  put(0, origin_end);
+void Views::reserve(size_t message_bytes) {
+  bytes_.reserve(2 * message_bytes);
+}
+
+void Views::open(Form form) {
+  open_ = {message_, form, static_cast<uint32_t>(bytes_.size()), 0, static_cast<uint32_t>(origins_.size())};
+}
+
+void Views::close(size_t origin_end) {
+  open_.end = static_cast<uint32_t>(bytes_.size());
+  segments_.push_back(open_);
+  if (open_.form == Form::identity)
+    bytes_.push_back(0);
+  else
+    put(0, origin_end);
+}
+
+void Views::drop() {
+  bytes_.resize(open_.begin);
+  origins_.resize(open_.origins);
 }
 
 void Views::raw(ByteView bytes) {
-  const auto begin = static_cast<uint32_t>(bytes_.size());
+  open(Form::identity);
   bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-  origins_.resize(bytes_.size());
-  std::iota(origins_.begin() + begin, origins_.end(), 0u);
-  close(Form::identity, begin, bytes.size());
+  close(bytes.size());
 }
 
 // Only runs that hold an escape are looked at.
@@ -104,7 +118,7 @@ void Views::escaped(ByteView bytes, Form form) {
 }
 
 void Views::unescape(ByteView bytes, size_t at, size_t end, Form form) {
-  const auto begin = static_cast<uint32_t>(bytes_.size());
+  open(form);
   bool any = false;
   while (at < end) {
     const size_t size = escape_size(bytes, at, form);
@@ -119,9 +133,7 @@ void Views::unescape(ByteView bytes, size_t at, size_t end, Form form) {
       ++at;
     }
   }
-  if (any) return close(form, begin, end);
-  bytes_.resize(begin);
-  origins_.resize(begin);
+  any ? close(end) : drop();
 }
 
 // Text in UTF-16, at least four characters of it.
@@ -134,9 +146,9 @@ void Views::wide(ByteView bytes) {
     size_t end = at;
     while (is_wide(end)) end += 2;
     if (end - at >= kEncodedBytesMin) {
-      const auto begin = static_cast<uint32_t>(bytes_.size());
+      open(Form::utf16le);
       for (size_t i = at; i < end; i += 2) put(bytes[i], i);
-      close(Form::utf16le, begin, end);
+      close(end);
     }
     at = end - 1;
   }
@@ -146,10 +158,10 @@ void Views::decoded(ByteView bytes, uint32_t from, uint32_t to, Form form) {
   const auto meant = read_value(form, bytes.subspan(from, to - from));
   if (!meant) return;
   const auto& value = std::get<Bytes>(*meant);
-  const auto begin = static_cast<uint32_t>(bytes_.size());
+  open(form);
   const bool hex = form == Form::hex_lower || form == Form::hex_upper;
   for (size_t i = 0; i < value.size(); ++i) put(value[i], from + (hex ? 2 * i : i / 3 * 4 + i % 3));
-  close(form, begin, to);
+  close(to);
 }
 
 // Words that may be hex or base64.
