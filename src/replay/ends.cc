@@ -90,6 +90,7 @@ void claim_text(Draft& draft, uint32_t message, const End& end, bool with_port_o
     const size_t behind = at + address.size();
     if (at > 0 && belongs_to_address(static_cast<uint8_t>(text[at - 1]), v4)) continue;
     if (behind < text.size() && is_word(static_cast<uint8_t>(text[behind]))) continue;
+    if (text.substr(behind).starts_with('.') && digits_at(text, behind + 1) > 0) continue;
     const auto port = port_beside(text, behind, end);
     if (with_port_only && !port) continue;
     draft.claim(place_at(message, at, address.size()), Address{end.of, Form::identity}, "address " + address);

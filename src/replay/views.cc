@@ -160,7 +160,10 @@ void Views::decoded(ByteView bytes, uint32_t from, uint32_t to, Form form) {
   const auto& value = std::get<Bytes>(*meant);
   open(form);
   const bool hex = form == Form::hex_lower || form == Form::hex_upper;
-  for (size_t i = 0; i < value.size(); ++i) put(value[i], from + (hex ? 2 * i : i / 3 * 4 + i % 3));
+  bytes_.insert(bytes_.end(), value.begin(), value.end());
+  origins_.resize(origins_.size() + value.size());
+  uint32_t* const origins = origins_.data() + open_.origins;
+  for (uint32_t i = 0; i < value.size(); ++i) origins[i] = from + (hex ? 2 * i : i / 3 * 4 + i % 3);
   close(to);
 }
 
