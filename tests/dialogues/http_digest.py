@@ -39,6 +39,7 @@ StartServers 2
   AuthType Digest
   AuthName site
   AuthDigestProvider file
+  AuthDigestNonceLifetime 1
   AuthUserFile {bait.file('users')}
   Require valid-user
 </Location>

@@ -1,4 +1,4 @@
-"""Dovecot: a letter is laid down by a literal, and copied by the number that the server gave it to a box at which a program of the
+"""Dovecot: a letter is laid down by a literal, and moved by the number that the server gave it to a box at which a program of the
 keeper's waits."""
 import dovecot
 from client import Unexpected, word
@@ -20,5 +20,5 @@ def visit(address, random):
     uid = client.append("INBOX", f"Subject: {word(random)}\r\nFrom: a@site\r\n\r\n{word(random, 10, 300)}\r\n")
     client.command("SELECT INBOX")
     client.command(f"UID FETCH {uid} (FLAGS)")
-    client.command(f"UID COPY {uid} Junk")
+    client.command(f"UID MOVE {uid} Junk")
     client.close()

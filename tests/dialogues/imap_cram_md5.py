@@ -26,5 +26,5 @@ def visit(address, random):
         raise Unexpected("login")
     uid = client.append("INBOX", f"Subject: {word(random)}\r\n\r\nx\r\n")
     client.command("SELECT INBOX")
-    client.command(f"UID COPY {uid} Junk")
+    client.command(f"UID MOVE {uid} Junk")
     client.close()

@@ -1,4 +1,4 @@
-"""A server written for Node: a token in JSON, and a cookie that is JSON in base64; both come back. A note may have any name,
+"""A server written for Node: a token in JSON, and a cookie that is JSON in base64; both come back, once. A note may have any name,
 and becomes a script."""
 import json
 
@@ -44,6 +44,7 @@ function route(request, body, response) {
   const cookie = /session=([^;]+)/.exec(request.headers.cookie || '');
   const session = cookie ? JSON.parse(Buffer.from(cookie[1], 'base64')) : {};
   if (!body.token || sessions.get(session.sid) !== body.token) return answer(response, 401, { error: 'who are you' });
+  sessions.delete(session.sid);
   save(body, body.token, response);
 }
 

@@ -1,4 +1,4 @@
-"""A PHP form behind nginx and php-fpm: session cookie, a token in a hidden field, a form of so and so many bytes. What is sent with
+"""A PHP form behind nginx and php-fpm: session cookie, a token in a hidden field that is good once, a form of so and so many bytes. What is sent with
 it goes to a shell."""
 import re
 from urllib.parse import quote_plus
@@ -23,6 +23,7 @@ if (!hash_equals($_SESSION['token'] ?? 'none', $_POST['token'] ?? '')) {
   http_response_code(403);
   exit("no such form\n");
 }
+unset($_SESSION['token']);
 LOOKUP
 echo 'thank you, ', htmlspecialchars($_POST['name']), "\n";
 """
