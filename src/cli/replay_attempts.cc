@@ -53,6 +53,7 @@ replay::Experiment experiment_of(const ReplayOptions& options, const replay::Rec
   experiment.marker = options.marker;
   experiment.tries = options.times;
   experiment.tries_max = options.times_max;
+  experiment.control_tries_max = std::min(experiment.control_tries_max, options.times_max);
   return experiment;
 }
 

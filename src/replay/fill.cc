@@ -151,6 +151,7 @@ Result<std::vector<Edit>> edits_of(const Filling& filling) {
   const auto before = [](const Field& field, uint32_t message) { return field.place.message < message; };
   const auto& fields = filling.plan.fields;
   std::vector<Edit> edits;
+  if (filling.recording.messages[filling.message].bytes.empty()) return edits;  // the harmless twin leaves it out
   for (auto field = std::lower_bound(fields.begin(), fields.end(), filling.message, before);
        field != fields.end() && field->place.message == filling.message; ++field) {
     const ByteView recorded = recorded_at(filling.recording, field->place);

@@ -72,6 +72,19 @@ TEST(Fill, LengthsFollowWhatTheyLieAround) {
             "POST\r\nContent-Length: 12\r\n\r\nt=0123456789\r\n");
 }
 
+TEST(Fill, AMessageThatATwinLeavesOutIsEmptyWhateverThePlanHasThere) {
+  Recording recording =
+      Dialogue().client("a").server("tok=abc123;").client("X {6}\r\n").server("+ go\r\n").client("abc123").take();
+  Plan plan;
+  Length length;
+  length.of_message = 4;
+  plan.fields = {{{2, 3, 1}, length, ""}, echo(recording, place_of(recording, 1, "abc123"), {4, 0, 6})};
+  recording.messages[4].bytes.clear();
+  const std::vector<Bytes> answers = {{}, bytes_of("tok=0123456789;")};
+  EXPECT_EQ(filled(recording, plan, 4, answers), "");
+  EXPECT_EQ(filled(recording, plan, 2, answers), "X {0}\r\n");
+}
+
 TEST(Fill, ALengthMayBeOfWhatIsSentLater) {
   const Recording recording =
       Dialogue().client("a").server("tok=abc123;").client("X {6}\r\n").server("+ go\r\n").client("abc123").take();

@@ -8,7 +8,7 @@ from client import HttpClient, word
 KIND = "plain"
 RULE = "shell_started"
 NEEDS = []
-ALWAYS = True
+ALWAYS = False
 
 
 def services(bait):

@@ -9,7 +9,7 @@ from client import Client
 KIND = "plain"
 RULE = "shell_started"
 NEEDS = []
-ALWAYS = True
+ALWAYS = False
 
 
 def services(bait):

@@ -11,7 +11,7 @@ from client import Client
 KIND = "crypto"
 RULE = "shell_started"
 NEEDS = ["/usr/bin/openssl"]
-ALWAYS = True
+ALWAYS = False
 
 
 def services(bait):
