@@ -74,7 +74,18 @@ std::span<uint8_t> Writer::room(size_t wanted) {
 SessionId Writer::opened(int64_t time_ns, const formats::OpenedEvent& event) {
   // Never the same twice, whatever the clock does.
   last_id_ = std::max(make_session_id(time_ns, number_).value, last_id_ + kWriterNumbers);
-  const SessionId id{last_id_};
+  return open({last_id_}, time_ns, event);
+}
+
+SessionId Writer::imported(int64_t time_ns, const formats::OpenedEvent& event,
+                           const std::function<bool(SessionId)>& taken) {
+  SessionId id = make_session_id(time_ns, number_);
+  while (id.value == 0 || known_.contains(id.value) || taken(id)) id.value += kWriterNumbers;
+  last_id_ = std::max(last_id_, id.value);
+  return open(id, time_ns, event);
+}
+
+SessionId Writer::open(SessionId id, int64_t time_ns, const formats::OpenedEvent& event) {
   Known& known = known_[id.value];
   known.summary.id = id;
   recent(id) = &known;

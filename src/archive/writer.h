@@ -5,6 +5,7 @@
 
 #include <array>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -44,6 +45,9 @@ class Writer {
   std::span<uint8_t> room(size_t wanted);
 
   SessionId opened(int64_t time_ns, const formats::OpenedEvent& event);
+  // Of a session that was recorded elsewhere, at a time that may lie before others': its id is that time's, or the next
+  // that is not `taken` (asked about ids that this writer has not given).
+  SessionId imported(int64_t time_ns, const formats::OpenedEvent& event, const std::function<bool(SessionId)>& taken);
   // Each: false where it could not be stored. That is counted, said in the log, and noted in the session once there is
   // room.
   bool origin(SessionId id, int64_t time_ns, const formats::OriginEvent& event);
@@ -100,6 +104,7 @@ class Writer {
   // The index has all that was recorded.
   void all_indexed();
 
+  SessionId open(SessionId id, int64_t time_ns, const formats::OpenedEvent& event);
   bool append(const formats::Record& record);
   bool append(const formats::Record& record, Known& known);
   template <typename Event>

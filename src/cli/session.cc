@@ -1,4 +1,4 @@
-// skep session list|show|export|follow|cut
+// skep session list|show|export|follow|cut|import
 #include <cstdio>
 
 #include "base/text.h"
@@ -8,6 +8,7 @@
 #include "cli/session_class.h"
 #include "cli/session_export.h"
 #include "cli/session_follow.h"
+#include "cli/session_import.h"
 #include "cli/session_text.h"
 #include "wire/local.h"
 
@@ -22,6 +23,7 @@ struct Options {
   bool newest_first = false;
   bool follow = false;
   std::string session_class, since, until, service, source, rule, text, id, output, raw, format = "pcapng";
+  std::vector<std::string> files;
   size_t limit = 100'000;
 };
 
@@ -116,10 +118,12 @@ int give_out(const Options& options, archive::Reader& reader, const archive::Ses
     done = export_pcapng(reader, session, options.output.empty() ? options.id + ".pcapng" : options.output);
   } else if (options.format == "raw") {
     done = export_raw(reader, session, options.output.empty() ? "." : options.output);
+  } else if (options.format == "bistream") {
+    done = export_bistream(reader, session, options.output.empty() ? options.id + ".bistream" : options.output);
   } else if (options.format == "text") {
     done = export_text(reader, session, options.output.empty() ? "-" : options.output);
   } else {
-    return complain(fmt::format("--format: '{}' is none of pcapng, raw, text", printable(options.format)));
+    return complain(fmt::format("--format: '{}' is none of pcapng, raw, text, bistream", printable(options.format)));
   }
   if (!done) return complain(done.error().message);
   if (reader.beginning_dropped())
@@ -139,6 +143,12 @@ int follow(const Options& options, archive::Reader& reader, const archive::Sessi
   }
   const auto followed = follow_session(reader, session, form);
   return followed ? 0 : complain(followed.error().message);
+}
+
+int import(const Options& options) {
+  const auto folder = options.archive.folder();
+  if (!folder) return complain(folder.error().message);
+  return import_sessions({*folder, options.files, options.service, options.json});
 }
 
 int cut(const Options& options) {
@@ -179,14 +189,21 @@ int run_session(Words words) {
   listing->add_flag("--follow", options.follow, "go on: new sessions, and those whose class changes");
   CLI::App* showing = command("show", "a session's story", true);
   showing->add_flag("--json", options.json, "all its events, one object");
-  CLI::App* exporting = command("export", "a session as pcapng, raw bytes or text", true);
-  exporting->add_option("-o,--output", options.output, "file (pcapng, text; - is stdout) or folder (raw)");
-  exporting->add_option("--format", options.format, "pcapng, raw or text");
+  CLI::App* exporting = command("export", "a session as pcapng, raw bytes, text or bistream", true);
+  exporting->add_option("-o,--output", options.output, "file (pcapng, text, bistream; - is stdout) or folder (raw)");
+  exporting->add_option("--format", options.format, "pcapng, raw, text or bistream");
   CLI::App* following = command("follow", "a live session as it happens, to its end", true);
   following->add_flag("--json", options.json, "one object an event");
   following->add_option("--raw", options.raw, "the bytes of one direction alone: in (from the attacker) or out");
   CLI::App* cutting = command("cut", "end a live session now", true);
+  CLI::App* importing = command("import", "recordings of others as sessions of an archive", false);
+  importing->add_option("FILE", options.files, "captures (pcap, pcapng), Dionaea's bistreams, honeytrap's JSON")
+      ->required();
+  importing->add_option("--service", options.service,
+                        "whose sessions they are to be; else as the file says, or `imported`");
+  importing->add_flag("--json", options.json, "one object a session, and one a file");
   if (const auto code = parse(app, words)) return *code;
+  if (*importing) return import(options);
   if (*listing) return list(options);
   if (*showing) return with_session(options, show);
   if (*exporting) return with_session(options, give_out);

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "cli/session_text.h"
+#include "formats/bistream.h"
 #include "view/output_file.h"
 #include "view/record_words.h"
 #include "view/session_evidence.h"
@@ -87,6 +88,19 @@ Status export_text(archive::Reader& reader, const archive::SessionSummary& sessi
   auto read = reader.for_each_while(
       session, {}, [&](const formats::Record& record) { return file->put(as_bytes(view::record_text(record))); });
   if (!read) return read;
+  return file->finish();
+}
+
+Status export_bistream(archive::Reader& reader, const archive::SessionSummary& session, const std::string& path) {
+  auto file = OutputFile::open(path);
+  if (!file) return tl::unexpected<Error>(file.error());
+  formats::BistreamWriter writer([&](ByteView bytes) { return file->put(bytes); });
+  writer.begin({session.protocol, session.client, session.entrance, session.start_ns});
+  auto read = reader.for_each_while(session, {}, [&](const formats::Record& record) {
+    return record.type != RecordType::data || writer.piece(record.direction, record.payload);
+  });
+  if (!read) return read;
+  writer.end();
   return file->finish();
 }
 

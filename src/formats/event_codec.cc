@@ -274,7 +274,7 @@ bool in_range(const CrashEvent& event) {
   return event.state.registers.size() <= std::size(kRegisterNames);
 }
 bool in_range(const ClosedEvent& event) {
-  return event.reason <= EndReason::filtered;
+  return event.reason <= EndReason::not_recorded;
 }
 bool in_range(const Alert& alert) {
   return alert.action <= AlertAction::cut && alert.confidence <= Confidence::exact && alert.role <= AlertRole::writer;

@@ -125,7 +125,7 @@ constexpr std::string_view kClasses[] = {"known", "harmless", "suspect", "attack
 constexpr std::string_view kEnds[] = {
     "open",         "client-closed",    "server-closed", "reset-by-client", "reset-by-server",
     "bait-refused", "bait-unreachable", "timeout",       "limit",           "cut",
-    "shutdown",     "crash-recovered",  "filtered"};
+    "shutdown",     "crash-recovered",  "filtered",      "not-recorded"};
 constexpr std::string_view kActions[] = {"observed", "denied", "killed", "cut"};
 constexpr std::string_view kGrades[] = {"specific", "generic"};
 constexpr std::string_view kHitActions[] = {"tagged",    "late",     "dropped", "reset",

@@ -64,7 +64,8 @@ enum class EndReason : uint8_t {
   cut,
   shutdown,
   crash_recovered,
-  filtered,  // a payload rule said that it is known: it went no further
+  filtered,      // a payload rule said that it is known: it went no further
+  not_recorded,  // imported from a recording that does not have its end
 };
 
 enum class AlertAction : uint8_t { observed = 0, denied = 1, killed = 2, cut = 3 };

@@ -21,6 +21,7 @@ namespace {
 constexpr size_t kBeginningBytes = 4096;
 constexpr size_t kPieceCost = 64;  // of memory, beside its bytes
 constexpr size_t kConnectionCost = 512;
+constexpr std::string_view kTooMuchAtOnce = "too much was recorded at the same time in one file";
 
 struct Close {
   void operator()(std::FILE* file) const { std::fclose(file); }
@@ -34,7 +35,7 @@ struct Reading {
   int64_t changed_ns = 0;
   uint64_t bytes = 0;
   const TakeRecording& take;
-  const Progress& progress;
+  const FileProgress& progress;
   uint64_t at = 0;  // of its bytes
   FileRead done{};
 
@@ -44,6 +45,8 @@ struct Reading {
   }
   bool give(Recording&& recording) {
     ++done.recordings;
+    if (recording.cut_because == kLongerThanRead || recording.cut_because == kTooMuchAtOnce)
+      remark(fmt::format("{}: cut short: {}", recording.name, recording.cut_because));
     return take(std::move(recording));
   }
   size_t fill(std::span<uint8_t> room) {
@@ -90,8 +93,7 @@ class Captured : public capture::StreamEvents {
     if (!wanted_) return;
     Bounded& recording = of(connection);
     const size_t before = recording.cost();
-    if (open_bytes_ + bytes.size() + kPieceCost > kOpenBytesMax)
-      recording.stop("too much was recorded at the same time in one file");
+    if (open_bytes_ + bytes.size() + kPieceCost > kOpenBytesMax) recording.stop(kTooMuchAtOnce);
     recording.piece(direction, connection.now_ns, bytes);
     open_bytes_ += recording.cost() - before;
   }
@@ -216,14 +218,14 @@ Status read_bistream(Reading& reading) {
 Status read_honeytrap(Reading& reading) {
   reading.done.format = "honeytrap";
   uint64_t number = 0;
+  uint64_t no_connection = 0;
   const auto read = formats::read_honeytrap(
       [&](std::span<uint8_t> room) { return reading.fill(room); },
       [&](formats::HoneytrapAttack&& attack) {
         const std::string name = fmt::format("{}#{}", reading.name, ++number);
         const bool udp = attack.protocol == to_string(Protocol::udp);
-        // What it calls an attack may be no connection at all; what has bytes is one of those that it knows.
-        if (!udp && attack.protocol != to_string(Protocol::tcp) && !attack.received.bytes.empty())
-          reading.remark(fmt::format("{}: protocol '{}' is taken for tcp", name, printable(attack.protocol)));
+        // What it calls an attack may be of no connection: it has no ends and no time then, but perhaps bytes.
+        if (!udp && attack.protocol != to_string(Protocol::tcp) && !attack.received.bytes.empty()) ++no_connection;
         Bounded recording(name);
         RecordingBuilder& builder = recording.builder();
         builder.connection({.protocol = udp ? Protocol::udp : Protocol::tcp,
@@ -242,6 +244,8 @@ Status read_honeytrap(Reading& reading) {
         }
         return reading.give(builder.take());
       });
+  if (no_connection > 0)
+    reading.remark(fmt::format("{} attacks name neither tcp nor udp: their bytes are taken for TCP's", no_connection));
   for (const std::string& damage : read.damage) reading.remark(damage);
   reading.done.remarks_total += read.damages - read.damage.size();
   if (read.attacks == 0 && read.damages > 0) return fail("{}", read.damage.front());
@@ -270,7 +274,7 @@ std::string_view name_of(std::string_view path) {
 
 }  // namespace
 
-Result<FileRead> for_each_recording(const std::string& path, const TakeRecording& take, const Progress& progress) {
+Result<FileRead> for_each_recording(const std::string& path, const TakeRecording& take, const FileProgress& progress) {
   File file(std::fopen(path.c_str(), "rbe"));
   struct stat about {};
   if (!file || ::fstat(::fileno(file.get()), &about) != 0) return fail_errno("read " + printable(path));

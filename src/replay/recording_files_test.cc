@@ -206,6 +206,7 @@ TEST_F(RecordingFilesTest, ALongConnectionIsReadAsFarAsTheBound) {
   EXPECT_LE(recording.payload_bytes(), kRecordedBytesMax);
   EXPECT_GT(recording.payload_bytes(), kRecordedBytesMax - piece.size());
   EXPECT_EQ(recording.cut_because, kLongerThanRead);
+  EXPECT_THAT(done->remarks, ElementsAre("long.pcapng#1: cut short: the recording is longer than is read of one"));
 }
 
 }  // namespace

@@ -38,6 +38,8 @@ std::string_view cut_by(EndReason reason) {
       return "the proxy was shut down";
     case EndReason::crash_recovered:
       return "the proxy ended before the session did";
+    case EndReason::not_recorded:
+      return "its end was not recorded";
     case EndReason::filtered:
       return "a payload rule ended the session";
     default:

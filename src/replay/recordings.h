@@ -31,12 +31,13 @@ struct FileRead {
 };
 using TakeRecording = std::function<bool(Recording&&)>;  // false: no more is wanted
 // Now and then: how far in the file, of how many bytes.
-using Progress = std::function<void(uint64_t at, uint64_t of)>;
+using FileProgress = std::function<void(uint64_t at, uint64_t of)>;
 
 // The recordings of a file, each as soon as it is whole, by its content: captures (pcap, pcapng), Dionaea's bistreams,
 // honeytrap's JSON. Named "FILE#1" … in the order in which they began; of a file that holds one alone "FILE". Errors:
 // it cannot be read, is none of these, or nothing of it could be made out.
-Result<FileRead> for_each_recording(const std::string& path, const TakeRecording& take, const Progress& progress = {});
+Result<FileRead> for_each_recording(const std::string& path, const TakeRecording& take,
+                                    const FileProgress& progress = {});
 // All of them, in order of time; `read`, if wanted, is told the rest. Error too: they are more than kOpenBytesMax.
 Result<std::vector<Recording>> read_recordings(const std::string& path, FileRead* read = nullptr);
 

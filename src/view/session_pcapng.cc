@@ -142,6 +142,7 @@ class Packets {
       case EndReason::reset_by_client:
         return writer_.reset(record.time_ns, Direction::to_bait);
       case EndReason::crash_recovered:
+      case EndReason::not_recorded:
         return true;  // nobody saw how it ended
       default:
         return writer_.reset(record.time_ns, Direction::to_client);
