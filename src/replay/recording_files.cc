@@ -226,6 +226,8 @@ Status read_honeytrap(Reading& reading) {
         const bool udp = attack.protocol == to_string(Protocol::udp);
         // What it calls an attack may be of no connection: it has no ends and no time then, but perhaps bytes.
         if (!udp && attack.protocol != to_string(Protocol::tcp) && !attack.received.bytes.empty()) ++no_connection;
+        // In a capture the two ends must be told apart.
+        if (attack.remote == attack.local) attack.remote.port ^= 1;
         Bounded recording(name);
         RecordingBuilder& builder = recording.builder();
         builder.connection({.protocol = udp ? Protocol::udp : Protocol::tcp,

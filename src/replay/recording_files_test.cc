@@ -149,6 +149,16 @@ TEST_F(RecordingFilesTest, HoneytrapsAttacksAreRecordings) {
                                          "log.json#2: length says 4 bytes, data_hex has 3", HasSubstr("line 2: ")));
 }
 
+TEST_F(RecordingFilesTest, EndsThatAreNotNamedAreToldApart) {
+  const auto all = read(file("log.json", R"({"attack_connection": {"protocol": "ip", "remote_ip": "0.0.0.0", )"
+                                         R"("remote_port": 0, "local_ip": "0.0.0.0", "local_port": 0, )"
+                                         R"("payload": {"data_hex": "61"}}})"));
+  ASSERT_EQ(all.size(), 1U) << error_;
+  EXPECT_EQ(to_string(all[0].connections[0].client), "0.0.0.0:1");
+  EXPECT_EQ(to_string(all[0].connections[0].server), "0.0.0.0:0");
+  EXPECT_THAT(read_.remarks, ElementsAre("1 attacks name neither tcp nor udp: their bytes are taken for TCP's"));
+}
+
 TEST_F(RecordingFilesTest, WhatIsNoRecordingIsAnError) {
   const std::pair<std::string, const char*> cases[] = {
       {"", "neither a capture (pcap, pcapng) nor a bistream nor honeytrap's JSON"},
