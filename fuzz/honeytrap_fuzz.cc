@@ -41,8 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   SKEP_CHECK(once.payloads == slowly.payloads && once.damage == slowly.damage);
   const Bytes payload(data, data + size);
   const std::string one = "{\"attack_connection\": {\"payload\": {\"data_hex\": \"" + hex(payload) + "\"}}}\n";
-  SKEP_CHECK(read(one, 7).payloads == std::vector{payload});
+  SKEP_CHECK(read(one, 7).payloads == std::vector<Bytes>{payload});
   const Read behind = read("]\n" + one, 7);
-  SKEP_CHECK(behind.payloads == std::vector{payload} && behind.damage.size() == 1);
+  SKEP_CHECK(behind.payloads == std::vector<Bytes>{payload} && behind.damage.size() == 1);
   return 0;
 }
