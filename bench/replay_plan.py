@@ -7,7 +7,7 @@ from lab import Failed, Goal, run
 
 BYTES, MESSAGES, LARGE = 1 << 20, 1000, 16
 LIMIT_MS = 50
-MEMORY_RATIO = 48
+MEMORY_RATIO = 24
 HOSTILE = ("equal", "periodic", "mirror", "escapes")
 FIELDS_MIN = {"web": 2 * (MESSAGES // 2), "binary": MESSAGES // 2 - 1, "two-web": 2 * (MESSAGES // 2)}
 GOALS = [*(Goal(f"replay-plan-{kind}", 1.0, "ms", "ms", kind, limit=LIMIT_MS) for kind in ("web", "binary", "hostile", "two-web")),
