@@ -72,7 +72,9 @@ TEST(CryptoMarks, NameWhatCannotBeHeldAgain) {
     EXPECT_EQ(recognised_crypto(each.recording), each.name);
     const Plan plan = plan_echoes(each.recording);
     EXPECT_EQ(plan.crypto, each.name);
-    if (each.name.empty()) EXPECT_THAT(plan.unresolved(), testing::IsEmpty()) << explain(each.recording, plan);
+    if (each.name.empty()) {
+      EXPECT_THAT(plan.unresolved(), testing::IsEmpty()) << explain(each.recording, plan);
+    }
   }
 }
 
