@@ -17,6 +17,7 @@ namespace skep::replay {
 namespace {
 
 constexpr int64_t kClockReach_ns = int64_t{300} * 1'000'000'000;
+constexpr size_t kPortsMax = 1024;  // connections whose port is looked for
 constexpr size_t kLookedBack = 64;  // server's messages, for a port that one of them named
 
 struct Port {
@@ -219,7 +220,7 @@ void claim_clock(Draft& draft) {
 
 void name_ports(Draft& draft) {
   const Recording& recording = draft.recording();
-  for (uint32_t connection = 1; connection < recording.connections.size(); ++connection) {
+  for (uint32_t connection = 1; connection < std::min(kPortsMax, recording.connections.size()); ++connection) {
     const RecordedConnection& opened = recording.connections[connection];
     if (opened.by_service) continue;
     size_t looked = 0;

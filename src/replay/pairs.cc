@@ -7,7 +7,8 @@ namespace skep::replay {
 
 namespace {
 
-constexpr size_t kBand = 64;  // messages that one of them may have more, at any point
+constexpr size_t kBand = 64;             // messages that one of them may have more, at any point
+constexpr size_t kMessagesMax = 16'384;  // of one, where the steps differ: a row of the table is a KiB
 constexpr size_t kWordBytes = 8;
 constexpr int kGap = -2;
 constexpr int kNever = -(1 << 28);
@@ -39,7 +40,7 @@ Pairs pairs_of(const Recording& one, const Recording& other) {
     return pairs;
   }
   const size_t more = std::max(ours.size(), theirs.size()) - std::min(ours.size(), theirs.size());
-  if (more > kBand) return pairs;
+  if (more > kBand || ours.size() > kMessagesMax) return pairs;
   constexpr size_t kWidth = 4 * kBand + 1;
   const auto column = [](size_t i, size_t j) { return j + 2 * kBand - i; };  // < kWidth within the band
   std::vector<std::array<int, kWidth>> scores(ours.size() + 1);
