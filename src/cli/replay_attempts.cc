@@ -26,7 +26,7 @@ replay::Attempt ReplayAttempts::play(const replay::Recording& recording, const r
 }
 
 void ReplayAttempts::await_turn(const Endpoint& target) {
-  while (!stop_flag()) {
+  while (limited_ && !stop_flag()) {
     int64_t wait_ns = 0;
     {
       const std::lock_guard lock(mutex_);

@@ -11,8 +11,9 @@
 namespace skep::cli {
 namespace {
 
-constexpr uint32_t kQuietMs = 100;
-constexpr uint32_t kAfterMs = 400;
+// What does not attack is to be known soon: so many times what an attack took, and no less than so long.
+constexpr int64_t kPatience = 10;
+constexpr int64_t kPatienceLeastNs = 300'000'000;
 constexpr unsigned kCheckTries = 3;
 
 int complain(const std::string& words, int code = 2) {
@@ -53,8 +54,7 @@ class Minimising {
  public:
   Minimising(ReplayGround& ground, const ReplayOptions& options, const Subject& subject)
       : ground_(ground), options_(options), subject_(subject), attempts_(ground, options) {
-    attempts_.player().quiet_ms = kQuietMs;
-    attempts_.player().after_ms = kAfterMs;
+    attempts_.unlimited();
   }
 
   Result<replay::KeptMinimal> run() {
@@ -64,14 +64,18 @@ class Minimising {
     if (!recording) return tl::unexpected<Error>(recording.error());
     const auto trials = controls(*recording, *bait);
     if (!trials) return tl::unexpected<Error>(trials.error());
+    hurry(*trials);
     const double rate = replay::success_rate(trials->positive);
+    // With the lengths solved more can go; where something that looks like one is none, without.
+    replay::Plan plan = replay::with_all_lengths(*recording, trials->plan);
     BaitAsked asked(attempts_, *bait, trials->effect, rate >= 1 ? 1 : replay::tries_for(rate));
+    if (!asked.attacks_again({*recording, plan})) plan = trials->plan;
     auto minimal = replay::minimise(
-        *recording, trials->plan, [&](const auto& candidates) { return asked.ask(candidates); }, {},
+        *recording, plan, [&](const auto& candidates) { return asked.ask(candidates); }, {},
         [&](size_t left, uint32_t candidates) { say(left, candidates); }, stop_flag());
     if (isatty(STDERR_FILENO)) std::fputc('\n', stderr);
     if (!minimal) return tl::unexpected<Error>(minimal.error());
-    const replay::Candidate last = replay::reduced(*recording, trials->plan, minimal->kept);
+    const replay::Candidate last = replay::reduced(*recording, plan, minimal->kept);
     for (unsigned i = 0; i < kCheckTries && rate >= 1; ++i) {
       if (!asked.attacks_again(last)) return fail("what is left raises the alert only now and then");
     }
@@ -79,6 +83,17 @@ class Minimising {
   }
 
  private:
+  void hurry(const replay::Trials& trials) {
+    int64_t longest_ns = kPatienceLeastNs / kPatience;
+    for (const replay::Trial& trial : trials.positive) {
+      const replay::Attempt& attempt = trial.attempt;
+      if (trial.sign == replay::Sign::alert) longest_ns = std::max(longest_ns, attempt.ended_ns - attempt.begun_ns);
+    }
+    const auto patience_ms = static_cast<uint32_t>(kPatience * longest_ns / 1'000'000);
+    attempts_.player().answer_timeout_ms = attempts_.player().after_ms = patience_ms;
+    attempts_.player().quiet_ms = std::min(attempts_.player().quiet_ms, patience_ms);
+    attempts_.player().attempt_ms_max = 4 * patience_ms;
+  }
   // The plan by which the bait shows the alert, and how often it does.
   Result<replay::Trials> controls(const replay::Recording& recording, const Endpoint& bait) {
     replay::Experiment experiment = experiment_of(options_, recording, nullptr, bait);

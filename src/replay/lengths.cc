@@ -224,13 +224,18 @@ void look_at_binary(const Subject& subject) {
 
 }  // namespace
 
-void claim_lengths(Draft& draft) {
+void claim_lengths(Draft& draft, bool of_any) {
   draft.sort();
   const auto count = static_cast<uint32_t>(draft.recording().messages.size());
   std::vector<std::vector<std::pair<uint32_t, uint32_t>>> resized(count);
   for (const Field& field : draft.fields()) {
     if (may_resize(field))
       resized[field.place.message].emplace_back(field.place.offset, field.place.offset + field.place.bytes);
+  }
+  for (uint32_t message = 0; of_any && message < count; ++message) {
+    resized[message].clear();
+    const auto size = draft.is_client(message) ? static_cast<uint32_t>(draft.bytes(message).size()) : 0;
+    for (uint32_t at = 0; at < size; ++at) resized[message].emplace_back(at, at + 1);
   }
   std::vector<std::optional<uint32_t>> next(draft.recording().connections.size());
   for (uint32_t message = count; message-- > 0;) {
@@ -244,6 +249,15 @@ void claim_lengths(Draft& draft) {
     }
     behind = message;
   }
+}
+
+Plan with_all_lengths(const Recording& recording, const Plan& plan) {
+  Draft draft(recording);
+  for (const Field& field : plan.fields) draft.claim(field.place, field.what, field.why);
+  claim_lengths(draft, true);
+  Plan with = plan;
+  with.fields = draft.take(plan.rung).fields;
+  return with;
 }
 
 }  // namespace skep::replay

@@ -10,6 +10,8 @@
 namespace skep::replay {
 namespace {
 
+constexpr size_t kRangeBytes = 64;  // whose values are changed together at first
+
 // One byte of the recording.
 struct Atom {
   uint32_t message = 0;
@@ -208,32 +210,68 @@ class Minimiser {
     }
   }
 
-  // Halves whose values can all be others stay so; where they cannot, the halves of them are looked at.
+  // Ranges whose values can be others, several asked about at once; where they cannot, the halves of them are.
   void find_needed() {
     changed_ = recording_;
-    find_needed(0, atoms_.size());
-  }
-  void find_needed(size_t from, size_t to) {
-    if (from >= to) return;
-    if (going_on() && can_be_others(from, to)) return;
-    if (to - from == 1 || !going_on()) {
-      needed_.insert(needed_.end(), atoms_.begin() + static_cast<ptrdiff_t>(from),
-                     atoms_.begin() + static_cast<ptrdiff_t>(to));
-      return;
+    std::vector<Range> ranges;
+    for (size_t at = 0; at < atoms_.size(); at += kRangeBytes)
+      ranges.push_back({at, std::min(at + kRangeBytes, atoms_.size())});
+    while (!ranges.empty() && going_on()) {
+      std::vector<Range> smaller;
+      for (const Range& each : that_cannot_be_others(ranges)) {
+        if (each.to - each.from == 1) {
+          needed_.push_back(atoms_[each.from]);
+          continue;
+        }
+        const size_t middle = each.from + (each.to - each.from) / 2;
+        smaller.push_back({each.from, middle});
+        smaller.push_back({middle, each.to});
+      }
+      ranges = std::move(smaller);
     }
-    const size_t middle = from + (to - from) / 2;
-    find_needed(from, middle);
-    find_needed(middle, to);
+    for (const Range& each : ranges)  // what could not be asked about any more counts as needed
+      needed_.insert(needed_.end(), atoms_.begin() + static_cast<ptrdiff_t>(each.from),
+                     atoms_.begin() + static_cast<ptrdiff_t>(each.to));
+    std::sort(needed_.begin(), needed_.end());
   }
-  bool can_be_others(size_t from, size_t to) {
+  struct Range {
+    size_t from, to;
+  };
+  // Of those that can each be others, all are made so at once; where they cannot together, one after the other.
+  std::vector<Range> that_cannot_be_others(const std::vector<Range>& ranges) {
+    std::vector<Range> can, cannot;
+    for (size_t at = 0; at < ranges.size(); at += options_.at_once) {
+      std::vector<Recording> choices;
+      const size_t end = std::min(ranges.size(), at + options_.at_once);
+      for (size_t i = at; i < end; ++i) choices.push_back(with_others({ranges[i]}));
+      const std::vector<bool> attacks = ask(choices);
+      for (size_t i = at; i < end; ++i) (attacks[i - at] ? can : cannot).push_back(ranges[i]);
+    }
+    if (can.empty() || take(with_others(can))) return cannot;
+    for (const Range& each : can) {
+      if (!take(with_others({each}))) cannot.push_back(each);
+    }
+    return cannot;
+  }
+  Recording with_others(const std::vector<Range>& ranges) const {
     Recording others = changed_;
-    for (size_t i = from; i < to; ++i) {
-      uint8_t& byte = others.messages[atoms_[i].message].bytes[atoms_[i].offset];
-      byte = another(byte);
+    for (const Range& range : ranges) {
+      for (size_t i = range.from; i < range.to; ++i) {
+        uint8_t& byte = others.messages[atoms_[i].message].bytes[atoms_[i].offset];
+        byte = another(byte);
+      }
     }
-    ++asked_;
+    return others;
+  }
+  std::vector<bool> ask(const std::vector<Recording>& choices) {
+    std::vector<Candidate> candidates;
+    for (const Recording& each : choices) candidates.push_back(reduced(each, plan_, places_of(atoms_)));
+    asked_ += static_cast<uint32_t>(candidates.size());
     if (progress_) progress_(atoms_.size(), asked_);
-    if (!still_attacks_({reduced(others, plan_, places_of(atoms_))}).front()) return false;
+    return still_attacks_(candidates);
+  }
+  bool take(Recording others) {
+    if (!ask({others}).front()) return false;
     changed_ = std::move(others);
     return true;
   }

@@ -132,6 +132,9 @@ Plan plan_echoes(const Recording& recording);
 // `other`: another recording of the same dialogue. Error: their messages cannot be laid side by side.
 Result<Plan> plan_two_recordings(const Recording& recording, const Recording& other);
 
+// The plan, and besides every length in the client's messages: for a recording of which bytes are going to be left out.
+Plan with_all_lengths(const Recording& recording, const Plan& plan);
+
 // What is known of this attempt when a message is made.
 struct Surroundings {
   Endpoint target;

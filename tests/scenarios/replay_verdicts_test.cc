@@ -90,6 +90,21 @@ TEST_F(ReplayVerdictsTest, TheDemosAttackIsConfirmedOnTheBaitAndTheRepairedServe
   }
 }
 
+TEST_F(ReplayVerdictsTest, TheSmallestAttackIsFoundAndShown) {
+  const std::string id = record("bind");
+  ASSERT_FALSE(HasFailure());
+  const auto said = replay({id, "--minimise", "--json"});
+  EXPECT_EQ(said.code, 0) << said.text << read_file(rig_->file("replay.err")).value_or("");
+  EXPECT_NE(said.text.find("\"whole\":true"), std::string::npos) << said.text;
+  const unsigned bytes = number_in(said.text, "bytes"), needed = number_in(said.text, "bytes_needed");
+  EXPECT_GT(needed, 50u);  // the payload and the address, at least
+  EXPECT_LT(needed, bytes);
+  EXPECT_LT(bytes, number_in(said.text, "of_bytes"));
+  const auto shown = rig_->skep({"session", "show", id});
+  EXPECT_NE(shown.text.find("the smallest attack"), std::string::npos) << shown.text;
+  EXPECT_NE(shown.text.find("needed"), std::string::npos) << shown.text;
+}
+
 TEST_F(ReplayVerdictsTest, WhoIsInNoListIsNotReplayedTo) {
   const std::string id = record("bind");
   ASSERT_FALSE(HasFailure());
