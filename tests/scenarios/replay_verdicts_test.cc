@@ -105,6 +105,61 @@ TEST_F(ReplayVerdictsTest, TheSmallestAttackIsFoundAndShown) {
   EXPECT_NE(shown.text.find("needed"), std::string::npos) << shown.text;
 }
 
+// The paper's use: everything suspicious, one after the other, with a report that can be gone on with.
+TEST_F(ReplayVerdictsTest, AllAttacksGoToAllTargetsAndAReportIsGoneOnWith) {
+  record("bind");
+  record("findsock");
+  ASSERT_FALSE(HasFailure());
+  ASSERT_TRUE(write_file(rig_->file("targets"), fmt::format("{} # the bait\n{}\n", at(9000), at(9001))));
+  const std::vector<std::string> words = {
+      "--class", "attack", "--targets", rig_->file("targets"), "--report", rig_->file("report"), "--json"};
+  EXPECT_EQ(replay(words).code, 1);  // of the repaired server it is not confirmed
+  const std::string report = read_file(rig_->file("report")).value_or("");
+  EXPECT_EQ(std::ranges::count(report, '\n'), 4) << report;
+  const auto count = [&](std::string_view verdict) {
+    size_t found = 0;
+    for (size_t at = report.find(verdict); at != std::string::npos; at = report.find(verdict, at + 1)) ++found;
+    return found;
+  };
+  EXPECT_EQ(count("\"verdict\":\"confirmed\""), 2u) << report;
+  EXPECT_EQ(count("\"verdict\":\"not-vulnerable\""), 2u) << report;
+  EXPECT_EQ(replay(words).text, "") << "all of it is in the report already";
+  EXPECT_EQ(read_file(rig_->file("report")).value_or(""), report);
+}
+
+TEST_F(ReplayVerdictsTest, WhetherTodaysRulesStopWhatWasSeenIsTried) {
+  const std::string id = record("bind");
+  ASSERT_FALSE(HasFailure());
+  const auto before = replay({id, "--through-filter", "--json"});
+  EXPECT_EQ(before.code, 1) << before.text;
+  EXPECT_NE(before.text.find("\"stopped\":false"), std::string::npos) << before.text;
+  EXPECT_NE(before.text.find("\"class\":\"attack\""), std::string::npos) << before.text;
+  ASSERT_TRUE(write_file(rig_->file("dune.rules"),
+                         "alert tcp any any -> any any (msg:\"dune\"; content:\"POST /dune\"; depth:10; "
+                         "flow:established,to_server; classtype:attempted-admin; reference:cve,2004-0000; sid:9000001; "
+                         "rev:1;)\n"));
+  const std::string options = read_file(rig_->file("proxy.yaml")).value_or("");
+  ASSERT_TRUE(write_file(rig_->file("proxy.yaml"),
+                         options + fmt::format("filter: {{rules: [{}]}}\n", rig_->file("dune.rules"))));
+  EXPECT_EQ(rig_->skep({"reload"}).code, 0) << rig_->log("proxy");
+  const auto after = replay({id, "--through-filter", "--json"});
+  EXPECT_EQ(after.code, 0) << after.text << read_file(rig_->file("replay.err")).value_or("");
+  EXPECT_NE(after.text.find("\"stopped\":true"), std::string::npos) << after.text;
+  EXPECT_NE(after.text.find("\"sid\":9000001"), std::string::npos) << after.text;
+}
+
+TEST_F(ReplayVerdictsTest, APlanIsPrintedAndNothingSent) {
+  const std::string id = record("bind");
+  ASSERT_FALSE(HasFailure());
+  const auto sessions = rig_->sessions(0);
+  ASSERT_TRUE(sessions);
+  const auto said = replay({id, "--target", at(9001), "--dry-run", "--explain"});
+  EXPECT_EQ(said.code, 0);
+  EXPECT_NE(said.text.find("echoes"), std::string::npos) << said.text;
+  EXPECT_NE(said.text.find("as-recorded"), std::string::npos) << said.text;
+  EXPECT_EQ(rig_->sessions(0)->size(), sessions->size());
+}
+
 TEST_F(ReplayVerdictsTest, WhoIsInNoListIsNotReplayedTo) {
   const std::string id = record("bind");
   ASSERT_FALSE(HasFailure());
