@@ -12,6 +12,8 @@
 namespace skep::judge {
 namespace {
 
+constexpr const char* kTooMany = "too many files were asked for at a time";
+
 std::string words_for(const skep_file_answer& answer, skep_file_how how) {
   switch (answer.outcome) {
     case SKEP_FILE_NOT_HELD:
@@ -95,17 +97,16 @@ void Exhibits::open(const Subject& subject, int64_t now_ns) {
     ++missed_;
     return;
   }
-  ask(begin(subject), now_ns);
+  if (waiting_.empty() && asks_ < kAsksMax) return ask(begin(subject), now_ns);
+  const uint32_t place = last_unasked_--;
+  Exhibit& exhibit = open_.emplace(place, begin(subject)).first->second;
+  if (waiting_.size() >= kWaitMax) return lacking(place, kTooMany);
+  exhibit.deadline_ns = now_ns + kAnswerNs;
+  waiting_.push_back(place);
 }
 
 void Exhibits::ask(Exhibit exhibit, int64_t now_ns) {
   const Subject& subject = exhibit.subject;
-  if (asks_ >= kAsksMax) {
-    exhibit.ready = true;
-    exhibit.found.set_why("too many files were asked for at a time");
-    const auto at = open_.emplace(last_unasked_--, std::move(exhibit)).first;
-    return finish(at);
-  }
   exhibit.deadline_ns = now_ns + kAnswerNs;
   exhibit.asked = true;
   ++asks_;
@@ -117,18 +118,27 @@ void Exhibits::ask(Exhibit exhibit, int64_t now_ns) {
 void Exhibits::add(const Subject& subject, int64_t now_ns) {
   Exhibit exhibit = begin(subject);
   exhibit.told = true;
-  if (waiting_.size() >= kWrittenWaitMax) {
+  if (written_waiting_.size() >= kWrittenWaitMax) {
     exhibit.found.set_why("too many files waited to be asked for");
     return tell(std::move(exhibit.found));
   }
-  waiting_.push_back(std::move(exhibit));
+  written_waiting_.push_back(std::move(exhibit));
   ask_waiting(now_ns);
 }
 
+// Programs first: watch holds them for a moment only.
 void Exhibits::ask_waiting(int64_t now_ns) {
-  while (!waiting_.empty() && written_asks_ < kWrittenAsksMax && asks_ < kAsksMax) {
-    Exhibit exhibit = std::move(waiting_.front());
+  while (!waiting_.empty() && asks_ < kAsksMax) {
+    const auto at = open_.find(waiting_.front());
     waiting_.pop_front();
+    if (at == open_.end() || at->second.ready) continue;
+    Exhibit exhibit = std::move(at->second);
+    open_.erase(at);
+    ask(std::move(exhibit), now_ns);
+  }
+  while (!written_waiting_.empty() && written_asks_ < kWrittenAsksMax && asks_ < kAsksMax) {
+    Exhibit exhibit = std::move(written_waiting_.front());
+    written_waiting_.pop_front();
     ask(std::move(exhibit), now_ns);
   }
 }
@@ -166,6 +176,7 @@ void Exhibits::tell(wire::FileFound found) {
 
 // Watch has answered, or is not waited for any longer.
 void Exhibits::answer_over(Exhibit& exhibit) {
+  exhibit.deadline_ns.reset();
   if (!exhibit.asked) return;
   exhibit.asked = false;
   --asks_;
@@ -210,15 +221,22 @@ void Exhibits::same(uint32_t ticket, const Identity& identity) {
 
 void Exhibits::step(int64_t now_ns) {
   hash_slice();
+  give_up(now_ns);
   ask_waiting(now_ns);
+}
+
+// What watch has not answered in time, and what has not had its turn.
+void Exhibits::give_up(int64_t now_ns) {
   if (asks_ == 0) return;
   std::vector<uint32_t> late;
   for (const auto& [ticket, exhibit] : open_) {
-    if (exhibit.asked && exhibit.deadline_ns <= now_ns) late.push_back(ticket);
+    if (exhibit.deadline_ns && *exhibit.deadline_ns <= now_ns) late.push_back(ticket);
   }
   for (const uint32_t ticket : late) {
-    answer_over(open_.at(ticket));
-    lacking(ticket, "no copy came in time");
+    Exhibit& exhibit = open_.at(ticket);
+    const char* const why = exhibit.asked ? "no copy came in time" : kTooMany;
+    answer_over(exhibit);
+    lacking(ticket, why);
   }
 }
 

@@ -22,8 +22,9 @@ namespace skep::judge {
 class Exhibits {
  public:
   static constexpr size_t kOpenMax = 4096;  // alerts whose file is not told yet: beyond it none is asked for, counted
-  static constexpr size_t kAsksMax = 64;    // … of which watch has so many to answer: beyond it the record says so
-  // Written files wait their turn, so that they keep no program waiting; beyond the bound the record says so.
+  static constexpr size_t kAsksMax = 64;    // … of which watch has so many to answer
+  static constexpr size_t kWaitMax = 192;   // … and so many wait to be asked for: beyond it the record says so
+  // Written files wait apart, so that they keep no program waiting; beyond the bound the record says so.
   static constexpr size_t kWrittenAsksMax = 2;
   static constexpr size_t kWrittenWaitMax = 1024;
   static constexpr int64_t kAnswerNs = 5'000'000'000;
@@ -80,7 +81,7 @@ class Exhibits {
     bool told = false;
     bool ready = false;
     bool asked = false;
-    int64_t deadline_ns = 0;
+    std::optional<int64_t> deadline_ns;  // for its turn, then for watch's answer
     wire::FileFound found;
   };
   struct Identity {
@@ -112,6 +113,7 @@ class Exhibits {
   static Exhibit begin(const Subject& subject);
   void ask(Exhibit exhibit, int64_t now_ns);
   void ask_waiting(int64_t now_ns);
+  void give_up(int64_t now_ns);
   void tell(wire::FileFound found);
   void answer_over(Exhibit& exhibit);
   void same(uint32_t ticket, const Identity& identity);
@@ -126,9 +128,10 @@ class Exhibits {
   const Ask ask_;
   std::map<uint32_t, Exhibit> open_;  // by watch's ticket; those that it was not asked for count from above
   uint32_t last_unasked_ = UINT32_MAX;
-  size_t asks_ = 0;          // all of them
-  size_t written_asks_ = 0;  // … of written files
-  std::deque<Exhibit> waiting_;
+  size_t asks_ = 0;               // all of them
+  size_t written_asks_ = 0;       // … of written files
+  std::deque<uint32_t> waiting_;  // in open_, if they are not forgotten or given up
+  std::deque<Exhibit> written_waiting_;
   std::deque<Copy> hashing_;
   std::deque<Hashed> known_;
   std::deque<Kept> kept_;

@@ -139,13 +139,64 @@ TEST_F(ExhibitsTest, AWatchThatDoesNotAnswerIsNotWaitedForLong) {
   EXPECT_EQ(outbox_.next(), nullptr) << "told once";
 }
 
-TEST_F(ExhibitsTest, AsksAreBoundedAndSaidToBe) {
-  for (uint64_t alert = 1; alert <= Exhibits::kAsksMax + 1; ++alert) {
+TEST_F(ExhibitsTest, ABurstWaitsItsTurnBeforeWrittenFiles) {
+  for (uint64_t alert = 1; alert <= Exhibits::kAsksMax + 2; ++alert) {
+    exhibits_.open(subject(alert, alert), 0);
+    exhibits_.told(alert);
+  }
+  Exhibits::Subject written = subject(1);
+  written.how = SKEP_FILE_WRITTEN;
+  exhibits_.add(written, 0);
+  EXPECT_EQ(asked_.size(), Exhibits::kAsksMax);
+  EXPECT_EQ(outbox_.next(), nullptr) << "nothing is given up";
+  for (uint32_t ticket = 1; ticket <= 3; ++ticket) answer(ticket, SKEP_FILE_GONE);
+  exhibits_.step(0);
+  ASSERT_EQ(asked_.size(), Exhibits::kAsksMax + 3);
+  EXPECT_EQ(asked_[Exhibits::kAsksMax].inode, Exhibits::kAsksMax + 1);
+  EXPECT_EQ(asked_[Exhibits::kAsksMax + 1].inode, Exhibits::kAsksMax + 2);
+  EXPECT_EQ(asked_[Exhibits::kAsksMax + 2].how, uint32_t{SKEP_FILE_WRITTEN});
+  told();
+  answer(Exhibits::kAsksMax + 2, SKEP_FILE_COPIED, "content");
+  hash();
+  EXPECT_EQ(told().alert(), Exhibits::kAsksMax + 2);
+}
+
+TEST_F(ExhibitsTest, WhatWaitsIsBoundedInNumberAndInTimeAndSaidToBe) {
+  const std::string why = "too many files were asked for at a time";
+  const size_t bound = Exhibits::kAsksMax + Exhibits::kWaitMax;
+  for (uint64_t alert = 1; alert <= bound; ++alert) {
     exhibits_.open(subject(alert), 0);
     exhibits_.told(alert);
   }
+  EXPECT_EQ(outbox_.next(), nullptr);
+  exhibits_.open(subject(bound + 1), 0);
+  exhibits_.told(bound + 1);
+  const wire::FileFound file = told();
+  EXPECT_EQ(file.alert(), bound + 1);
+  EXPECT_EQ(file.why(), why);
+  exhibits_.step(Exhibits::kAnswerNs - 1);
+  EXPECT_EQ(outbox_.next(), nullptr);
+  exhibits_.step(Exhibits::kAnswerNs);
+  size_t asked = 0;
+  size_t waited = 0;
+  for (; outbox_.next() != nullptr; outbox_.sent()) {
+    const std::string& said = outbox_.next()->file_found().why();
+    asked += said == "no copy came in time" ? 1 : 0;
+    waited += said == why ? 1 : 0;
+  }
+  EXPECT_EQ(asked, Exhibits::kAsksMax);
+  EXPECT_EQ(waited, Exhibits::kWaitMax);
+  exhibits_.open(subject(bound + 2), Exhibits::kAnswerNs);
+  exhibits_.step(Exhibits::kAnswerNs);
+  EXPECT_EQ(asked_.size(), Exhibits::kAsksMax + 1) << "nothing that was given up is asked for";
+}
+
+TEST_F(ExhibitsTest, WhatWaitedForAnAlertThatIsNeverToldIsNotAskedFor) {
+  for (uint64_t alert = 1; alert <= Exhibits::kAsksMax + 1; ++alert) exhibits_.open(subject(alert), 0);
+  exhibits_.forget(Exhibits::kAsksMax + 1);
+  answer(1, SKEP_FILE_GONE);
+  exhibits_.step(0);
   EXPECT_EQ(asked_.size(), Exhibits::kAsksMax);
-  EXPECT_EQ(told().why(), "too many files were asked for at a time");
 }
 
 TEST_F(ExhibitsTest, TheServicesOwnProgramIsNamedAndNotOffered) {

@@ -101,36 +101,40 @@ void Copier::begin_judge() {
 }
 
 void Copier::copy(const skep_file_order& order, Leave leave) {
-  const uint64_t judge = shared_->judge;
-  const bool begun = copiers_.run([order, leave, judge, shared = shared_] {
-    FileCopy copy = make_copy(*shared, order, leave);
-    copy.judge = judge;
-    shared->done.push(std::move(copy));
+  const auto asked = std::make_shared<Asked>(Asked{order, leave, shared_->judge, now_monotonic_ns(), Fd()});
+  if (order.how == SKEP_FILE_PENDING) {
+    auto held = shared_->held.find(static_cast<pid_t>(order.pid[0]), order.device, order.inode);
+    if (held) asked->held = std::move(held->file);
+  }
+  const bool taken = copiers_.run([asked, shared = shared_] {
+    if (asked->judge == shared->judge) hand_over(*shared, make_copy(*shared, *asked));
   });
-  if (begun) return;
-  FileCopy busy;
-  busy.judge = judge;
-  busy.answer.head.ticket = order.head.ticket;
-  refuse(busy.answer, SKEP_FILE_BUSY);
-  shared_->done.push(std::move(busy));
+  if (!taken) hand_over(*shared_, begin_copy(*asked));
 }
 
-FileCopy Copier::make_copy(Shared& shared, const skep_file_order& order, Leave leave) {
+FileCopy Copier::begin_copy(const Asked& asked) {
   FileCopy copy;
-  copy.service = order.service;
-  copy.answer.head.ticket = order.head.ticket;
-  if (const Fd file = find_file(shared, order, leave, copy.answer); file) copy_content(shared, file, copy);
+  copy.judge = asked.judge;
+  copy.service = asked.order.service;
+  copy.answer.head.ticket = asked.order.head.ticket;
+  refuse(copy.answer, SKEP_FILE_BUSY);
+  return copy;
+}
+
+FileCopy Copier::make_copy(Shared& shared, Asked& asked) {
+  FileCopy copy = begin_copy(asked);
+  if (now_monotonic_ns() - asked.since_ns > kCopyWaitNs) return copy;
+  if (const Fd file = find_file(asked, copy.answer); file) copy_content(shared, file, copy);
   return copy;
 }
 
 // None: `answer` says why.
-Fd Copier::find_file(Shared& shared, const skep_file_order& order, Leave leave, skep_file_answer& answer) {
+Fd Copier::find_file(Asked& asked, skep_file_answer& answer) {
+  const skep_file_order& order = asked.order;
+  const Leave leave = asked.leave;
   const auto process = static_cast<pid_t>(order.pid[0]);
   refuse(answer, SKEP_FILE_NOT_HELD);
-  if (order.how == SKEP_FILE_PENDING) {
-    auto held = shared.held.find(process, order.device, order.inode);
-    return held ? std::move(held->file) : Fd();
-  }
+  if (order.how == SKEP_FILE_PENDING) return std::move(asked.held);
   if (order.how == SKEP_FILE_RUNNING) {
     if (auto opened = open_running_program(process)) return std::move(*opened);
   }
@@ -153,15 +157,20 @@ bool Copier::copied_before(Shared& shared, const FileFacts& facts) {
   return std::find(shared.copied.begin(), shared.copied.end(), facts) != shared.copied.end();
 }
 
-// Here a copy becomes one that the judge has: its answer goes before any that says "the same".
+// Here a copy becomes one that the judge has: it is taken before any answer that says "the same".
+void Copier::hand_over(Shared& shared, FileCopy copy) {
+  const std::lock_guard lock(shared.mutex);
+  if (copy.judge != shared.judge) return;
+  const bool content = static_cast<bool>(copy.content);
+  const FileFacts facts = copy.facts;
+  if (!shared.done.push(std::move(copy)) || !content) return;
+  shared.copied.push_back(facts);
+  if (shared.copied.size() > kCopiesKnown) shared.copied.pop_front();
+}
+
 std::deque<FileCopy> Copier::take_done() {
   std::deque<FileCopy> done = shared_->done.take_all();
-  const std::lock_guard lock(shared_->mutex);
   std::erase_if(done, [&](const FileCopy& copy) { return copy.judge != shared_->judge; });
-  for (const FileCopy& copy : done) {
-    if (copy.content) shared_->copied.push_back(copy.facts);
-    if (shared_->copied.size() > kCopiesKnown) shared_->copied.pop_front();
-  }
   return done;
 }
 

@@ -34,6 +34,9 @@ class Copier {
   static constexpr int64_t kCopyNs = 2'000'000'000;  // for which a file may give its bytes
   static constexpr size_t kLookersMax = 8;
   static constexpr size_t kCopiersMax = 4;
+  // Copies that wait for one of them. No call is held up meanwhile: the file is held instead.
+  static constexpr size_t kCopiesWaitMax = 64;
+  static constexpr int64_t kCopyWaitNs = 2'000'000'000;  // for which one waits at most; then it is too late for it
 
   Copier();
 
@@ -54,22 +57,32 @@ class Copier {
 
  private:
   static constexpr size_t kCopiesKnown = 64;
+  struct Asked {
+    skep_file_order order{};
+    Leave leave;
+    uint64_t judge = 0;
+    int64_t since_ns = 0;
+    Fd held;  // PENDING: kept while it waits, however many others are held meanwhile
+  };
   // What threads that may never come back still hold on to.
   struct Shared {
     HeldFiles held;
     BoundedQueue<FileCopy> done{256};
-    std::mutex mutex;  // of what follows; held for a few instructions, once or twice an alert
-    std::deque<FileFacts> copied;
+    std::mutex mutex;              // of what follows; held for a few instructions, once or twice an alert
+    std::deque<FileFacts> copied;  // of which the judge has the copy, or it is in `done` already
     std::atomic<uint64_t> judge{0};
   };
-  static FileCopy make_copy(Shared& shared, const skep_file_order& order, Leave leave);
-  static Fd find_file(Shared& shared, const skep_file_order& order, Leave leave, skep_file_answer& answer);
+  // As one that is not made: too many wait.
+  static FileCopy begin_copy(const Asked& asked);
+  static FileCopy make_copy(Shared& shared, Asked& asked);
+  static Fd find_file(Asked& asked, skep_file_answer& answer);
   static void copy_content(Shared& shared, const Fd& file, FileCopy& copy);
   static bool copied_before(Shared& shared, const FileFacts& facts);
+  static void hand_over(Shared& shared, FileCopy copy);
 
   std::shared_ptr<Shared> shared_;
-  SpareThreads lookers_{kLookersMax, true};
-  SpareThreads copiers_{kCopiersMax};
+  SpareThreads lookers_{kLookersMax, 0, true};
+  SpareThreads copiers_{kCopiersMax, kCopiesWaitMax};
   std::atomic<uint64_t> missed_{0};
 };
 

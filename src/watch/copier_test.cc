@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 
@@ -97,6 +98,26 @@ TEST_F(CopierTest, AnUnchangedFileIsCopiedOnceForAJudge) {
   EXPECT_EQ(copy().answer.outcome, uint32_t{SKEP_FILE_SAME});
   copier_.begin_judge();
   EXPECT_EQ(copy().answer.outcome, uint32_t{SKEP_FILE_COPIED}) << "another judge";
+}
+
+TEST_F(CopierTest, ABurstIsAnsweredWholeAndItsFileCopiedOnceAThreadAtMost) {
+  const std::string path = folder_ + "/dropped";
+  ASSERT_TRUE(write_file(path, "a program"));
+  look(path);
+  skep_file_order order{};
+  order.pid[0] = static_cast<uint32_t>(::getpid());
+  for (size_t i = 0; i < Copier::kCopiesWaitMax; ++i) copier_.copy(order, {});
+  std::vector<uint32_t> outcomes;
+  pollfd wait{copier_.done_fd(), POLLIN, 0};
+  while (outcomes.size() < Copier::kCopiesWaitMax && ::poll(&wait, 1, 10'000) > 0) {
+    for (const FileCopy& each : copier_.take_done()) outcomes.push_back(each.answer.outcome);
+  }
+  ASSERT_EQ(outcomes.size(), Copier::kCopiesWaitMax);
+  EXPECT_EQ(outcomes.front(), uint32_t{SKEP_FILE_COPIED}) << "\"the same\" comes after what it is the same as";
+  const auto copied = std::count(outcomes.begin(), outcomes.end(), uint32_t{SKEP_FILE_COPIED});
+  const auto same = std::count(outcomes.begin(), outcomes.end(), uint32_t{SKEP_FILE_SAME});
+  EXPECT_LE(copied, static_cast<ptrdiff_t>(Copier::kCopiersMax));
+  EXPECT_EQ(copied + same, static_cast<ptrdiff_t>(Copier::kCopiesWaitMax));
 }
 
 TEST_F(CopierTest, NothingIsReadOfWhatIsNoRegularFile) {
@@ -210,29 +231,55 @@ TEST(HeldFilesTest, PrefersTheFileThatTheKernelOpenedAndLetsGoInTime) {
   EXPECT_NE(held.find(1, 1, 0)->facts.inode, 0u) << "the oldest has gone";
 }
 
+// Work that hangs until it is let go on.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool open = false;
+  int inside = 0;
+  int done = 0;
+
+  void pass() {
+    std::unique_lock lock(mutex);
+    ++inside;
+    changed.notify_all();
+    changed.wait(lock, [&] { return open; });
+    --inside;
+    ++done;
+    changed.notify_all();
+  }
+  void await(const int& count, int wanted) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return count == wanted; });
+  }
+  void let_go_on() {
+    const std::lock_guard lock(mutex);
+    open = true;
+    changed.notify_all();
+  }
+};
+
 TEST(SpareThreadsTest, WorkThatHangsHoldsUpNobodyElse) {
-  struct Gate {
-    std::mutex mutex;
-    std::condition_variable opened;
-    bool open = false;
-    int inside = 0;
-  };
   const auto gate = std::make_shared<Gate>();
-  SpareThreads threads(2);
-  const auto hang = [gate] {
-    std::unique_lock lock(gate->mutex);
-    ++gate->inside;
-    gate->opened.wait(lock, [&] { return gate->open; });
-    --gate->inside;
-    gate->opened.notify_all();
-  };
+  SpareThreads threads(2, 0);
+  const auto hang = [gate] { gate->pass(); };
   EXPECT_TRUE(threads.run(hang));
   EXPECT_TRUE(threads.run(hang));
   EXPECT_FALSE(threads.run(hang)) << "all are busy";
-  std::unique_lock lock(gate->mutex);
-  gate->open = true;
-  gate->opened.notify_all();
-  gate->opened.wait(lock, [&] { return gate->inside == 0; });
+  gate->let_go_on();
+  gate->await(gate->done, 2);
+}
+
+TEST(SpareThreadsTest, WorkWaitsItsTurnUpToTheBound) {
+  const auto gate = std::make_shared<Gate>();
+  SpareThreads threads(2, 3);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(threads.run([gate] { gate->pass(); })) << i;
+  EXPECT_FALSE(threads.run([gate] { gate->pass(); })) << "no more may wait";
+  gate->await(gate->inside, 2);
+  gate->let_go_on();
+  gate->await(gate->done, 5);
+  EXPECT_TRUE(threads.run([gate] { gate->pass(); }));
+  gate->await(gate->done, 6);
 }
 
 }  // namespace

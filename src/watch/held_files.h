@@ -12,7 +12,7 @@ namespace skep::watch {
 
 class HeldFiles {
  public:
-  static constexpr size_t kHeldMax = 64;  // beyond it the oldest goes
+  static constexpr size_t kHeldMax = 256;  // beyond it the oldest goes
   static constexpr int64_t kHeldNs = 2'000'000'000;
 
   void put(pid_t process, Fd file, const FileFacts& facts, int64_t now_ns);

@@ -24,21 +24,22 @@ void go_first() {
   ::setpriority(PRIO_PROCESS, 0, kNice);  // of the thread alone
 }
 
-SpareThreads::SpareThreads(size_t most, bool waited_for)
-    : most_(most), waited_for_(waited_for), shared_(std::make_shared<Shared>()) {}
+SpareThreads::SpareThreads(size_t most, size_t waiting_max, bool waited_for)
+    : most_(most), waiting_max_(waiting_max), waited_for_(waited_for), shared_(std::make_shared<Shared>()) {}
 
 bool SpareThreads::run(std::function<void()> work) {
   const std::lock_guard lock(shared_->mutex);
-  if (shared_->waiting.size() < shared_->idle) {
+  const size_t waiting = shared_->waiting.size();
+  if (waiting < shared_->idle || shared_->started >= most_) {
+    if (waiting >= shared_->idle + waiting_max_) return false;
     shared_->waiting.push_back(std::move(work));
     shared_->more.notify_one();
     return true;
   }
-  if (shared_->started >= most_) return false;
   ++shared_->started;
-  std::thread([shared = shared_, first = std::move(work), waited_for = waited_for_] {
+  std::thread([shared = shared_, first = std::move(work), waited_for = waited_for_]() mutable {
     if (waited_for) go_first();
-    live(shared, first);
+    live(shared, std::move(first));
   }).detach();
   return true;
 }
