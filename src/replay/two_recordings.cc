@@ -137,10 +137,12 @@ class TwoRecordings {
           note_all(plan, message, solved, wrong);
           continue;
         }
-        for (const Difference& each : differences(filled->bytes, other_.messages[*pairs_[message]].bytes)) {
+        const ByteView there = other_.messages[*pairs_[message]].bytes;
+        const std::vector<Difference> all = differences(filled->bytes, there);
+        for (const Difference& each : all) {
           for (const Filled::Part& part : filled->parts) {
             const bool touched = part.from < each.to && each.from < part.to;
-            if (touched && is_solved(*part.field) == solved)
+            if (touched && is_solved(*part.field) == solved && !counts_what_it_should(*filled, part, each, all, there))
               wrong.emplace(part.field->place.message, part.field->place.offset);
           }
         }
@@ -149,6 +151,38 @@ class TwoRecordings {
         return wrong.contains({field.place.message, field.place.offset});
       });
     }
+  }
+
+  // A length that is another by just as much as the counted bytes are more or fewer: what the client chose is as long
+  // as it likes.
+  static bool counts_what_it_should(const Filled& filled, const Filled::Part& part, const Difference& at,
+                                    const std::vector<Difference>& all, ByteView there) {
+    const auto* const length = std::get_if<Length>(&part.field->what);
+    if (length == nullptr || length->of_message || at.from < part.from || at.to > part.to) return false;
+    const uint32_t before = at.from - part.from, behind = part.to - at.to;
+    if (before > at.other_from || behind > there.size() - at.other_to) return false;
+    const auto ours = read_value(length->write, ByteView(filled.bytes).subspan(part.from, part.to - part.from));
+    const auto theirs =
+        read_value(length->write, there.subspan(at.other_from - before, before + at.other_to - at.other_from + behind));
+    if (!ours || !theirs) return false;
+    const int64_t from = now_at(filled, length->from), to = now_at(filled, length->to);
+    int64_t more = 0;
+    for (const Difference& each : all) {
+      if (each.from >= from && each.to <= to)
+        more += int64_t{each.other_to} - each.other_from - (int64_t{each.to} - each.from);
+    }
+    return static_cast<int64_t>(std::get<uint64_t>(*theirs) - std::get<uint64_t>(*ours)) == more;
+  }
+
+  // Where the recorded offset is in what was filled.
+  static int64_t now_at(const Filled& filled, uint32_t offset) {
+    int64_t now = offset;
+    for (const Filled::Part& part : filled.parts) {
+      const Place& place = part.field->place;
+      if (place.offset + place.bytes > offset) break;
+      now += int64_t{part.to} - part.from - place.bytes;
+    }
+    return now;
   }
 
   static void note_all(const Plan& plan, uint32_t message, bool solved,

@@ -43,6 +43,21 @@ TEST(TwoRecordings, AnEchoThatDoesNotHoldOfTheOtherIsNone) {
   EXPECT_THAT(planned(one, other).fields, testing::IsEmpty());
 }
 
+TEST(TwoRecordings, ALengthCountsAlsoWhatTheClientChose) {
+  const auto form = [](std::string_view token, std::string_view name, int bytes) {
+    return said("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n<input value=\"" + std::string(token) + "\">",
+                "POST / HTTP/1.1\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\ntoken=" + std::string(token) +
+                    "&name=" + std::string(name));
+  };
+  const Recording one = form("a81kd02mzq", "bee", 25), other = form("77qpx2hfa0", "bumblebee", 31);
+  const Plan plan = planned(one, other);
+  EXPECT_EQ(kinds(plan), (std::vector<std::string>{"length", "echo", "chosen"})) << explain(one, plan);
+  const auto out =
+      fill(one, plan, 2, test::as_recorded(one, {{}, bytes_of("HTTP/1.1 200 OK\r\n\r\n<input value=\"zz00\">")}));
+  ASSERT_TRUE(out);
+  EXPECT_NE(as_text(*out).find("Content-Length: 19\r\n"), std::string_view::npos) << as_text(*out);
+}
+
 TEST(TwoRecordings, WhatTheClientVariesBeforeAnyNonceItHasChosen) {
   const Recording one = said("ID 8f14e45fceea167a5a36dedd4bea2543\r\n", "hello\r\n", "RUN\r\n");
   const Recording other = said("ID c9f0f895fb98ab9159f51fd0297e236d\r\n", "hello\r\n", "RUN\r\n");

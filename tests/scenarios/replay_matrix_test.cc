@@ -1,9 +1,9 @@
 // Replay, tried with real services: dialogues of tests/dialogues, each recorded at a vulnerable bait and sent again to
 // the bait, to the same service with its hole closed, to another service and to a port where nobody listens. Beside it
 // the bait is sent what was recorded as it stands. Ends with a table.
-// SKEP_REPLAY_RECORDINGS: how many recordings a dialogue has (2); the first ten go to all targets, the others to the
-// bait. SKEP_REPLAY_DIALOGUES: `all`, also those that `make test` does without, or the names of some, with commas
-// between them. SKEP_REPLAY_KEEP: a folder for what came out wrong: the sessions' bytes, and all that replay said.
+// SKEP_REPLAY_RECORDINGS: how many recordings a dialogue has (2). All go to the bait, a tenth to all targets.
+// SKEP_REPLAY_DIALOGUES: `all`, also those that `make test` does without, or the names of some, with commas between
+// them. SKEP_REPLAY_KEEP: a folder for what came out wrong: the sessions' bytes, and all that replay said.
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
@@ -30,8 +30,7 @@ constexpr uint16_t kClosedPort = Rig::kServicePort - 1;
 constexpr int kListeningMs = 60'000;  // all of them start at the same time
 constexpr int kVisitMs = 60'000;
 constexpr int kReplayMs = 600'000;
-constexpr size_t kToAllTargets = 10;  // recordings
-constexpr double kShare = 0.95;       // of the recordings of a dialogue that reach their last step
+constexpr double kShare = 0.95;  // of the recordings of a dialogue that reach their last step
 
 enum Target : size_t { kBait, kFixed, kOther, kClosed };
 constexpr std::array<const char*, 4> kTargets = {"bait", "fixed", "other", "closed"};
@@ -41,7 +40,7 @@ using Verdicts = std::map<std::string, size_t>;
 
 struct Dialogue {
   std::string name;
-  bool crypto = false;
+  std::string kind;  // as README.md of tests/dialogues has it
   std::string rule;
   std::string missing;                 // of what it needs
   std::string folder;                  // of its vulnerable service
@@ -50,12 +49,14 @@ struct Dialogue {
   // What came of it.
   std::vector<std::string> ids;      // of the recordings
   size_t naive = 0, ladder = 0;      // that reached their last step: it had its effect on the bait
+  size_t steps = SIZE_MAX;           // of the recording that has fewest, up to its last step
   std::array<Verdicts, 4> verdicts;  // at each target
 };
 
 // Of a line of `skep replay --json`.
 struct Told {
   std::string target, verdict, reason;
+  size_t steps = SIZE_MAX;  // of the attempts before it
   std::string word() const { return reason.empty() ? verdict : fmt::format("{}({})", verdict, reason); }
 };
 
@@ -100,7 +101,7 @@ std::vector<Dialogue> dialogues() {
     if (words.size() < 4 || !is_wanted(words[0], words[3] == "always")) continue;
     Dialogue one;
     one.name = words[0];
-    one.crypto = words[1] == "crypto";
+    one.kind = words[1];
     one.rule = words[2];
     if (words.size() > 4) one.missing = words[4];
     one.vulnerable = static_cast<uint16_t>(Rig::kServicePort + 2 * kPortsOfOne * found.size());
@@ -109,18 +110,20 @@ std::vector<Dialogue> dialogues() {
   }
   for (size_t i = 0; i < found.size(); ++i) {
     found[i].targets = {at_honeypot(found[i].vulnerable), at_honeypot(found[i].fixed),
-                        at_honeypot(found[(i + 1) % found.size()].fixed), at_honeypot(kClosedPort)};
+                        at_honeypot(found[(i == 0 ? found.size() : i) - 1].fixed), at_honeypot(kClosedPort)};
   }
   return found;
 }
 
 std::vector<Told> told_in(const std::string& text) {
   std::vector<Told> all;
+  size_t steps = SIZE_MAX;
   for (const std::string_view line : split(text, '\n')) {
+    if (line.find("\"steps_total\":") != std::string_view::npos) steps = number_in(line, "steps_total");
     if (line.find("\"verdict\":") == std::string_view::npos) continue;
     const YAML::Node told = YAML::Load(std::string(line));
     all.push_back({told["target"].as<std::string>(), told["verdict"].as<std::string>(),
-                   told["reason"].IsNull() ? "" : told["reason"].as<std::string>()});
+                   told["reason"].IsNull() ? "" : told["reason"].as<std::string>(), steps});
   }
   return all;
 }
@@ -252,7 +255,8 @@ std::vector<Told> ReplayMatrixTest::replay(const Dialogue& dialogue, const std::
   EXPECT_FALSE(told.empty()) << fmt::format("{}", fmt::join(command, " "))
                              << read_file(rig_->file(dialogue.name + ".err")).value_or("");
   const bool well = std::all_of(told.begin(), told.end(), [&](const Told& each) {
-    return each.target != dialogue.targets[kBait] || each.verdict == "confirmed" || each.reason == "CRYPTO";
+    if (each.target == dialogue.targets[kBait]) return each.verdict == "confirmed" || each.reason == "CRYPTO";
+    return each.target != dialogue.targets[kOther] || each.verdict == "inconclusive";
   });
   if (!well) keep(dialogue, words[0], said);
   return told;
@@ -274,12 +278,13 @@ void ReplayMatrixTest::keep(const Dialogue& dialogue, const std::string& id, con
 
 void ReplayMatrixTest::replay(Dialogue& dialogue) {
   const std::string& bait = dialogue.targets[kBait];
+  const size_t a_tenth = std::max<size_t>(1, dialogue.ids.size() / 10);
   for (size_t i = 0; i < dialogue.ids.size(); ++i) {
     const std::string& id = dialogue.ids[i];
     for (const Told& told : replay(dialogue, {id, "--target", bait, "--plan", "as-recorded", "--times-max", "2"}))
       dialogue.naive += told.verdict == "confirmed";
     std::vector<std::string> words = {id, "--with", dialogue.ids[(i + 1) % dialogue.ids.size()]};
-    if (i < kToAllTargets) {
+    if (i < a_tenth) {
       words.insert(words.end(), {"--targets", rig_->file(dialogue.name + ".targets")});
     } else {
       words.insert(words.end(), {"--target", bait});
@@ -288,15 +293,16 @@ void ReplayMatrixTest::replay(Dialogue& dialogue) {
       const auto at = std::find(dialogue.targets.begin(), dialogue.targets.end(), told.target);
       ASSERT_NE(at, dialogue.targets.end()) << told.target;
       ++dialogue.verdicts[static_cast<size_t>(at - dialogue.targets.begin())][told.word()];
+      dialogue.steps = std::min(dialogue.steps, told.steps);
       dialogue.ladder += told.target == bait && told.verdict == "confirmed";
     }
   }
 }
 
 void print(const std::vector<Dialogue>& dialogues) {
-  fmt::print("{:<18}{:>5}{:>7}{:>8}\n", "dialogue", "of", "naive", "ladder");
+  fmt::print("{:<18}{:>5}{:>6}{:>7}{:>8}\n", "dialogue", "of", "steps", "naive", "ladder");
   for (const Dialogue& each : dialogues) {
-    fmt::print("{:<18}{:>5}{:>7}{:>8}", each.name, each.ids.size(), each.naive, each.ladder);
+    fmt::print("{:<18}{:>5}{:>6}{:>7}{:>8}", each.name, each.ids.size(), each.steps, each.naive, each.ladder);
     for (size_t target = 0; target < kTargets.size(); ++target) {
       fmt::print("  {}:", kTargets[target]);
       for (const auto& [word, count] : each.verdicts[target]) fmt::print(" {} {}", word, count);
@@ -307,9 +313,10 @@ void print(const std::vector<Dialogue>& dialogues) {
 
 // Nothing reassures that may not, and nothing alarms.
 bool may_be(const Dialogue& dialogue, size_t target, const std::string& verdict) {
-  if (dialogue.crypto && target != kClosed) return verdict == "inconclusive(CRYPTO)";
+  if (dialogue.kind == "crypto" && target != kClosed) return verdict == "inconclusive(CRYPTO)";
   if (verdict.starts_with("inconclusive")) return true;
-  return (target == kFixed && verdict == "not-vulnerable") || (target == kBait && verdict == "confirmed");
+  if (target == kBait) return verdict == "confirmed";
+  return verdict == "not-vulnerable" && (target == kFixed || (target == kOther && dialogue.kind == "overflow"));
 }
 
 TEST_F(ReplayMatrixTest, HoldsDialoguesAgainAndIsNeverWrong) {
@@ -324,7 +331,8 @@ TEST_F(ReplayMatrixTest, HoldsDialoguesAgainAndIsNeverWrong) {
       for (const auto& [verdict, count] : each.verdicts[target])
         EXPECT_TRUE(may_be(each, target, verdict)) << each.name << " " << kTargets[target] << ": " << verdict;
     }
-    if (each.crypto) continue;
+    EXPECT_GE(each.steps, 2u) << each.name << ": what set it off is its last step";
+    if (each.kind == "crypto" || each.kind == "masked") continue;
     EXPECT_GE(static_cast<double>(each.ladder), kShare * static_cast<double>(wanted_)) << each.name;
   }
 }

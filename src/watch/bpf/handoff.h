@@ -97,6 +97,7 @@ static __always_inline uint32_t channel_put(struct skep_channel *c, uint64_t uni
   struct skep_passage *last = &c->passages[(c->count - 1) & (SKEP_PASSAGES_MAX - 1)];
   if (c->count && last->label.flow.serial == label->flow.serial && last->label.doubts == label->doubts) {
     last->to = c->written;
+    last->label.stream_offset = label->stream_offset;
   } else {
     struct skep_passage *fresh = &c->passages[c->count & (SKEP_PASSAGES_MAX - 1)];
     if (c->count >= SKEP_PASSAGES_MAX) c->known_from = fresh->to;
@@ -161,7 +162,11 @@ static __always_inline void take_over(struct skep_task *state, enum handed how, 
   if (how == HANDED_BY_UNKNOWN) own->doubts |= SKEP_DOUBT_HANDED;
   if (how != HANDED_BY_LABEL) return;
   int same = own->flow.serial == label->flow.serial;
-  if (same && own->source != SKEP_LABEL_NONE) return;
+  if (same && own->source != SKEP_LABEL_NONE) {
+    /* The session's next request, handed as the one before was: so far its client has been read by now. */
+    if (own->stream_offset < label->stream_offset) own->stream_offset = label->stream_offset;
+    return;
+  }
   if (!same) begin_work(state, tid);
   *own = *label;
   own->source = SKEP_LABEL_HANDED;
