@@ -31,6 +31,8 @@ port_enable=NO
 pasv_address={bait.outside}
 pasv_min_port={bait.port(1)}
 pasv_max_port={bait.port(DATA_PORTS)}
+accept_timeout=1
+data_connection_timeout=5
 isolate=NO
 isolate_network=NO
 """)
