@@ -11,9 +11,11 @@
 namespace skep::cli {
 namespace {
 
-// What does not attack is to be known soon: so many times what an attack took, and no less than so long.
-constexpr int64_t kPatience = 10;
+// What does not attack is to be known soon: so many times what an attack took, and no less than so long for an answer,
+// and for the alert behind it.
+constexpr int64_t kPatience = 5;
 constexpr int64_t kPatienceLeastNs = 300'000'000;
+constexpr int64_t kAfterLeastNs = 100'000'000;
 constexpr unsigned kCheckTries = 3;
 
 int complain(const std::string& words, int code = 2) {
@@ -84,15 +86,18 @@ class Minimising {
 
  private:
   void hurry(const replay::Trials& trials) {
-    int64_t longest_ns = kPatienceLeastNs / kPatience;
+    int64_t answers_ns = kPatienceLeastNs, alert_ns = kAfterLeastNs;
     for (const replay::Trial& trial : trials.positive) {
       const replay::Attempt& attempt = trial.attempt;
-      if (trial.sign == replay::Sign::alert) longest_ns = std::max(longest_ns, attempt.ended_ns - attempt.begun_ns);
+      if (trial.sign != replay::Sign::alert) continue;
+      answers_ns = std::max(answers_ns, kPatience * (attempt.ended_ns - attempt.begun_ns));
+      alert_ns = std::max(alert_ns, kPatience * (attempt.ended_ns - attempt.triggered_ns));
     }
-    const auto patience_ms = static_cast<uint32_t>(kPatience * longest_ns / 1'000'000);
-    attempts_.player().answer_timeout_ms = attempts_.player().after_ms = patience_ms;
-    attempts_.player().quiet_ms = std::min(attempts_.player().quiet_ms, patience_ms);
-    attempts_.player().attempt_ms_max = 4 * patience_ms;
+    replay::PlayerOptions& player = attempts_.player();
+    player.answer_timeout_ms = static_cast<uint32_t>(answers_ns / 1'000'000);
+    player.after_ms = static_cast<uint32_t>(alert_ns / 1'000'000);
+    player.quiet_ms = std::min(player.quiet_ms, player.answer_timeout_ms);
+    player.attempt_ms_max = 4 * player.answer_timeout_ms + player.after_ms;
   }
   // The plan by which the bait shows the alert, and how often it does.
   Result<replay::Trials> controls(const replay::Recording& recording, const Endpoint& bait) {

@@ -2,6 +2,7 @@
 // without a monitor, to what is not there and what must not be replayed to; its smallest form; and what the filter of
 // today makes of it.
 #include <algorithm>
+#include <iostream>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -95,6 +96,7 @@ TEST_F(ReplayVerdictsTest, TheSmallestAttackIsFoundAndShown) {
   ASSERT_FALSE(HasFailure());
   const auto said = replay({id, "--minimise", "--json"});
   EXPECT_EQ(said.code, 0) << said.text << read_file(rig_->file("replay.err")).value_or("");
+  std::cout << said.text.substr(0, said.text.find(",\"kept\"")) << "\n";
   EXPECT_NE(said.text.find("\"whole\":true"), std::string::npos) << said.text;
   const unsigned bytes = number_in(said.text, "bytes"), needed = number_in(said.text, "bytes_needed");
   EXPECT_GT(needed, 50u);  // the payload and the address, at least
