@@ -1,12 +1,16 @@
 // The demo's attack, recorded once and sent again by `skep replay`: to the bait, to the repaired server with and
 // without a monitor, to what is not there and what must not be replayed to; its smallest form; and what the filter of
 // today makes of it.
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <iostream>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "harness/hosts.h"
 #include "harness/rig.h"
+#include "replay/minimal_file.h"
 
 namespace skep::harness {
 namespace {
@@ -23,9 +27,13 @@ class ReplayVerdictsTest : public testing::Test {
                          name, names.program(std::string(program)), testbed::kHoneypotAddress, port);
     };
     RigOptions options;
-    options.services_monitor = service("web", "dune2004", 9000) + service("repaired", "dune2004_repaired", 9001);
-    options.services_proxy = fmt::format("  - {{name: web, listen: [\"{}:80\"], bait: bait1, address: {}:9000}}\n",
-                                         testbed::kProxyOutside, testbed::kHoneypotAddress);
+    options.services_monitor = service("web", "dune2004", 9000) + service("repaired", "dune2004_repaired", 9001) +
+                               fmt::format("  - {{name: files, command: [{}, \"{}:9004\", {}], port: 9004}}\n",
+                                           names.program("file_server"), testbed::kHoneypotAddress, site_.path());
+    options.services_proxy = fmt::format(
+        "  - {{name: web, listen: [\"{0}:80\"], bait: bait1, address: {1}:9000}}\n"
+        "  - {{name: files, listen: [\"{0}:81\"], bait: bait1, address: {1}:9004}}\n",
+        testbed::kProxyOutside, testbed::kHoneypotAddress);
     options.proxy_more = fmt::format(
         "replay: {{per_second: 1000, targets: [{{net: {}, ports: \"9000-9009\", owner: \"this test\"}}]}}\n",
         testbed::kHoneypotAddress);
@@ -74,8 +82,43 @@ class ReplayVerdictsTest : public testing::Test {
     EXPECT_NE(last_line(said).find("\"verdict\":" + verdict), std::string::npos) << said.text;
   }
 
+  // A session of the file server; whoever it was has said all that it has to say.
+  void ask_for(std::string_view text) {
+    const auto socket = connect_from(rig_->network().attacker(), std::string(testbed::kProxyOutside) + ":81");
+    ASSERT_TRUE(socket) << socket.error().message;
+    send_text(*socket, text);
+    ::shutdown(socket->get(), SHUT_WR);
+    receive_all(*socket);
+    ++asked_;
+  }
+  // Of the sessions of the file server, those that raised this alert.
+  std::vector<archive::SessionSummary> raised(const std::string& rule) {
+    const auto all = rig_->sessions(asked_);
+    EXPECT_TRUE(all) << all.error().message;
+    std::vector<archive::SessionSummary> found = all.value_or(std::vector<archive::SessionSummary>{});
+    std::erase_if(found, [&](const archive::SessionSummary& session) {
+      return std::ranges::none_of(session.alerts, [&](const Alert& alert) { return alert.rule == rule; });
+    });
+    return found;
+  }
+  // What of the request is left, by `--minimise`.
+  std::string smallest(const std::string& id, const std::string& request) {
+    const auto said = replay({id, "--minimise", "--json"});
+    EXPECT_EQ(said.code, 0) << said.text << read_file(rig_->file("replay.err")).value_or("");
+    EXPECT_NE(said.text.find("\"whole\":true"), std::string::npos) << said.text;
+    constexpr std::string_view kKept = "\"kept\":\"";
+    const size_t at = said.text.find(kKept) + kKept.size();
+    std::string left;
+    const auto places = replay::parse_places(said.text.substr(at, said.text.find('"', at) - at));
+    for (const replay::Place& place : places.value_or(std::vector<replay::Place>{}))
+      left += request.substr(place.offset, place.bytes);
+    return left;
+  }
+
+  Folder site_ = *Folder::make_for_programs();
   std::optional<Rig> rig_;
   std::optional<testbed::Process> unwatched_;
+  size_t asked_ = 0;
 };
 
 TEST_F(ReplayVerdictsTest, TheDemosAttackIsConfirmedOnTheBaitAndTheRepairedServerIsNotVulnerable) {
@@ -105,6 +148,32 @@ TEST_F(ReplayVerdictsTest, TheSmallestAttackIsFoundAndShown) {
   const auto shown = rig_->skep({"session", "show", id});
   EXPECT_NE(shown.text.find("the smallest attack"), std::string::npos) << shown.text;
   EXPECT_NE(shown.text.find("needed"), std::string::npos) << shown.text;
+}
+
+// Looked at without replay: what is left raises the alert, and whatever range of bytes is taken out of it, it does not.
+TEST_F(ReplayVerdictsTest, OfTheSmallestAttackNoRangeCanBeDropped) {
+  struct Row {
+    std::string request, rule, left;
+  };
+  for (const Row& row : {Row{"run   /bin/sh and more of it\r\nHost: somebody\r\n\r\n", "shell_started", "run /bin/sh"},
+                         Row{"bind 4444 or any other\r\n\r\n", "foreign_port", ""}}) {
+    ask_for(row.request);
+    const auto attacks = raised(row.rule);
+    ASSERT_EQ(attacks.size(), 1u) << row.request;
+    const std::string left = smallest(to_string(attacks[0].id), row.request);
+    ASSERT_FALSE(left.empty());
+    if (!row.left.empty()) EXPECT_EQ(left, row.left);
+    ask_for(left);
+    EXPECT_EQ(raised(row.rule).size(), 2u) << left;
+    for (size_t from = 0; from < left.size(); ++from) {
+      for (size_t bytes = 1; from + bytes <= left.size(); ++bytes) {
+        std::string without = left;
+        without.erase(from, bytes);
+        if (!without.empty()) ask_for(without);
+      }
+    }
+    EXPECT_EQ(raised(row.rule).size(), 2u) << left;
+  }
 }
 
 // The paper's use: everything suspicious, one after the other, with a report that can be gone on with.
