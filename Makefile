@@ -1,5 +1,5 @@
 # Two commands: `make demo` and `make test`. Each does all its own set-up and says what it installs. Both want root or sudo.
-.PHONY: deps configure build demo test test-services bench lint fuzz clean
+.PHONY: deps configure build demo test test-services replay-matrix bench lint fuzz clean
 
 deps:
 	@tools/install-deps
@@ -21,6 +21,11 @@ test: build
 test-services: build
 	@tools/install-deps --services
 	@tools/as-root tools/test-services
+
+# Every dialogue of tests/dialogues, recorded a hundred times and replayed to the bait, to others and to none: most of an hour.
+replay-matrix: build
+	@tools/install-deps --services
+	@tools/as-root env SKEP_REPLAY_DIALOGUES=all SKEP_REPLAY_RECORDINGS=$(or $(RECORDINGS),100) build/bin/replay_matrix_test
 
 bench: build
 	@tools/as-root bench/run $(BENCH)
