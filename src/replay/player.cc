@@ -469,6 +469,8 @@ class Performance {
     attempt_.sink_hits = std::move(exchange_.hits());
     attempt_.ended_ns = now_realtime_ns();
     attempt_.alive_after = is_alive();
+    // Looked at only where the dialogue came to nothing: it may be another service altogether.
+    if (attempt_.alive_after && !triggered() && is_sent(0)) attempt_.greeted = greets();
     return std::move(attempt_);
   }
   Ending ending_of_first() {
@@ -490,6 +492,14 @@ class Performance {
     while (first.state == Line::State::connecting && now_monotonic_ns() < until_ns && !exchange_.stopped())
       exchange_.wait(until_ns);
     return first.state == Line::State::open;
+  }
+
+  bool greets() {
+    Line& fresh = exchange_.line(0);
+    const int64_t until_ns = now_monotonic_ns() + ms(options_.quiet_ms);
+    while (fresh.came.empty() && fresh.lives() && now_monotonic_ns() < until_ns && !exchange_.stopped())
+      exchange_.wait(until_ns);
+    return !fresh.came.empty();
   }
 
   const Recording& recording_;

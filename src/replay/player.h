@@ -51,6 +51,7 @@ struct Attempt {
   Ending ending = Ending::open;
   std::string lacking;
   bool alive_after = false;  // a fresh connection was taken once it was over
+  bool greeted = false;      // … and spoken to first, though the recorded service waits for its client
   struct SinkHit {
     Endpoint peer;
     int64_t time_ns = 0;

@@ -84,17 +84,15 @@ void RecordingBuilder::half_closed(uint32_t connection, Direction direction) {
   }
 }
 
-// What the service can have read by an alert: by the offset that the monitor saw it read to, and by the clock where it
-// saw none.
+// What the service can have read by an alert: to the offset that the monitor saw, or what had begun to come by then;
+// the later of the two, for a message too few would let a dialogue count as held that was not.
 void RecordingBuilder::alert(Alert alert, uint32_t connection) {
   std::optional<uint32_t> trigger;
   for (uint32_t i = 0; i < recording_.messages.size(); ++i) {
     const Message& message = recording_.messages[i];
     if (message.direction != Direction::to_bait || message.bytes.empty()) continue;
-    const bool begun = alert.stream_offset != 0 && message.connection == connection
-                           ? message.stream_offset < alert.stream_offset
-                           : message.begun_ns <= alert.time_ns;
-    if (begun || !trigger) trigger = i;
+    const bool read = message.connection == connection && message.stream_offset < alert.stream_offset;
+    if (read || message.begun_ns <= alert.time_ns || !trigger) trigger = i;
   }
   if (!trigger) return;
   recording_.alerts.push_back({std::move(alert), *trigger});

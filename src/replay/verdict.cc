@@ -236,7 +236,7 @@ class Judge {
     if (t_.negative.empty() || t_.target_negative.empty()) return false;
     const auto on_the_way = [](const Attempt& each) {
       return each.ending != Ending::reset && each.ending != Ending::timed_out && answered(each) && each.alive_after &&
-             !crash_seen(each);
+             !each.greeted && !crash_seen(each);
     };
     if (!crashed_by_first(t_.negative.front().attempt)) return false;
     if (!on_the_way(attempt) || attempt.steps_done < 1) return false;

@@ -309,6 +309,11 @@ TEST_F(OverflowTest, WhereTheBaitDoesNotCrashTheFirstMessageIsNotKnownToDoTheHar
   EXPECT_EQ(verdict(), "inconclusive DIVERGED");
 }
 
+TEST_F(OverflowTest, AServiceThatSpeaksFirstIsAnother) {
+  for (Trial& each : trials_.target) each.attempt.greeted = true;
+  EXPECT_EQ(verdict(), "inconclusive DIVERGED");
+}
+
 TEST_F(OverflowTest, NorWhereTheBaitHadReadMoreByThen) {
   trials_.negative.front().attempt.alerts.front().stream_offset += 1;
   EXPECT_EQ(verdict(), "inconclusive DIVERGED");

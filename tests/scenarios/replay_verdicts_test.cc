@@ -162,7 +162,9 @@ TEST_F(ReplayVerdictsTest, OfTheSmallestAttackNoRangeCanBeDropped) {
     ASSERT_EQ(attacks.size(), 1u) << row.request;
     const std::string left = smallest(to_string(attacks[0].id), row.request);
     ASSERT_FALSE(left.empty());
-    if (!row.left.empty()) EXPECT_EQ(left, row.left);
+    if (!row.left.empty()) {
+      EXPECT_EQ(left, row.left);
+    }
     ask_for(left);
     EXPECT_EQ(raised(row.rule).size(), 2u) << left;
     for (size_t from = 0; from < left.size(); ++from) {
