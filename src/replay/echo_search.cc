@@ -188,15 +188,20 @@ bool EchoSearch::take(const Segment& segment, Match match) {
   return take_binary(segment, said, match);
 }
 
-// To whole words on both sides.
+// To whole words on both sides; in the server's message also to the end of what stands behind its length, for there the
+// next thing begins without a gap.
 EchoSearch::Match EchoSearch::trimmed(const Segment& segment, const Segment& said, Match match) const {
   const bool text = is_text(client_.view(match.client, match.client + match.bytes));
   const auto whole = [&](uint32_t mine, uint32_t theirs) {
     return may_cut(client_, segment, mine, text && !is_hex(segment.form)) && has_place(said, theirs) &&
            may_cut(server_, said, theirs, text && !is_hex(said.form) && !is_base64(said.form));
   };
+  const auto counted = [&] {
+    return text && may_cut(client_, segment, match.client + match.bytes, true) &&
+           counter_before(server_.view(said.begin, said.end), match.server - said.begin, match.bytes).has_value();
+  };
   while (match.bytes > 0 && !whole(match.client, match.server)) ++match.client, ++match.server, --match.bytes;
-  while (match.bytes > 0 && !whole(match.client + match.bytes, match.server + match.bytes)) --match.bytes;
+  while (match.bytes > 0 && !whole(match.client + match.bytes, match.server + match.bytes) && !counted()) --match.bytes;
   return match;
 }
 

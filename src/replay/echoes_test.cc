@@ -38,6 +38,15 @@ TEST(Echoes, AreFoundUnderEveryForm) {
        "<a href='/go?a=1&amp;b=2'>", "GET /go?a=1&b=2 HTTP/1.0\r\n"},
       {"UTF-16", "id k3J9xQ2m.", std::string_view("k\0003\0J\0009\0x\0Q\0002\0m\0", 16), "id a1.",
        std::string_view("a\0001\0", 4)},
+      {"a number behind its length",
+       std::string_view("D\0\0\0\x0F\0\1\0\0\0\x05"
+                        "16384C\0\0\0\x0DSELECT 1\0",
+                        30),
+       "SELECT lo_put(16384, 0)",
+       std::string_view("D\0\0\0\x10\0\1\0\0\0\x06"
+                        "901234C\0\0\0\x0DSELECT 1\0",
+                        31),
+       "SELECT lo_put(901234, 0)"},
       {"a handle in binary", std::string_view("\0\0\0\x10\0\0\0\1\x93\x17\xA2\x5C\0\0\0\0", 16),
        std::string_view("\0\0\0\x0C\0\0\0\2\x93\x17\xA2\x5C", 12),
        std::string_view("\0\0\0\x10\0\0\0\1\x11\x22\x33\x44\0\0\0\0", 16),
