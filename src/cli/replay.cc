@@ -6,10 +6,9 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "cli/moment.h"
 #include "cli/parse.h"
 #include "cli/replay_series.h"
-#include "cli/session_class.h"
+#include "cli/session_choice.h"
 #include "model/socket_address.h"
 
 namespace skep::cli {
@@ -63,18 +62,8 @@ Result<std::vector<Endpoint>> targets_of(const ReplayOptions& options) {
 Result<archive::Filter> filter_of(const ReplayOptions& options) {
   archive::Filter filter;
   filter.service = options.service;
-  if (!options.session_class.empty()) {
-    const auto wanted = class_named(options.session_class);
-    if (!wanted) return tl::unexpected<Error>(wanted.error());
-    filter.session_class = *wanted;
-  }
-  for (const auto& [text, to] :
-       {std::pair(&options.since, &filter.since_ns), std::pair(&options.until, &filter.until_ns)}) {
-    if (text->empty()) continue;
-    const auto at = moment(*text);
-    if (!at) return fail("{}", no_moment(*text));
-    *to = *at;
-  }
+  if (auto chosen = choose(filter, options.session_class, options.since, options.until); !chosen)
+    return tl::unexpected<Error>(chosen.error());
   return filter;
 }
 

@@ -3,9 +3,8 @@
 
 #include "base/text.h"
 #include "cli/archive_option.h"
-#include "cli/moment.h"
 #include "cli/parse.h"
-#include "cli/session_class.h"
+#include "cli/session_choice.h"
 #include "cli/session_export.h"
 #include "cli/session_follow.h"
 #include "cli/session_import.h"
@@ -46,18 +45,8 @@ Result<archive::Filter> filter_of(const Options& options) {
   filter.newest_first = options.newest_first;
   if (!filter.text.empty() && filter.text.size() < archive::kTextLeast)
     return fail("--text wants at least {} characters", archive::kTextLeast);
-  if (!options.session_class.empty()) {
-    const auto wanted = class_named(options.session_class);
-    if (!wanted) return tl::unexpected<Error>(wanted.error());
-    filter.session_class = *wanted;
-  }
-  for (const auto& [text, to] :
-       {std::pair(&options.since, &filter.since_ns), std::pair(&options.until, &filter.until_ns)}) {
-    if (text->empty()) continue;
-    const auto at = moment(*text);
-    if (!at) return fail("{}", no_moment(*text));
-    *to = *at;
-  }
+  if (auto chosen = choose(filter, options.session_class, options.since, options.until); !chosen)
+    return tl::unexpected<Error>(chosen.error());
   return filter;
 }
 
