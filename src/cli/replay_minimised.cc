@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kPatience = 5;
 constexpr int64_t kPatienceLeastNs = 300'000'000;
 constexpr int64_t kAfterLeastNs = 100'000'000;
+constexpr size_t kThreads = 12;  // each waits most of its time
 constexpr unsigned kCheckTries = 3;
 
 int complain(const std::string& words, int code = 2) {
@@ -31,9 +32,13 @@ class BaitAsked {
 
   std::vector<bool> ask(const std::vector<replay::Candidate>& candidates) {
     std::vector<char> attacks(candidates.size());
+    std::atomic<size_t> next{0};
     std::vector<std::jthread> threads;
-    for (size_t i = 0; i < candidates.size(); ++i)
-      threads.emplace_back([&, i] { attacks[i] = attacks_again(candidates[i]); });
+    for (size_t i = 0; i < std::min(kThreads, candidates.size()); ++i) {
+      threads.emplace_back([&] {
+        for (size_t at = next++; at < candidates.size(); at = next++) attacks[at] = attacks_again(candidates[at]);
+      });
+    }
     threads.clear();
     return {attacks.begin(), attacks.end()};
   }
@@ -97,6 +102,7 @@ class Minimising {
     player.answer_timeout_ms = static_cast<uint32_t>(answers_ns / 1'000'000);
     player.after_ms = static_cast<uint32_t>(alert_ns / 1'000'000);
     player.quiet_ms = std::min(player.quiet_ms, player.answer_timeout_ms);
+    player.look_for_greeting = false;
     player.attempt_ms_max = 4 * player.answer_timeout_ms + player.after_ms;
   }
   // The plan by which the bait shows the alert, and how often it does.

@@ -18,7 +18,7 @@ struct Candidate {
 
 struct MinimiseOptions {
   uint32_t candidates_max = 20'000;  // beyond it what there is by then is given, and says so
-  size_t at_once = 8;                // candidates that are asked about together
+  size_t at_once = 36;               // candidates that are asked about together
 };
 
 struct Minimal {

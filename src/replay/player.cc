@@ -470,7 +470,7 @@ class Performance {
     attempt_.ended_ns = now_realtime_ns();
     attempt_.alive_after = is_alive();
     // Looked at only where the dialogue came to nothing: it may be another service altogether.
-    if (attempt_.alive_after && !triggered() && is_sent(0)) attempt_.greeted = greets();
+    if (options_.look_for_greeting && attempt_.alive_after && !triggered() && is_sent(0)) attempt_.greeted = greets();
     return std::move(attempt_);
   }
   Ending ending_of_first() {
