@@ -59,7 +59,8 @@ TEST(DatagramSessionsTest, SessionsAreBoundedAndTheLongestSilentGoes) {
 
 TEST(DatagramSessionsTest, WhatTheCaptureCutOffIsLost) {
   Taken run;
-  Datagram cut = datagram_of(question("ab"));
+  const TestDatagram whole = question("ab");
+  Datagram cut = datagram_of(whole);
   cut.bytes = 5;
   run.sessions.take(cut);
   run.take({question("c")});
