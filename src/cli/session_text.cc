@@ -255,7 +255,7 @@ Result<std::string> story(archive::Reader& reader, const SessionSummary& session
   if (session.alerts_total > session.alerts.size())
     text +=
         fmt::format("\n… and {} more alerts (`--json` has them all)\n", session.alerts_total - session.alerts.size());
-  const auto minimal = minimal_story(reader, session);
+  auto minimal = minimal_story(reader, session);
   if (!minimal) return minimal;
   return text + *minimal;
 }

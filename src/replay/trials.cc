@@ -93,6 +93,8 @@ class Run {
     const uint32_t wanted = e_.tries != 0 ? e_.tries : std::min(tries_for(success_rate(t_.positive)), e_.tries_max);
     for (uint32_t i = 0; i < wanted && !stop_; ++i) {
       if (!trial(t_.target, Part::target, *e_.recording, t_.plan, e_.target)) return;
+      // To whom nothing could be said, nothing can be said by trying again.
+      if (t_.target.back().attempt.steps_done == 0) return;
     }
   }
 

@@ -96,6 +96,21 @@ TEST_F(TrialsTest, AnAttackThatSucceedsNowAndThenIsTriedUntilItsRateIsKnown) {
   EXPECT_EQ(verdict(trials), "not-vulnerable ");
 }
 
+TEST_F(TrialsTest, ATargetToWhichNothingCouldBeSaidIsNotTriedAgain) {
+  Attempts attempts = ground_.attempts();
+  attempts.play = [play = attempts.play](const Recording& recording, const Plan& plan, const Endpoint& target) {
+    Attempt attempt = play(recording, plan, target);
+    if (target == kBait) return attempt;
+    attempt.steps_done = 0;
+    attempt.triggered_ns = 0;
+    attempt.ending = Ending::timed_out;
+    return attempt;
+  };
+  const Trials trials = run(experiment_, attempts, stop_);
+  EXPECT_EQ(trials.target.size(), 1u);
+  EXPECT_EQ(verdict(trials), "inconclusive TIMEOUT");
+}
+
 TEST_F(TrialsTest, FewerTriesThanItTakesAreNotEnough) {
   ground_.systems[kBait] = [](const std::string& sent, Rung, unsigned attempt) {
     return evil(sent) && attempt % 2 == 1;
