@@ -469,8 +469,9 @@ class Performance {
     attempt_.sink_hits = std::move(exchange_.hits());
     attempt_.ended_ns = now_realtime_ns();
     attempt_.alive_after = is_alive();
-    // Looked at only where the dialogue came to nothing: it may be another service altogether.
-    if (options_.look_for_greeting && attempt_.alive_after && !triggered() && is_sent(0)) attempt_.greeted = greets();
+    // Looked at only where the first answer is not the recorded one: it may be another service altogether.
+    if (options_.look_for_greeting && attempt_.alive_after && is_sent(0) && first_answer_differs())
+      attempt_.greeted = greets();
     return std::move(attempt_);
   }
   Ending ending_of_first() {
@@ -494,6 +495,12 @@ class Performance {
     return first.state == Line::State::open;
   }
 
+  bool first_answer_differs() const {
+    for (uint32_t i = 0; i < recording_.messages.size(); ++i) {
+      if (!is_sent(i)) return attempt_.answers[i] != recording_.messages[i].bytes;
+    }
+    return false;
+  }
   bool greets() {
     Line& fresh = exchange_.line(0);
     const int64_t until_ns = now_monotonic_ns() + ms(options_.quiet_ms);

@@ -21,7 +21,7 @@ struct PlayerOptions {
   uint32_t after_ms = 1000;             // what is listened for behind the trigger, at least; 3 times the recorded delay
   uint64_t answer_bytes_max = 16 << 20;  // of all answers of an attempt: beyond, the attempt ends as `flooded`
   uint32_t attempt_ms_max = 120'000;
-  bool look_for_greeting = true;  // of a target with which the dialogue came to nothing (Attempt::greeted)
+  bool look_for_greeting = true;  // of a target whose first answer is not the recorded one (Attempt::greeted)
 };
 
 enum class Ending : uint8_t {

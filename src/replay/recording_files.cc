@@ -200,7 +200,7 @@ Status read_bistream(Reading& reading) {
                                     .opened_ns = time_ns,
                                     .closed_ns = time_ns});
   };
-  const auto read = bistream.read([&](Direction direction, ByteView bytes) {
+  auto read = bistream.read([&](Direction direction, ByteView bytes) {
     begin();
     recording.piece(direction, time_ns, bytes);
     return !recording.stopped();
