@@ -6,7 +6,7 @@ import subprocess
 from bait import installed
 from client import Unexpected
 
-KIND = "overflow"
+KIND = "plain"
 RULE = "foreign_port"
 NEEDS = []
 ALWAYS = True

@@ -133,7 +133,7 @@ bool may_be(const Dialogue& dialogue, size_t target, const std::string& verdict)
   if (dialogue.kind == "crypto" && target != kClosed) return verdict == "inconclusive(CRYPTO)";
   if (verdict.starts_with("inconclusive")) return true;
   if (target == kBait) return verdict == "confirmed";
-  return verdict == "not-vulnerable" && (target == kFixed || (target == kOther && dialogue.kind == "overflow"));
+  return verdict == "not-vulnerable" && target == kFixed;
 }
 
 // All dialogues' services stand on one honeypot host: to load the kernel programs is what takes longest. The dialogues
