@@ -11,6 +11,9 @@ namespace skep {
 constexpr bool is_space(uint8_t byte) {
   return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
+constexpr bool is_digit(uint8_t byte) {
+  return byte >= '0' && byte <= '9';
+}
 constexpr uint8_t lower(uint8_t byte) {
   return byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
 }

@@ -8,16 +8,12 @@
 #include "base/text.h"
 #include "cli/parse.h"
 #include "cli/replay_series.h"
+#include "cli/replay_text.h"
 #include "cli/session_choice.h"
 #include "model/socket_address.h"
 
 namespace skep::cli {
 namespace {
-
-int complain(const std::string& words) {
-  std::fprintf(stderr, "skep replay: %s\n", words.c_str());
-  return 2;
-}
 
 Result<Endpoint> target_named(const std::string& text) {
   if (const auto endpoint = parse_endpoint(text); endpoint && endpoint->port != 0) return *endpoint;
@@ -99,19 +95,20 @@ Status check(const ReplayOptions& options) {
 }
 
 int run(const ReplayOptions& options) {
-  if (const auto fine = check(options); !fine) return complain(fine.error().message);
+  if (const auto fine = check(options); !fine) return replay_complains(fine.error().message);
   auto ground = ReplayGround::open(options.archive, options.allow);
-  if (!ground) return complain(ground.error().message);
+  if (!ground) return replay_complains(ground.error().message);
   const auto targets = targets_of(options);
-  if (!targets) return complain(targets.error().message);
+  if (!targets) return replay_complains(targets.error().message);
   auto subjects = subjects_of(*ground, options);
-  if (!subjects) return complain(subjects.error().message);
+  if (!subjects) return replay_complains(subjects.error().message);
   if (subjects->empty()) {
     std::fprintf(stderr, "skep replay: no session is of this kind\n");
     return 0;
   }
   for (const Endpoint& target : *targets) {
-    if (const auto allowed = ground->allows(target, *subjects); !allowed) return complain(allowed.error().message);
+    if (const auto allowed = ground->allows(target, *subjects); !allowed)
+      return replay_complains(allowed.error().message);
   }
   if (options.minimise) return replay_minimised(*ground, options, *subjects);
   if (options.through_filter) return replay_through_filter(*ground, options, *subjects);

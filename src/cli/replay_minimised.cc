@@ -19,11 +19,6 @@ constexpr int64_t kAfterLeastNs = 100'000'000;
 constexpr size_t kThreads = 12;  // each waits most of its time
 constexpr unsigned kCheckTries = 3;
 
-int complain(const std::string& words, int code = 2) {
-  std::fprintf(stderr, "skep replay: %s\n", words.c_str());
-  return code;
-}
-
 // The same alert comes. A candidate is asked about as often as it takes to be sure that it does not.
 class BaitAsked {
  public:
@@ -175,12 +170,12 @@ int replay_minimised(ReplayGround& ground, const ReplayOptions& options, const s
     if (stop_flag()) return 1;
     const auto kept = Minimising(ground, options, subject).run();
     if (!kept) {
-      code = complain(subject.name + ": " + kept.error().message, 1);
+      code = replay_complains(subject.name + ": " + kept.error().message, 1);
       continue;
     }
     if (subject.session) {
       const auto written = replay::write_minimal(ground.archive(), subject.session->id, *kept);
-      if (!written) return complain(written.error().message);
+      if (!written) return replay_complains(written.error().message);
     }
     say(ground, options, subject, *kept);
   }

@@ -15,11 +15,6 @@ namespace {
 
 constexpr size_t kReportBytesMax = size_t{1} << 30;
 
-int complain(const std::string& words) {
-  std::fprintf(stderr, "skep replay: %s\n", words.c_str());
-  return 2;
-}
-
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
@@ -58,7 +53,7 @@ class Series {
       : ground_(ground), options_(options), attempts_(ground, options) {}
 
   int run(const std::vector<Subject>& subjects, const std::vector<Endpoint>& targets) {
-    if (auto ready = get_ready(); !ready) return complain(ready.error().message);
+    if (auto ready = get_ready(); !ready) return replay_complains(ready.error().message);
     many_ = subjects.size() * std::max<size_t>(targets.size(), 1) > 1;
     if (many_) attempts_told_ = options_.json;
     const size_t all = subjects.size() * std::max<size_t>(targets.size(), 1);
@@ -66,7 +61,7 @@ class Series {
       const auto bait = ground_.bait_of(subject);
       std::vector<Endpoint> to = targets;
       if (to.empty() && bait) to = {*bait};
-      if (to.empty()) return complain(subject.name + ": no --target, and " + bait.error().message);
+      if (to.empty()) return replay_complains(subject.name + ": no --target, and " + bait.error().message);
       for (const Endpoint& target : to) {
         if (stop_flag()) break;
         ++turn_;
@@ -74,10 +69,11 @@ class Series {
         if (many_)
           std::fprintf(stderr, "skep replay: %zu of %zu: %s to %s\n", turn_, all, subject.name.c_str(),
                        to_string(target).c_str());
-        if (auto made = one(subject, bait, target); !made) return complain(subject.name + ": " + made.error().message);
+        if (auto made = one(subject, bait, target); !made)
+          return replay_complains(subject.name + ": " + made.error().message);
       }
     }
-    if (report_ && std::fclose(report_) != 0) return complain(fail_errno(options_.report).value().message);
+    if (report_ && std::fclose(report_) != 0) return replay_complains(fail_errno(options_.report).value().message);
     if (many_ && !options_.json) print(matrix());
     return worst_;
   }

@@ -1,6 +1,7 @@
 #include "cli/replay_text.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -11,15 +12,11 @@ namespace {
 
 using replay::Judgement;
 using replay::Recording;
+using replay::successes;
 using replay::Trial;
 using replay::Trials;
 
 constexpr size_t kShownBytes = 256;  // of what came behind the trigger, in JSON
-
-size_t successes(const std::vector<Trial>& trials) {
-  return static_cast<size_t>(
-      std::count_if(trials.begin(), trials.end(), [](const Trial& trial) { return trial.sign != replay::Sign::none; }));
-}
 
 const Alert* alert_of(const std::vector<Trial>& trials) {
   for (const Trial& trial : trials) {
@@ -57,6 +54,11 @@ std::string attempt_ms(const replay::Attempt& attempt) {
 }
 
 }  // namespace
+
+int replay_complains(const std::string& words, int code) {
+  std::fprintf(stderr, "skep replay: %s\n", words.c_str());
+  return code;
+}
 
 std::string trial_json(const Recording& recording, const Trial& trial, unsigned number) {
   const replay::Attempt& attempt = trial.attempt;

@@ -7,6 +7,9 @@
 
 namespace skep::cli {
 
+// To stderr; returns the code.
+int replay_complains(const std::string& words, int code = 2);
+
 // An object: one attempt.
 std::string trial_json(const replay::Recording& recording, const replay::Trial& trial, unsigned number);
 std::string trial_line(const replay::Trial& trial, unsigned number);

@@ -6,17 +6,13 @@
 #include "base/text.h"
 #include "cli/replay_attempts.h"
 #include "cli/replay_series.h"
+#include "cli/replay_text.h"
 
 namespace skep::cli {
 namespace {
 
 constexpr int64_t kRecordedNs = 5'000'000'000;  // in which the proxy's log has the session whole
 constexpr auto kPause = std::chrono::milliseconds(50);
-
-int complain(const std::string& words) {
-  std::fprintf(stderr, "skep replay: %s\n", words.c_str());
-  return 2;
-}
 
 // What the proxy made of one.
 struct Passage {
@@ -93,7 +89,7 @@ int replay_through_filter(ReplayGround& ground, const ReplayOptions& options, co
     const auto passage = through.pass(subject);
     if (!passage) {
       ++failed;
-      complain(subject.name + ": " + passage.error().message);
+      replay_complains(subject.name + ": " + passage.error().message);
       continue;
     }
     stopped += passage->stopped_by() ? 1 : 0;

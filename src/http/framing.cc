@@ -43,7 +43,6 @@ bool is_chunked(ByteView value) {
 
 // The first digits that there are; what else stands before or behind them is passed over.
 std::optional<uint64_t> length(ByteView value) {
-  const auto is_digit = [](uint8_t byte) { return byte >= '0' && byte <= '9'; };
   auto at = std::ranges::find_if(value, is_digit);
   if (at == value.end()) return std::nullopt;
   constexpr uint64_t kMost = std::numeric_limits<int64_t>::max();

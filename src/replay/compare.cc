@@ -62,7 +62,7 @@ std::vector<bool> common(const std::vector<uint64_t>& a, const std::vector<uint6
 std::string status_class(ByteView answer) {
   const std::string_view text = as_text(answer.first(std::min(answer.size(), kStatusBytes)));
   if (text.starts_with("HTTP/1.") && text.size() > 9) return std::string("HTTP ") + text[9];
-  const auto digit = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
+  const auto digit = [&](size_t at) { return at < text.size() && is_digit(static_cast<uint8_t>(text[at])); };
   if (digit(0) && digit(1) && digit(2) && text.size() > 3 && (text[3] == ' ' || text[3] == '-')) return {text[0]};
   // Lines that begin with a mark: Redis, POP3.
   if (text.starts_with("-ERR") || text.starts_with("-NO") || text.starts_with("-WRONG")) return "-";

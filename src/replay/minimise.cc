@@ -130,10 +130,7 @@ class Minimiser {
  private:
   bool going_on() const { return !stop_ && asked_ < options_.candidates_max; }
 
-  Candidate candidate(const Atoms& atoms) const {
-    Candidate made = reduced(recording_, plan_, places_of(atoms));
-    return made;
-  }
+  Candidate candidate(const Atoms& atoms) const { return reduced(recording_, plan_, places_of(atoms)); }
 
   // The bytes that it is made of, as a hash: equal ones are asked about once, as when one of several equal bytes is
   // dropped.

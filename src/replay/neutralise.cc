@@ -71,12 +71,6 @@ bool change_needed(Recording& recording, std::span<const Place> needed) {
   return changed;
 }
 
-bool leave_out(Recording& recording, uint32_t trigger) {
-  recording.messages[trigger].bytes.clear();
-  recording.messages[trigger].reads.clear();
-  return true;
-}
-
 }  // namespace
 
 std::string_view to_string(Harmless how) {
@@ -91,7 +85,11 @@ std::optional<Recording> neutralised(const Recording& recording, const Plan& pla
   if (!trigger) return std::nullopt;
   Recording harmless = recording;
   if (how == Harmless::needed) return change_needed(harmless, needed) ? std::optional(harmless) : std::nullopt;
-  if (how == Harmless::without) return leave_out(harmless, *trigger) ? std::optional(harmless) : std::nullopt;
+  if (how == Harmless::without) {
+    harmless.messages[*trigger].bytes.clear();
+    harmless.messages[*trigger].reads.clear();
+    return harmless;
+  }
   const bool letters = how == Harmless::trigger_letters || how == Harmless::letters;
   const bool trigger_alone = how == Harmless::trigger_letters || how == Harmless::trigger;
   bool changed = false;

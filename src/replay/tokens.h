@@ -1,15 +1,12 @@
 // Which bytes belong together, and which of them nobody could have guessed. Pure; any thread.
 #pragma once
 
-#include "base/bytes.h"
+#include "base/ascii.h"
 
 namespace skep::replay {
 
 constexpr bool is_text(uint8_t c) {
   return (c >= ' ' && c < 0x7F) || c == '\t' || c == '\r' || c == '\n';
-}
-constexpr bool is_digit(uint8_t c) {
-  return c >= '0' && c <= '9';
 }
 constexpr bool is_word(uint8_t c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

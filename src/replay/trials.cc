@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint32_t kFirstTries = 2;       // of a rung; where none has an effect the next one is tried
 constexpr uint32_t kSureTries = 3;        // that all succeed: the rate is taken to be one
-constexpr uint32_t kSuccessesWanted = 3;  // else so many, for a rate that can be reckoned with
+constexpr uint32_t kSuccessesWanted = 3;  // for a rate that can be reckoned with; where all succeed it is one
 constexpr uint32_t kNegativeTries = 2;
 
 class Run {
@@ -18,9 +18,7 @@ class Run {
       : e_(experiment), attempts_(attempts), stop_(stop) {
     t_.recording = e_.recording;
     t_.effect = effect_of(*e_.recording, e_.marker);
-    t_.target_is_bait = e_.bait == e_.target;
     t_.no_control = e_.bait ? "" : e_.no_bait_because;
-    t_.tries_max = e_.tries_max;
   }
 
   Trials make() {
@@ -36,7 +34,7 @@ class Run {
   void all() {
     if (e_.bait) positive_control();
     if (e_.bait && any(t_.positive)) negative_control();
-    if (t_.target_is_bait) {
+    if (target_is_bait()) {
       t_.target = t_.positive;
       return;
     }
@@ -64,17 +62,17 @@ class Run {
     }
     if (!t_.plan.crypto.empty() && !any(t_.positive)) return;
     if (t_.recording->alerts.empty() && t_.effect.marker.empty() && !any(t_.positive)) return;
-    const uint32_t most = std::max(e_.control_tries_max, t_.target_is_bait ? e_.tries : 0);
+    const uint32_t most = std::max(e_.control_tries_max, target_is_bait() ? e_.tries : 0);
     while (t_.positive.size() < most && !rate_known() && !stop_)
       trial(t_.positive, Part::positive, *e_.recording, t_.plan, *e_.bait);
   }
 
   bool rate_known() const {
-    const auto well = static_cast<uint32_t>(std::count_if(t_.positive.begin(), t_.positive.end(),
-                                                          [](const Trial& each) { return each.sign != Sign::none; }));
-    if (t_.target_is_bait && t_.positive.size() < e_.tries) return false;
-    return well == t_.positive.size() ? well >= kSureTries : well >= kSuccessesWanted;
+    if (target_is_bait() && t_.positive.size() < e_.tries) return false;
+    return successes(t_.positive) >= kSuccessesWanted;
   }
+  // Then the positive control are the target's own trials.
+  bool target_is_bait() const { return e_.bait == e_.target; }
 
   // More and more is made harmless until the bait raises no alert.
   void negative_control() {
@@ -136,9 +134,7 @@ class Run {
     return expected_of(recorded, well.empty() ? std::vector<Bytes>{} : well[0]->answers);
   }
 
-  static bool any(const std::vector<Trial>& trials) {
-    return std::any_of(trials.begin(), trials.end(), [](const Trial& each) { return each.sign != Sign::none; });
-  }
+  static bool any(const std::vector<Trial>& trials) { return successes(trials) != 0; }
   static bool reaches_further(const std::vector<Trial>& a, const std::vector<Trial>& b) {
     const auto reach = [](const std::vector<Trial>& trials) {
       uint32_t most = 0;

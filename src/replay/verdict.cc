@@ -26,10 +26,6 @@ bool has_marker(const Attempt& attempt, const Bytes& marker) {
   return holds(attempt.after) || std::any_of(attempt.answers.begin(), attempt.answers.end(), holds);
 }
 
-bool any_sign(const std::vector<Trial>& trials) {
-  return std::any_of(trials.begin(), trials.end(), [](const Trial& trial) { return trial.sign != Sign::none; });
-}
-
 bool crash_seen(const Attempt& attempt) {
   return std::any_of(attempt.alerts.begin(), attempt.alerts.end(), [](const Alert& alert) { return alert.crash; });
 }
@@ -184,7 +180,7 @@ class Judge {
       if (!t_.plan.crypto.empty()) return crypto();
       return unclear(Reason::no_positive_control, "{}", t_.no_control);
     }
-    if (!any_sign(t_.positive)) {
+    if (successes(t_.positive) == 0) {
       if (!t_.plan.crypto.empty() || crypto_field()) return crypto();
       if (t_.recording->alerts.empty() && t_.effect.marker.empty())
         return unclear(Reason::no_effect_known,
@@ -194,7 +190,7 @@ class Judge {
     }
     if (t_.recording->lost_bytes != 0)
       return unclear(Reason::incomplete_recording, "the recording lacks {} bytes", t_.recording->lost_bytes);
-    if (t_.negative.empty() || any_sign(t_.negative))
+    if (t_.negative.empty() || successes(t_.negative) != 0)
       return unclear(Reason::negative_control_failed, "the harmless twin showed the effect too, or there is none");
     if (crypto_field()) return crypto();
     const auto unresolved = t_.plan.unresolved();
@@ -378,9 +374,14 @@ uint32_t tries_for(double rate) {
   return std::max(kTriesLeast, static_cast<uint32_t>(std::ceil(std::log(kMissed) / std::log(1 - rate))));
 }
 
+size_t successes(const std::vector<Trial>& trials) {
+  return static_cast<size_t>(
+      std::count_if(trials.begin(), trials.end(), [](const Trial& trial) { return trial.sign != Sign::none; }));
+}
+
 double success_rate(const std::vector<Trial>& trials) {
   if (trials.empty()) return 0;
-  return static_cast<double>(with_sign(trials).size()) / static_cast<double>(trials.size());
+  return static_cast<double>(successes(trials)) / static_cast<double>(trials.size());
 }
 
 Judgement judge(const Trials& trials) {

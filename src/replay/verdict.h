@@ -71,17 +71,17 @@ struct Trials {
   const Recording* recording = nullptr;
   Plan plan;
   Effect effect;
-  bool target_is_bait = false;            // then the positive control are the target's own trials
   std::string no_control;                 // why there is no positive control; empty: there is one
   Harmless harmless = Harmless::without;  // of the negative controls
   std::vector<Trial> positive, negative, target_negative, target;
-  uint32_t tries_max = 0;  // more are not made, whatever they would be good for
-  bool stopped = false;    // by a signal
+  bool stopped = false;  // by a signal
 };
 
 // Tries after which a target that is vulnerable would have shown it with 99 %, where a try succeeds with `rate`; at
 // least three.
 uint32_t tries_for(double rate);
+// That show the effect.
+size_t successes(const std::vector<Trial>& trials);
 double success_rate(const std::vector<Trial>& trials);
 
 struct Judgement {
