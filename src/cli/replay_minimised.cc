@@ -1,4 +1,5 @@
 // skep replay --minimise
+#include <chrono>
 #include <cstdio>
 #include <thread>
 
@@ -18,6 +19,8 @@ constexpr int64_t kPatienceLeastNs = 300'000'000;
 constexpr int64_t kAfterLeastNs = 100'000'000;
 constexpr size_t kThreads = 12;  // each waits most of its time
 constexpr unsigned kCheckTries = 3;
+constexpr unsigned kUnservedTries = 3;
+constexpr std::chrono::milliseconds kBusyPause{500};
 
 // The same alert comes. A candidate is asked about as often as it takes to be sure that it does not.
 class BaitAsked {
@@ -39,13 +42,22 @@ class BaitAsked {
   }
   bool attacks_again(const replay::Candidate& candidate) {
     for (uint32_t i = 0; i < tries_ && !stop_flag(); ++i) {
-      const replay::Attempt attempt = attempts_.play(candidate.recording, candidate.plan, bait_);
-      if (replay::sign_of(effect_, attempt) == replay::Sign::alert) return true;
+      if (replay::sign_of(effect_, served(candidate)) == replay::Sign::alert) return true;
     }
     return false;
   }
 
  private:
+  // What the bait was too busy to serve says nothing of the candidate.
+  replay::Attempt served(const replay::Candidate& candidate) {
+    replay::Attempt attempt = attempts_.play(candidate.recording, candidate.plan, bait_);
+    for (unsigned i = 1; i < kUnservedTries && !attempt.watched && !stop_flag(); ++i) {
+      std::this_thread::sleep_for(kBusyPause);
+      attempt = attempts_.play(candidate.recording, candidate.plan, bait_);
+    }
+    return attempt;
+  }
+
   ReplayAttempts& attempts_;
   const Endpoint bait_;
   const replay::Effect effect_;

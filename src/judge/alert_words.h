@@ -25,6 +25,8 @@ void fill_crash_state(const skep_crash_record& record, wire::CrashState& state);
 
 bool is_exec_call(uint32_t call);
 void fill_tuple(const skep_flow& flow, wire::FlowTuple& tuple);
+// The ends of a flow. False: it names none.
+bool take_tuple(const wire::FlowTuple& tuple, skep_flow& flow);
 uint64_t to_realtime_ns(uint64_t boot_ns);
 
 }  // namespace skep::judge

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "judge/alert_words.h"
 #include "judge/courtroom.h"
+#include "judge/leftovers.h"
 #include "judge/local_commands.h"
 #include "judge/losses.h"
 #include "judge/option_files.h"
@@ -56,6 +57,7 @@ class Judge {
         outbox_(&journal_),
         exhibits_(outbox_, [&watch](const skep_file_order& order) { return watch.ask_file(order); }),
         court_(enforcement, outbox_, exhibits_),
+        leftovers_([&watch](const skep_flow& flow, int signal) { return watch.end_processes(flow, signal); }),
         alerts_(std::move(alerts)),
         telemetry_(std::move(telemetry)),
         control_(std::move(control)),
@@ -84,6 +86,7 @@ class Judge {
       const int64_t now = now_monotonic_ns();
       take_kernel(now);
       court_.take_time(now);
+      leftovers_.step(now);
       for (FileAnswer& answer : watch_.take_files()) exhibits_.answered(std::move(answer));
       exhibits_.step(now);
       for (const wire::ControlEvent& event : control_.step(now)) take_event(event);
@@ -107,7 +110,8 @@ class Judge {
                     {control_.poll_fd(), POLLIN, 0},
                     {local_.poll_fd(), POLLIN, 0}};
     int timeout_ms = 1000;
-    if (const auto deadline = court_.next_deadline_ns()) {
+    for (const auto deadline : {court_.next_deadline_ns(), leftovers_.next_deadline_ns()}) {
+      if (!deadline) continue;
       timeout_ms =
           static_cast<int>(std::clamp<int64_t>((*deadline - now_monotonic_ns()) / kMillisecond + 1, 0, timeout_ms));
     }
@@ -185,9 +189,21 @@ class Judge {
       exhibits_.taken(frame.file_taken().sha256());
     } else if (frame.has_session_opened()) {
       ++sessions_announced_;
-    } else if (!frame.has_session_closed()) {
+    } else if (frame.has_session_closed()) {
+      if (frame.session_closed().has_replayed()) replay_over(frame.session_closed().replayed());
+    } else {
       ++frames_unexpected_;
     }
+  }
+
+  void replay_over(const wire::FlowTuple& tuple) {
+    skep_flow flow{};
+    if (!take_tuple(tuple, flow)) {
+      ++frames_unexpected_;
+      return;
+    }
+    flow.opened_ns = static_cast<uint64_t>(now_boottime_ns());
+    leftovers_.over(flow, now_monotonic_ns());
   }
 
   void greet(const wire::Hello& hello) {
@@ -268,7 +284,9 @@ class Judge {
         .field("killed", kernel_.killed)
         .field("contained", kernel_.contained)
         .field("contained_packets", kernel_.contained_packets)
-        .field("let_go", kernel_.let_go);
+        .field("let_go", kernel_.let_go)
+        .field("replays_processes_ended", leftovers_.ended())
+        .field("replays_left_alone", leftovers_.refused());
     json.field("kernel_records_lost", kernel_.alerts_dropped + kernel_.telemetry_dropped)
         .field("alert_records_lost", kernel_.alerts_dropped)
         .field("telemetry_records_lost", kernel_.telemetry_dropped)
@@ -296,6 +314,7 @@ class Judge {
   Outbox outbox_;
   Exhibits exhibits_;
   Courtroom court_;
+  Leftovers leftovers_;
   RingNumbers alert_numbers_;
   RingNumbers telemetry_numbers_;
   FlowSpans spans_;

@@ -28,7 +28,7 @@ Record copy_of(const char* packet) {
 }  // namespace
 
 template <typename Record>
-Status WatchLink::order(uint32_t type, Record record) {
+Result<uint32_t> WatchLink::ask(uint32_t type, Record record) {
   const uint32_t ticket = ++last_ticket_;
   if constexpr (std::is_same_v<Record, skep_watch_head>) {
     record = {type, ticket};
@@ -39,14 +39,21 @@ Status WatchLink::order(uint32_t type, Record record) {
   return await(ticket);
 }
 
-Status WatchLink::await(uint32_t ticket) {
+template <typename Record>
+Status WatchLink::order(uint32_t type, const Record& record) {
+  const auto answer = ask(type, record);
+  if (!answer) return tl::unexpected<Error>(answer.error());
+  return {};
+}
+
+Result<uint32_t> WatchLink::await(uint32_t ticket) {
   while (true) {
     const auto answer =
         std::find_if(answers_.begin(), answers_.end(), [&](const skep_answer& a) { return a.head.ticket == ticket; });
     if (answer != answers_.end()) {
       const skep_answer found = *answer;
       answers_.erase(answer);
-      if (found.head.type == SKEP_DONE) return {};
+      if (found.head.type == SKEP_DONE) return found.count;
       return tl::unexpected<Error>(
           Error{std::string(found.text, std::min<size_t>(found.text_bytes, sizeof found.text)), found.error});
     }
@@ -122,6 +129,13 @@ Status WatchLink::remove_service(const std::string& name) {
   skep_service_order service{};
   std::strncpy(service.name, name.c_str(), sizeof service.name - 1);
   return order(SKEP_REMOVE_SERVICE, service);
+}
+
+Result<uint32_t> WatchLink::end_processes(const skep_flow& flow, int signal) {
+  skep_end_order order{};
+  order.flow = flow;
+  order.signal = static_cast<uint32_t>(signal);
+  return ask(SKEP_END_PROCESSES, order);
 }
 
 Result<skep_counters_answer> WatchLink::counters() {

@@ -27,6 +27,8 @@ class WatchLink {
   Status set_service(skep_service_order order);
   Status remove_service(const std::string& name);
   Status set_profile(const skep_profile_order& order);
+  // As skep_end_order says: how many were sent the signal.
+  Result<uint32_t> end_processes(const skep_flow& flow, int signal);
   Status seal();
   Result<skep_counters_answer> counters();
   // Every live process and flow, as SKEP_FORK and SKEP_FLOW_OPENED records.
@@ -39,9 +41,12 @@ class WatchLink {
   std::vector<skep_service_state> take_states() { return std::exchange(states_, {}); }
 
  private:
+  // Until it is done: the answer's number.
   template <typename Record>
-  Status order(uint32_t type, Record record);
-  Status await(uint32_t ticket);
+  Result<uint32_t> ask(uint32_t type, Record record);
+  template <typename Record>
+  Status order(uint32_t type, const Record& record);
+  Result<uint32_t> await(uint32_t ticket);
   // One packet; false where none is there within `timeout_ms`, or watch is gone.
   bool receive(int timeout_ms);
   void take(const char* packet, Fd descriptor);

@@ -196,6 +196,7 @@ void Bait::leg_closed(SessionId session, bool connected) {
   if (!connected_) return;
   wire::Frame frame;
   frame.mutable_session_closed()->set_session(session.value);
+  if (is_guest(session)) fill(*frame.mutable_session_closed()->mutable_replayed(), tuple);
   link_.send(std::move(frame));
 }
 

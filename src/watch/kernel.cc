@@ -407,6 +407,12 @@ Result<skep_counters> Kernel::counters() const {
   return sum;
 }
 
+Status Kernel::list_processes(const std::function<void(const skep_process_record&)>& tell) const {
+  return read_iterator<skep_process_record>(process_iterator_, [&](const skep_record* record) {
+    tell(*reinterpret_cast<const skep_process_record*>(record));
+  });
+}
+
 Status Kernel::snapshot(const std::function<void(const skep_record*)>& tell) const {
   if (auto told = read_iterator<skep_process_record>(process_iterator_, tell); !told) return told;
   return read_iterator<skep_flow_record>(flow_iterator_, tell);

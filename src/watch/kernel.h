@@ -73,6 +73,7 @@ class Kernel {
   int alerts_ring() const;
   int telemetry_ring() const;
   Result<skep_counters> counters() const;
+  Status list_processes(const std::function<void(const skep_process_record&)>& tell) const;
   // Every supervised process and every open flow, as records.
   Status snapshot(const std::function<void(const skep_record*)>& tell) const;
 

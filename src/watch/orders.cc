@@ -12,6 +12,7 @@
 #include "base/passing.h"
 #include "match/automaton.h"
 #include "model/watch_records.h"
+#include "watch/end_processes.h"
 
 namespace skep::watch {
 namespace {
@@ -30,12 +31,14 @@ void send_file_answer(int socket, const skep_file_answer& answer, const Fd& cont
     log::warning("a copy for the judge could not be sent: {}", std::strerror(errno));
 }
 
-skep_answer answer_of(uint32_t ticket, const Status& status) {
+// `done`: what came of it, a number where it has one.
+skep_answer answer_of(uint32_t ticket, const Result<uint32_t>& done) {
   skep_answer answer{};
-  answer.head = {status ? uint32_t{SKEP_DONE} : uint32_t{SKEP_REFUSED}, ticket};
-  if (status) return answer;
-  answer.error = status.error().code;
-  const std::string& words = status.error().message;
+  answer.head = {done ? uint32_t{SKEP_DONE} : uint32_t{SKEP_REFUSED}, ticket};
+  answer.count = done.value_or(0);
+  if (done) return answer;
+  answer.error = done.error().code;
+  const std::string& words = done.error().message;
   answer.text_bytes = static_cast<uint32_t>(std::min(words.size(), sizeof answer.text));
   std::memcpy(answer.text, words.data(), answer.text_bytes);
   return answer;
@@ -62,8 +65,7 @@ Orders::Outcome Orders::take_one(int socket) {
     copier_.copy(order, leave_for(order));
     return Outcome::done;  // tell_copies has the answer, once there is one
   }
-  const Status obeyed = obey(head, packet, bytes, socket);
-  send_record(socket, answer_of(head.ticket, obeyed));
+  send_record(socket, answer_of(head.ticket, answered(head, packet, bytes, socket)));
   tell_changes(socket);
   return Outcome::done;
 }
@@ -75,6 +77,14 @@ Leave Orders::leave_for(const skep_file_order& order) const {
   leave.own = order.service < SKEP_SERVICES_MAX && kernel_.is_allowed(order.service, file);
   leave.written = static_cast<uint32_t>(order.key ^ file) == 0 && kernel_.is_written(order.key);
   return leave;
+}
+
+Result<uint32_t> Orders::answered(const skep_watch_head& head, const char* packet, size_t bytes, int socket) {
+  if (head.type == SKEP_END_PROCESSES && bytes == sizeof(skep_end_order))
+    return end_processes(kernel_, *reinterpret_cast<const skep_end_order*>(packet));
+  const Status obeyed = obey(head, packet, bytes, socket);
+  if (!obeyed) return tl::unexpected<Error>(obeyed.error());
+  return 0;
 }
 
 Status Orders::obey(const skep_watch_head& head, const char* packet, size_t bytes, int socket) {

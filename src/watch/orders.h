@@ -33,6 +33,7 @@ class Orders {
   bool sealed() const { return sealed_; }
 
  private:
+  Result<uint32_t> answered(const skep_watch_head& head, const char* packet, size_t bytes, int socket);
   Status obey(const skep_watch_head& head, const char* packet, size_t bytes, int socket);
   Leave leave_for(const skep_file_order& order) const;
   Status set_table();

@@ -1,9 +1,11 @@
 // file_server: a server of files, a process for each session, with a hole: it never looks at what a name climbs over.
 //   file_server ADDRESS:PORT FOLDER
 // A request is one line: "get NAME" answers with FOLDER/pages/NAME; "put NAME WORDS" writes FOLDER/uploads/NAME; "run
-// PATH" runs a program and says how it ended; "bind PORT", "visit ADDRESS:PORT" (a datagram), "nice" (getpriority).
+// PATH" runs a program and says how it ended; "bind PORT", "visit ADDRESS:PORT" (a datagram), "nice" (getpriority),
+// "spin" for ever, as a program does that went astray; "spin deaf": to SIGTERM too.
 // Loopback and the testbed's network alone; it does nothing but what is asked of it.
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -65,6 +67,11 @@ std::string visit(const std::string& to) {
   return said;
 }
 
+[[noreturn]] void spin(bool deaf) {
+  if (deaf) ::signal(SIGTERM, SIG_IGN);
+  while (true) ::sched_yield();
+}
+
 std::string answer(const std::string& folder, const std::string& line) {
   std::istringstream words(line);
   std::string verb, what, rest;
@@ -76,7 +83,8 @@ std::string answer(const std::string& folder, const std::string& line) {
   if (verb == "bind") return bind_port(what);
   if (verb == "visit") return visit(what);
   if (verb == "nice") return outcome(::getpriority(PRIO_PROCESS, 0));
-  return "get, put, run, bind, visit or nice\n";
+  if (verb == "spin") spin(what == "deaf");
+  return "get, put, run, bind, visit, nice or spin\n";
 }
 
 void serve(int client, const std::string& folder) {

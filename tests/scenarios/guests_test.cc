@@ -103,6 +103,46 @@ TEST_F(GuestsTest, EachHasItsOwnAlertsAndNoSessionHasThem) {
   EXPECT_NE(rig_->skep({"status", "--json"}).text.find("\"alerts_dropped\":0"), std::string::npos);
 }
 
+// One that has ended and that nobody has taken notice of has no command line any more.
+bool runs(uint32_t pid) {
+  return !read_file(fmt::format("/proc/{}/cmdline", pid)).value_or("").empty();
+}
+
+// A bait that is full of them would answer nobody. What a session has left is the operator's to see.
+TEST_F(GuestsTest, WhatAReplayLeavesRunningIsEndedAndNothingElse) {
+  const auto spins = [this](const std::string& request) {
+    const Fd socket = bound_socket(rig_->network().proxy());
+    const auto number = oracle_->watch(io::local_end(socket.get()), target_);
+    EXPECT_TRUE(number) << number.error().message;
+    const SocketAddress to = to_socket_address(target_);
+    EXPECT_EQ(::connect(socket.get(), to.get(), to.bytes), 0);
+    send_text(socket, request);
+    uint32_t pid = 0;
+    EXPECT_TRUE(eventually([&] { return (pid = seen(*number).served_by_pid) != 0; }));
+    EXPECT_TRUE(runs(pid));
+    oracle_->over(*number);
+    return pid;
+  };
+  auto session = connect_from(rig_->network().attacker(), std::string(testbed::kProxyOutside) + ":80");
+  ASSERT_TRUE(session) << session.error().message;
+  send_text(*session, "spin\n");
+  uint32_t of_session = 0;
+  ASSERT_TRUE(eventually([&] {
+    auto reader = archive::Reader::open(rig_->file("archive"));
+    const auto all = reader ? reader->list({}) : std::vector<archive::SessionSummary>{};
+    if (all && all->size() == 1) of_session = (*all)[0].served_by_pid;
+    return of_session != 0;
+  }));
+  const linger reset{1, 0};
+  ::setsockopt(session->get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  session->reset();
+  const uint32_t kind = spins("spin\n"), deaf = spins("spin deaf\n");
+  EXPECT_TRUE(eventually([&] { return !runs(kind) && !runs(deaf); })) << kind << ' ' << deaf;
+  EXPECT_TRUE(runs(of_session)) << of_session;
+  EXPECT_EQ(number_in(rig_->skep({"hids", "status"}).text, "replays_processes_ended"), 2u);
+  EXPECT_NE(ask_through_the_proxy("get index HTTP/1.0\\r\\n\\r\\n"), "") << "the service itself goes on";
+}
+
 TEST_F(GuestsTest, WhatCannotBeWatchedIsRefusedInWords) {
   const Endpoint own = *parse_endpoint(std::string(testbed::kProxyInside) + ":50123");
   const auto elsewhere = oracle_->watch(own, *parse_endpoint("10.99.1.1:9000"));
