@@ -8,9 +8,9 @@ namespace skep::replay {
 namespace {
 
 constexpr uint32_t kFirstTries = 2;       // of a rung; where none has an effect the next one is tried
-constexpr uint32_t kSureTries = 3;        // that all succeed: the rate is taken to be one
 constexpr uint32_t kSuccessesWanted = 3;  // for a rate that can be reckoned with; where all succeed it is one
 constexpr uint32_t kNegativeTries = 2;
+constexpr size_t kUnansweredMax = 3;  // tries in a row in which an answer was left out; each costs all our patience
 
 class Run {
  public:
@@ -63,7 +63,7 @@ class Run {
     if (!t_.plan.crypto.empty() && !any(t_.positive)) return;
     if (t_.recording->alerts.empty() && t_.effect.marker.empty() && !any(t_.positive)) return;
     const uint32_t most = std::max(e_.control_tries_max, target_is_bait() ? e_.tries : 0);
-    while (t_.positive.size() < most && !rate_known() && !stop_)
+    while (t_.positive.size() < most && !rate_known() && !unanswered(t_.positive) && !stop_)
       trial(t_.positive, Part::positive, *e_.recording, t_.plan, *e_.bait);
   }
 
@@ -89,7 +89,7 @@ class Run {
 
   void by_one_plan() {
     const uint32_t wanted = e_.tries != 0 ? e_.tries : std::min(tries_for(success_rate(t_.positive)), e_.tries_max);
-    for (uint32_t i = 0; i < wanted && !stop_; ++i) {
+    for (uint32_t i = 0; i < wanted && !unanswered(t_.target) && !stop_; ++i) {
       if (!trial(t_.target, Part::target, *e_.recording, t_.plan, e_.target)) return;
       // To whom nothing could be said, nothing can be said by trying again.
       if (t_.target.back().attempt.steps_done == 0) return;
@@ -134,6 +134,12 @@ class Run {
     return expected_of(recorded, well.empty() ? std::vector<Bytes>{} : well[0]->answers);
   }
 
+  // The dialogue is another there, and will be.
+  static bool unanswered(const std::vector<Trial>& trials) {
+    return trials.size() >= kUnansweredMax &&
+           std::all_of(trials.end() - kUnansweredMax, trials.end(),
+                       [](const Trial& each) { return !each.delivered && each.attempt.ending == Ending::timed_out; });
+  }
   static bool any(const std::vector<Trial>& trials) { return successes(trials) != 0; }
   static bool reaches_further(const std::vector<Trial>& a, const std::vector<Trial>& b) {
     const auto reach = [](const std::vector<Trial>& trials) {

@@ -48,6 +48,20 @@ class TrialsTest : public testing::Test {
     ground_.systems[kBait] = [](const std::string& sent, Rung, unsigned) { return evil(sent); };
     ground_.systems[kTarget] = [](const std::string&, Rung, unsigned) { return false; };
   }
+  // There an answer does not come after so many steps.
+  Attempts silent_at(const Endpoint& where, uint32_t steps) {
+    Attempts attempts = ground_.attempts();
+    attempts.play = [=, play = attempts.play](const Recording& recording, const Plan& plan, const Endpoint& target) {
+      Attempt attempt = play(recording, plan, target);
+      if (target != where) return attempt;
+      attempt.alerts.clear();
+      attempt.steps_done = steps;
+      attempt.triggered_ns = 0;
+      attempt.ending = Ending::timed_out;
+      return attempt;
+    };
+    return attempts;
+  }
   Trials run_it() { return run(experiment_, ground_.attempts(), stop_); }
   static std::string verdict(const Trials& trials) {
     const Judgement judgement = judge(trials);
@@ -97,18 +111,21 @@ TEST_F(TrialsTest, AnAttackThatSucceedsNowAndThenIsTriedUntilItsRateIsKnown) {
 }
 
 TEST_F(TrialsTest, ATargetToWhichNothingCouldBeSaidIsNotTriedAgain) {
-  Attempts attempts = ground_.attempts();
-  attempts.play = [play = attempts.play](const Recording& recording, const Plan& plan, const Endpoint& target) {
-    Attempt attempt = play(recording, plan, target);
-    if (target == kBait) return attempt;
-    attempt.steps_done = 0;
-    attempt.triggered_ns = 0;
-    attempt.ending = Ending::timed_out;
-    return attempt;
-  };
-  const Trials trials = run(experiment_, attempts, stop_);
+  const Trials trials = run(experiment_, silent_at(kTarget, 0), stop_);
   EXPECT_EQ(trials.target.size(), 1u);
   EXPECT_EQ(verdict(trials), "inconclusive TIMEOUT");
+}
+
+TEST_F(TrialsTest, WhoLeavesAnAnswerOutAgainAndAgainIsNotAskedForEver) {
+  ground_.systems[kBait] = [](const std::string& sent, Rung, unsigned attempt) {
+    return evil(sent) && attempt % 4 == 3;
+  };
+  const Trials trials = run(experiment_, silent_at(kTarget, 1), stop_);
+  EXPECT_EQ(trials.target.size(), 3u);
+  EXPECT_EQ(verdict(trials), "inconclusive TIMEOUT");
+  const Trials at_bait = run(experiment_, silent_at(kBait, 1), stop_);
+  EXPECT_EQ(at_bait.positive.size(), 3u);
+  EXPECT_EQ(verdict(at_bait), "inconclusive POSITIVE_CONTROL_FAILED");
 }
 
 TEST_F(TrialsTest, FewerTriesThanItTakesAreNotEnough) {

@@ -1,7 +1,8 @@
 /* dune2004: a forking web server as they were written in 2004. The Host field is copied into a stack buffer without a
  * check; the build (CMakeLists.txt) leaves the stack executable and the addresses fixed. It is the demo's bait and
  * useless elsewhere: it listens on loopback and on the testbed's network alone. Built with REPAIRED the copy ends where
- * the buffer does, and nothing else is different: dune2004_repaired. */
+ * the buffer does, and nothing else is different: dune2004_repaired. Built with SHIFTING each connection's stack begins
+ * at one of two places, so that an attack that knows one of them succeeds now and then: dune2004_shifting. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -68,6 +70,19 @@ static void serve(int client) {
   answer(client, path);
 }
 
+#ifdef SHIFTING
+enum { SHIFT_BYTES = 8192 };
+static void serve_somewhere(int client) {
+  unsigned char chance = 0;
+  getrandom(&chance, 1, 0);
+  volatile char above[1 + chance % 2 * SHIFT_BYTES];
+  above[0] = 0;
+  serve(client);
+}
+#else
+#define serve_somewhere serve
+#endif
+
 static int allowed(in_addr_t address) {
   unsigned host = ntohl(address);
   return host >> 24 == 127 || host >> 8 == (10u << 16 | 99u << 8 | 0);
@@ -96,7 +111,7 @@ int main(int argc, char** argv) {
     if (client < 0) continue;
     if (fork() == 0) {
       close(listener);
-      serve(client);
+      serve_somewhere(client);
       _exit(0);
     }
     close(client);

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 
 #include "base/file.h"
@@ -28,11 +29,13 @@ class ReplayVerdictsTest : public testing::Test {
     };
     RigOptions options;
     options.services_monitor = service("web", "dune2004", 9000) + service("repaired", "dune2004_repaired", 9001) +
+                               service("shifting", "dune2004_shifting", 9005) +
                                fmt::format("  - {{name: files, command: [{}, \"{}:9004\", {}], port: 9004}}\n",
                                            names.program("file_server"), testbed::kHoneypotAddress, site_.path());
     options.services_proxy = fmt::format(
         "  - {{name: web, listen: [\"{0}:80\"], bait: bait1, address: {1}:9000}}\n"
-        "  - {{name: files, listen: [\"{0}:81\"], bait: bait1, address: {1}:9004}}\n",
+        "  - {{name: files, listen: [\"{0}:81\"], bait: bait1, address: {1}:9004}}\n"
+        "  - {{name: shifting, listen: [\"{0}:82\"], bait: bait1, address: {1}:9005}}\n",
         testbed::kProxyOutside, testbed::kHoneypotAddress);
     options.proxy_more = fmt::format(
         "replay: {{per_second: 1000, targets: [{{net: {}, ports: \"9000-9009\", owner: \"this test\"}}]}}\n",
@@ -48,9 +51,10 @@ class ReplayVerdictsTest : public testing::Test {
   }
 
   // The id of the session in which xdune hit.
-  std::string record(const std::string& payload) {
-    const auto said = rig_->attack({rig_->program("xdune"), "--target", std::string(testbed::kProxyOutside) + ":80",
-                                    "--payload", payload, "--seed", "4"});
+  std::string record(const std::string& payload, int port = 80) {
+    const auto said =
+        rig_->attack({rig_->program("xdune"), "--target", fmt::format("{}:{}", testbed::kProxyOutside, port),
+                      "--payload", payload, "--seed", "4"});
     EXPECT_TRUE(said) << said.error().message;
     const auto tries = static_cast<size_t>(std::ranges::count(said.value_or(""), '\n'));
     const auto sessions = rig_->sessions(tries);
@@ -132,6 +136,31 @@ TEST_F(ReplayVerdictsTest, TheDemosAttackIsConfirmedOnTheBaitAndTheRepairedServe
     expect_verdict(replay({id, "--target", at(9002), "--json"}), "\"not-vulnerable\",\"reason\":null", 1);
     expect_verdict(replay({id, "--target", at(9003), "--json"}), "\"inconclusive\",\"reason\":\"NO_CONNECT\"", 1);
   }
+}
+
+// On this bait it hits every other time: its rate says how often the repaired server must be asked.
+TEST_F(ReplayVerdictsTest, AnAttackThatSucceedsNowAndThenIsTriedSoOftenThatNothingMeansSomething) {
+  const std::string id = record("bind", 82);
+  ASSERT_FALSE(HasFailure());
+  const auto bait = replay({id, "--target", at(9005), "--json", "--times", "20"});
+  expect_verdict(bait, "\"confirmed\",\"reason\":null", 0);
+  const unsigned hits = number_in(last_line(bait), "passed");
+  EXPECT_GT(hits, 0u);
+  EXPECT_LT(hits, 20u) << last_line(bait);
+  const auto repaired = replay({id, "--target", at(9001), "--json"});
+  expect_verdict(repaired, "\"not-vulnerable\",\"reason\":null", 1);
+  const auto passed = number_in(last_line(repaired), "passed");
+  const size_t control = last_line(repaired).find("\"positive_control\":");
+  ASSERT_NE(control, std::string::npos) << last_line(repaired);
+  const auto tries = number_in(last_line(repaired).substr(control), "tries");
+  const double rate = static_cast<double>(passed) / tries;
+  size_t asked = 0;
+  for (size_t found = repaired.text.find("\"part\":\"target\""); found != std::string::npos;
+       found = repaired.text.find("\"part\":\"target\"", found + 1))
+    ++asked;
+  EXPECT_LE(std::pow(1 - rate, asked), 0.01) << last_line(repaired);
+  const auto once = replay({id, "--target", at(9001), "--json", "--times", "1"});
+  EXPECT_EQ(last_line(once).find("not-vulnerable"), std::string::npos) << once.text;
 }
 
 TEST_F(ReplayVerdictsTest, TheSmallestAttackIsFoundAndShown) {
