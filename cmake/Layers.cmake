@@ -17,6 +17,9 @@ foreach(line IN LISTS SKEP_LAYER_LINES)
   set(SKEP_BELOW_${layer} ${below})
 endforeach()
 
+# Tests' own code: what they test has been optimised, they need not be, and to compile them is most of a run.
+set(SKEP_TEST_OPTIMISATION $<IF:$<CONFIG:Debug>,-O0,-O1>)
+
 function(skep_layer name)
   cmake_parse_arguments(ARG "" "" "LINK;SOURCES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc)
@@ -40,6 +43,7 @@ function(skep_layer name)
     add_executable(${name}_test ${tests})
     add_dependencies(units ${name}_test)
     target_link_libraries(${name}_test PRIVATE skep_${name} GTest::gmock GTest::gtest_main)
+    target_compile_options(${name}_test PRIVATE ${SKEP_TEST_OPTIMISATION})
     target_compile_definitions(${name}_test PRIVATE SKEP_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME unit.${name} COMMAND ${name}_test)
     set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 120)

@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 
@@ -20,6 +18,12 @@ bool has_lower_digit(ByteView text) {
 
 void append(Bytes& out, std::string_view text) {
   out.insert(out.end(), text.begin(), text.end());
+}
+
+void append_hex(Bytes& out, uint8_t byte, bool upper) {
+  const char* const digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+  out.push_back(static_cast<uint8_t>(digits[byte >> 4]));
+  out.push_back(static_cast<uint8_t>(digits[byte & 15]));
 }
 
 bool is_unreserved(uint8_t c) {
@@ -48,7 +52,8 @@ Bytes write_percent(ByteView value, ByteView recorded) {
     } else if (!escaped[c] && c != '%' && c != '+' && (is_unreserved(c) || literal[c])) {
       out.push_back(c);
     } else {
-      append(out, lower ? fmt::format("%{:02x}", c) : fmt::format("%{:02X}", c));
+      out.push_back('%');
+      append_hex(out, c, !lower);
     }
   }
   return out;
@@ -56,7 +61,8 @@ Bytes write_percent(ByteView value, ByteView recorded) {
 
 Bytes write_hex(ByteView value, bool upper) {
   Bytes out;
-  for (const uint8_t c : value) append(out, upper ? fmt::format("{:02X}", c) : fmt::format("{:02x}", c));
+  out.reserve(2 * value.size());
+  for (const uint8_t c : value) append_hex(out, c, upper);
   return out;
 }
 
@@ -79,7 +85,8 @@ Bytes write_json(ByteView value, ByteView recorded) {
       out.push_back('\\');
       out.push_back(static_cast<uint8_t>(kJsonLetters[letter]));
     } else if (c < ' ') {
-      append(out, fmt::format("\\u{:04x}", c));
+      append(out, "\\u00");
+      append_hex(out, c, false);
     } else {
       out.push_back(c);
     }

@@ -53,7 +53,7 @@ bool is_raw_digest(ByteView bytes) {
 
 class Digests {
  public:
-  explicit Digests(Draft& draft) : draft_(draft), said_(0) {}
+  explicit Digests(Draft& draft) : draft_(draft) {}
 
   void run() {
     for (uint32_t message = 0; message < draft_.recording().messages.size(); ++message) {
@@ -64,14 +64,18 @@ class Digests {
       }
       words(message, bytes);
       raw(message, bytes);
-      if (nonce_heard_) continue;
-      for (size_t at = 0; at + kGramBytes <= bytes.size(); ++at) said_.insert(gram_at(&bytes[at]));
+      if (!nonce_heard_) before_nonce_ = message + 1;
     }
   }
 
  private:
   // It was said before any nonce.
-  bool is_old(ByteView bytes) const {
+  bool is_old(ByteView bytes) {
+    for (; said_of_ < before_nonce_; ++said_of_) {
+      const ByteView said = draft_.bytes(said_of_);
+      if (!draft_.is_client(said_of_)) continue;
+      for (size_t at = 0; at + kGramBytes <= said.size(); ++at) said_.insert(gram_at(&said[at]));
+    }
     for (size_t at = 0; at + kGramBytes <= bytes.size(); ++at) {
       if (!said_.has(gram_at(&bytes[at]))) return false;
     }
@@ -124,8 +128,10 @@ class Digests {
 
   static constexpr size_t kPrefixBytes = 24;
   Draft& draft_;
-  GramSet said_;
   bool nonce_heard_ = false;
+  uint32_t before_nonce_ = 0;  // so many messages
+  GramSet said_{0};            // by the client, in `said_of_` messages: looked at where a digest asks for it
+  uint32_t said_of_ = 0;
 };
 
 }  // namespace

@@ -12,7 +12,8 @@ namespace skep::replay {
 
 namespace {
 
-constexpr size_t kTried = 3;  // matches at one place
+constexpr size_t kTried = 3;        // matches at one place
+constexpr size_t kBlockBytes = 64;  // of the server's views, whose first segment is noted
 constexpr uint32_t kEchoBytesMax = 64 << 10;
 constexpr double kCountedBits = 5;  // of chance, in a string that stood behind its length: it is the server's to name
 
@@ -103,6 +104,7 @@ void EchoSearch::hear(uint32_t message) {
   const size_t first = server_.segments().size();
   server_.add(message, draft_.bytes(message));
   is_old_.resize(server_.bytes().size());
+  note_segments();
   for (size_t i = first; i < server_.segments().size(); ++i) {
     const Segment& segment = server_.segments()[i];
     for (uint32_t at = segment.begin; at + kGramBytes <= segment.end; ++at) {
@@ -111,6 +113,16 @@ void EchoSearch::hear(uint32_t message) {
       is_old_[at] = said_by_client_.has(gram);
       if (!is_old_[at] && tells(gram)) index_.insert(gram, at);
     }
+  }
+}
+
+void EchoSearch::note_segments() {
+  const auto& segments = server_.segments();
+  uint32_t at = first_segment_.empty() ? 0 : first_segment_.back();
+  while (first_segment_.size() * kBlockBytes < server_.bytes().size()) {
+    const size_t begin = first_segment_.size() * kBlockBytes;
+    while (at + 1 < segments.size() && segments[at + 1].begin <= begin) ++at;
+    first_segment_.push_back(at);
   }
 }
 
@@ -174,9 +186,10 @@ EchoSearch::Match EchoSearch::extended(const Segment& segment, Match match, uint
 }
 
 const Segment& EchoSearch::server_segment(uint32_t position) const {
-  const auto behind = std::upper_bound(server_.segments().begin(), server_.segments().end(), position,
-                                       [](uint32_t at, const Segment& segment) { return at < segment.begin; });
-  return *std::prev(behind);
+  const auto& segments = server_.segments();
+  size_t at = first_segment_[position / kBlockBytes];
+  while (at + 1 < segments.size() && segments[at + 1].begin <= position) ++at;
+  return segments[at];
 }
 
 bool EchoSearch::take(const Segment& segment, Match match) {

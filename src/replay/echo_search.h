@@ -34,6 +34,7 @@ class EchoSearch {
   using Matches = std::array<Match, kLookedAt>;
 
   void hear(uint32_t message);
+  void note_segments();
   void look(uint32_t message);
   void look(const Segment& segment);
   size_t matches_at(const Segment& segment, uint32_t position, uint32_t floor, Matches& out) const;
@@ -52,9 +53,10 @@ class EchoSearch {
   Draft& draft_;
   Views server_;
   FormParts form_;
-  Views client_;              // of one message
-  std::vector<bool> is_old_;  // by position in server_: the client had said this gram before
-  GramIndex index_;           // of server_, without what is old
+  Views client_;                         // of one message
+  std::vector<bool> is_old_;             // by position in server_: the client had said this gram before
+  std::vector<uint32_t> first_segment_;  // of a block of server_
+  GramIndex index_;                      // of server_, without what is old
   GramSet said_by_client_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <variant>
 
@@ -33,31 +34,25 @@ constexpr size_t integer_bytes(Form form) {
 }
 // The integer of integer_bytes(form) bytes at `bytes`.
 inline uint64_t integer_at(Form form, const uint8_t* bytes) {
-  const auto big = [&](size_t count) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < count; ++i) value = value << 8 | bytes[i];
-    return value;
-  };
-  const auto little = [&](size_t count) {
-    uint64_t value = 0;
-    for (size_t i = count; i-- > 0;) value = value << 8 | bytes[i];
+  const auto little = [&]<typename Int>(Int value) {  // this machine's own order
+    std::memcpy(&value, bytes, sizeof value);
     return value;
   };
   switch (form) {
     case Form::u8:
       return bytes[0];
     case Form::le16:
-      return little(2);
+      return little(uint16_t{});
     case Form::be16:
-      return big(2);
+      return __builtin_bswap16(little(uint16_t{}));
     case Form::le32:
-      return little(4);
+      return little(uint32_t{});
     case Form::be32:
-      return big(4);
+      return __builtin_bswap32(little(uint32_t{}));
     case Form::le64:
-      return little(8);
+      return little(uint64_t{});
     case Form::be64:
-      return big(8);
+      return __builtin_bswap64(little(uint64_t{}));
     default:
       return 0;
   }

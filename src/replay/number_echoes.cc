@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -56,18 +57,24 @@ void each_written(ByteView bytes, const Take& take) {
 // Which numbers there are, so that most are not looked for in vain.
 class Sieve {
  public:
-  void add(uint64_t value) { bits_[slot(value)] = true; }
+  void add(uint64_t value) {
+    bits_[slot(value)] = true;
+    largest_ = std::max(largest_, value);
+  }
   bool may_have(uint64_t value) const { return bits_[slot(value)]; }
+  uint64_t largest() const { return largest_; }
 
  private:
   static size_t slot(uint64_t value) { return value * 0x9E3779B97F4A7C15u >> 46; }
   std::vector<bool> bits_ = std::vector<bool>(size_t{1} << 18);
+  uint64_t largest_ = 0;
 };
 
 template <Form kForm, typename Take>
 void each_integer(ByteView bytes, const Sieve& sieve, const Take& take) {
   constexpr uint32_t kSize = integer_bytes(kForm);
   constexpr uint64_t kMin = kSize == 4 ? kBinaryMin : kWideMin;
+  if (sieve.largest() < kMin) return;
   for (uint32_t at = 0; at + kSize <= bytes.size(); ++at) {
     const uint64_t value = integer_at(kForm, bytes.data() + at);
     if (value >= kMin && sieve.may_have(value)) take(value, kForm, at, kSize);
