@@ -15,6 +15,8 @@
 namespace skep::cli {
 namespace {
 
+constexpr uint32_t kPatienceMax = 100;  // an attempt has 120 s
+
 Result<Endpoint> target_named(const std::string& text) {
   if (const auto endpoint = parse_endpoint(text); endpoint && endpoint->port != 0) return *endpoint;
   const size_t colon = text.rfind(':');
@@ -132,6 +134,8 @@ int run_replay(Words words) {
   app.add_option("--service", options.service, "… of this service; of a file: the service whose bait is tried first");
   app.add_option("--times", options.times, "attempts at the target; else as many as make 99 %");
   app.add_option("--times-max", options.times_max, "… but no more than so many");
+  app.add_option("--patience", options.patience_s, "seconds for which an answer is awaited, 10")
+      ->check(CLI::Range(uint32_t{1}, kPatienceMax));
   app.add_option("--with", options.with, "another recording of the same dialogue: what differs is found by it");
   app.add_option("--plan", options.plan, "one rung alone: two-recordings, echoes or as-recorded; else all, from above");
   app.add_option("--timing", options.timing, "fast, or as-recorded");

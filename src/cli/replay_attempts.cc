@@ -15,6 +15,7 @@ constexpr int64_t kPauseNs = 100'000'000;  // a signal is looked for as often
 
 ReplayAttempts::ReplayAttempts(const ReplayGround& ground, const ReplayOptions& options)
     : socket_(ground.socket()), limit_(ground.attempts_per_second()) {
+  player_.answer_timeout_ms = options.patience_s * 1000;
   player_.as_recorded_timing = options.timing == "as-recorded";
 }
 

@@ -23,6 +23,7 @@ struct ReplayOptions {
   std::string report;
   uint32_t times = 0;
   uint32_t times_max = 100;
+  uint32_t patience_s = 10;
   bool json = false;
   bool dry_run = false;
   bool explain = false;

@@ -30,6 +30,9 @@ constexpr uint16_t kClosedPort = Rig::kServicePort - 1;
 constexpr int kListeningMs = 60'000;  // all of them start at the same time
 constexpr int kVisitMs = 60'000;
 constexpr int kReplayMs = 600'000;
+// Its attack is the first message, so that no other service has the hole that answers it in order, whatever it is
+// (0021).
+constexpr std::string_view kByItsFirstWords = "dune_overflow";
 constexpr double kShare = 0.95;  // of the recordings of a dialogue that reach their last step
 
 enum Target : size_t { kBait, kFixed, kOther, kClosed };
@@ -133,7 +136,7 @@ bool may_be(const Dialogue& dialogue, size_t target, const std::string& verdict)
   if (dialogue.kind == "crypto" && target != kClosed) return verdict == "inconclusive(CRYPTO)";
   if (verdict.starts_with("inconclusive")) return true;
   if (target == kBait) return verdict == "confirmed";
-  return verdict == "not-vulnerable" && target == kFixed;
+  return verdict == "not-vulnerable" && (target == kFixed || (target == kOther && dialogue.name == kByItsFirstWords));
 }
 
 // All dialogues' services stand on one honeypot host: to load the kernel programs is what takes longest. The dialogues
@@ -250,9 +253,15 @@ void ReplayMatrixTest::take_recordings() {
 
 std::vector<Told> ReplayMatrixTest::replay(const Dialogue& dialogue, const std::vector<std::string>& words) {
   const std::string out = rig_->file(dialogue.name + ".said");
-  std::vector<std::string> command = {
-      rig_->program("skep"),      "replay", "--config", rig_->file("proxy.yaml"), "--targets-allow",
-      rig_->file("allowed.yaml"), "--json"};
+  std::vector<std::string> command = {rig_->program("skep"),
+                                      "replay",
+                                      "--config",
+                                      rig_->file("proxy.yaml"),
+                                      "--targets-allow",
+                                      rig_->file("allowed.yaml"),
+                                      "--json",
+                                      "--patience",
+                                      "3"};
   command.insert(command.end(), words.begin(), words.end());
   auto process = testbed::Process::start(command, {rig_->network().proxy(), rig_->file(dialogue.name + ".err"), out});
   EXPECT_TRUE(process) << process.error().message;
