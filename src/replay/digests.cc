@@ -15,24 +15,22 @@ namespace {
 
 // MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
 constexpr std::array<size_t, 6> kDigestBytes = {16, 20, 28, 32, 48, 64};
-// How a digest's length may be written before it. In a large message short numbers are so by chance.
-struct Counter {
-  Form form;
-  size_t message_bytes_max;
-};
-constexpr std::array<Counter, 5> kCounters = {
-    {{Form::u8, 160}, {Form::be16, 1024}, {Form::le16, 1024}, {Form::be32, 8192}, {Form::le32, 8192}}};
+constexpr auto kIsDigestSize = [] {
+  std::array<bool, kDigestBytes.back() + 1> is_one{};
+  for (const size_t size : kDigestBytes) is_one[size] = true;
+  return is_one;
+}();
+// Of a message in which a digest may stand behind its length. In a larger one short numbers are so by chance.
+constexpr size_t kCountedByOneMax = 160;
+constexpr size_t kCountedByTwoMax = 1024;
+constexpr size_t kCountedByFourMax = 8192;
 
 // What stands before a value that the client chooses, or that depends on its own bytes alone.
 constexpr std::array<std::string_view, 6> kChosenBehind = {
     "sec-websocket-key: ", "boundary=", "content-md5: ", "idempotency-key: ", "sha-256=", "--"};
 
 bool is_digest_size(size_t bytes) {
-  return std::find(kDigestBytes.begin(), kDigestBytes.end(), bytes) != kDigestBytes.end();
-}
-
-bool is_base64_letter(uint8_t c) {
-  return is_word(c) || c == '+' || c == '/' || c == '-' || c == '_';
+  return bytes <= kDigestBytes.back() && kIsDigestSize[bytes];
 }
 
 // How many digits and padding: of hex or of base64 of a digest.
@@ -113,17 +111,22 @@ class Digests {
         if (is_raw_digest(bytes.subspan(at, size))) return claim(message, at, bytes.subspan(at, size));
       }
     }
-    for (const Counter& counter : kCounters) {
-      if (bytes.size() > counter.message_bytes_max) continue;
-      for (size_t at = integer_bytes(counter.form); at < bytes.size(); ++at) counted(message, bytes, at, counter.form);
-    }
+    counted<Form::u8>(message, bytes, kCountedByOneMax);
+    counted<Form::be16>(message, bytes, kCountedByTwoMax);
+    counted<Form::le16>(message, bytes, kCountedByTwoMax);
+    counted<Form::be32>(message, bytes, kCountedByFourMax);
+    counted<Form::le32>(message, bytes, kCountedByFourMax);
   }
 
-  void counted(uint32_t message, ByteView bytes, size_t at, Form form) {
-    const size_t width = integer_bytes(form);
-    const uint64_t size = integer_at(form, bytes.data() + at - width);
-    if (size > bytes.size() - at || !is_digest_size(size)) return;
-    if (is_raw_digest(bytes.subspan(at, size))) claim(message, at, bytes.subspan(at, size));
+  template <Form kForm>
+  void counted(uint32_t message, ByteView bytes, size_t message_bytes_max) {
+    if (bytes.size() > message_bytes_max) return;
+    constexpr size_t kWidth = integer_bytes(kForm);
+    for (size_t at = kWidth; at < bytes.size(); ++at) {
+      const uint64_t size = integer_at(kForm, bytes.data() + at - kWidth);
+      if (!is_digest_size(size) || size > bytes.size() - at) continue;
+      if (is_raw_digest(bytes.subspan(at, size))) claim(message, at, bytes.subspan(at, size));
+    }
   }
 
   static constexpr size_t kPrefixBytes = 24;

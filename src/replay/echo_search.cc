@@ -104,14 +104,18 @@ void EchoSearch::hear(uint32_t message) {
   const size_t first = server_.segments().size();
   server_.add(message, draft_.bytes(message));
   is_old_.resize(server_.bytes().size());
+  index_.reserve(server_.bytes().size());
   note_segments();
+  const uint8_t* const bytes = server_.bytes().data();
+  uint8_t* const is_old = is_old_.data();
   for (size_t i = first; i < server_.segments().size(); ++i) {
     const Segment& segment = server_.segments()[i];
     for (uint32_t at = segment.begin; at + kGramBytes <= segment.end; ++at) {
-      if (at + kAhead + kGramBytes <= segment.end) index_.expect(gram_at(&server_.bytes()[at + kAhead]));
-      const uint32_t gram = gram_at(&server_.bytes()[at]);
-      is_old_[at] = said_by_client_.has(gram);
-      if (!is_old_[at] && tells(gram)) index_.insert(gram, at);
+      if (at + kAhead + kGramBytes <= segment.end) index_.expect(gram_at(bytes + at + kAhead));
+      const uint32_t gram = gram_at(bytes + at);
+      const bool old = said_by_client_.has(gram);
+      is_old[at] = old ? 1 : 0;
+      if (!old && tells(gram)) index_.insert(gram, at);
     }
   }
 }
@@ -131,10 +135,11 @@ void EchoSearch::look(uint32_t message) {
   client_.add(message, draft_.bytes(message));
   form_ = form_in(as_text(draft_.bytes(message)));
   for (const Segment& segment : client_.segments()) look(segment);
+  const uint8_t* const bytes = client_.bytes().data();
   for (const Segment& segment : client_.segments()) {
     for (uint32_t at = segment.begin; at + kGramBytes <= segment.end; ++at) {
-      if (at + kAhead + kGramBytes <= segment.end) said_by_client_.expect(gram_at(&client_.bytes()[at + kAhead]));
-      said_by_client_.insert(gram_at(&client_.bytes()[at]));
+      if (at + kAhead + kGramBytes <= segment.end) said_by_client_.expect(gram_at(bytes + at + kAhead));
+      said_by_client_.insert(gram_at(bytes + at));
     }
   }
 }
@@ -159,12 +164,13 @@ void EchoSearch::look(const Segment& segment) {
 
 // The longest first; of equal ones the newest.
 size_t EchoSearch::matches_at(const Segment& segment, uint32_t position, uint32_t floor, Matches& out) const {
-  const uint32_t gram = gram_at(&client_.bytes()[position]);
+  const uint32_t gram = gram_at(client_.bytes().data() + position);
   if (!tells(gram)) return 0;
+  const uint8_t* const theirs = server_.bytes().data();
   size_t count = 0;
   uint32_t at = index_.newest(gram);
   for (size_t looked = 0; at != GramIndex::kNone && looked < kLookedAt; ++looked, at = index_.older(at)) {
-    if (gram_at(&server_.bytes()[at]) != gram) continue;
+    if (gram_at(theirs + at) != gram) continue;
     const Match match = extended(segment, {position, at, kGramBytes}, floor);
     size_t place = count++;
     for (; place > 0 && out[place - 1].bytes < match.bytes; --place) out[place] = out[place - 1];
@@ -317,7 +323,7 @@ bool EchoSearch::claim(const Segment& segment, const Segment& said, const Match&
 
 bool EchoSearch::client_said_it(const Match& match) const {
   for (uint32_t at = match.server; at + kGramBytes <= match.server + match.bytes; ++at) {
-    if (!is_old_[at]) return false;
+    if (is_old_[at] == 0) return false;
   }
   return true;
 }

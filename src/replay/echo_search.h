@@ -54,7 +54,7 @@ class EchoSearch {
   Views server_;
   FormParts form_;
   Views client_;                         // of one message
-  std::vector<bool> is_old_;             // by position in server_: the client had said this gram before
+  Bytes is_old_;                         // by position in server_: the client had said this gram before
   std::vector<uint32_t> first_segment_;  // of a block of server_
   GramIndex index_;                      // of server_, without what is old
   GramSet said_by_client_;

@@ -2,9 +2,11 @@
 // of equal ones only the newest few are looked at. One thread.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -25,55 +27,70 @@ inline bool tells(uint32_t gram) {
   return gram != std::rotl(gram, 8);
 }
 
+// A table whose places nobody checks: each is a hash cut to its size, which is a power of two.
+template <typename T>
+class HashTable {
+ public:
+  HashTable(size_t places, T empty) : places_(std::bit_ceil(places), empty), mask_(places_.size() - 1) {}
+  size_t size() const { return mask_ + 1; }
+  T& at(size_t hash) { return places_.data()[hash & mask_]; }
+  const T& at(size_t hash) const { return places_.data()[hash & mask_]; }
+
+ private:
+  std::vector<T> places_;
+  size_t mask_;
+};
+
+inline size_t hash_of(uint32_t gram) {
+  return gram * 0x9E3779B97F4A7C15u >> 24;
+}
+
 // A small table of what may be in a large one: most grams are not, and are told so from the CPU's cache.
 class GramSieve {
  public:
-  explicit GramSieve(size_t expected) : words_(std::bit_ceil(expected / 8 + 16)) {}
-  void add(uint32_t gram) { words_[word(gram)] |= bit(gram); }
-  bool may_have(uint32_t gram) const { return (words_[word(gram)] & bit(gram)) != 0; }
+  explicit GramSieve(size_t expected) : words_(expected / 8 + 16, 0) {}
+  void add(uint32_t gram) { words_.at(hash_of(gram)) |= bit(gram); }
+  bool may_have(uint32_t gram) const { return (words_.at(hash_of(gram)) & bit(gram)) != 0; }
 
  private:
-  static uint64_t mixed(uint32_t gram) { return gram * 0x9E3779B97F4A7C15u; }
-  size_t word(uint32_t gram) const { return mixed(gram) >> 24 & (words_.size() - 1); }
-  static uint64_t bit(uint32_t gram) { return uint64_t{1} << (mixed(gram) >> 58); }
-  std::vector<uint64_t> words_;
+  static uint64_t bit(uint32_t gram) { return uint64_t{1} << (gram * 0x9E3779B97F4A7C15u >> 58); }
+  HashTable<uint64_t> words_;
 };
 
 // Which grams there are.
 class GramSet {
  public:
-  explicit GramSet(size_t expected) : sieve_(expected), slots_(std::bit_ceil(2 * expected + 16)) {}
-  bool has(uint32_t gram) const { return sieve_.may_have(gram) && (gram == 0 ? zero_ : slots_[find(gram)] == gram); }
+  explicit GramSet(size_t expected) : sieve_(expected), slots_(2 * expected + 16, 0) {}
+  bool has(uint32_t gram) const { return sieve_.may_have(gram) && (gram == 0 ? zero_ : slots_.at(find(gram)) == gram); }
   // `gram` will be inserted soon.
-  void expect(uint32_t gram) const { __builtin_prefetch(&slots_[slot(gram)]); }
+  void expect(uint32_t gram) const { __builtin_prefetch(&slots_.at(hash_of(gram))); }
   void insert(uint32_t gram) {
     sieve_.add(gram);
     if (gram == 0) {
       zero_ = true;
       return;
     }
-    uint32_t& slot = slots_[find(gram)];
+    uint32_t& slot = slots_.at(find(gram));
     if (slot == gram) return;
     slot = gram;
     if (2 * ++count_ > slots_.size()) grow();
   }
 
  private:
-  size_t slot(uint32_t gram) const { return (gram * 0x9E3779B97F4A7C15u >> 24) & (slots_.size() - 1); }
   size_t find(uint32_t gram) const {
-    size_t at = slot(gram);
-    while (slots_[at] != 0 && slots_[at] != gram) at = (at + 1) & (slots_.size() - 1);
+    size_t at = hash_of(gram);
+    while (slots_.at(at) != 0 && slots_.at(at) != gram) ++at;
     return at;
   }
   void grow() {
-    std::vector<uint32_t> old(2 * slots_.size());
-    old.swap(slots_);
-    for (const uint32_t gram : old) {
-      if (gram != 0) slots_[find(gram)] = gram;
+    HashTable<uint32_t> old(2 * slots_.size(), 0);
+    std::swap(old, slots_);
+    for (size_t i = 0; i < old.size(); ++i) {
+      if (old.at(i) != 0) slots_.at(find(old.at(i))) = old.at(i);
     }
   }
   GramSieve sieve_;
-  std::vector<uint32_t> slots_;  // 0: free
+  HashTable<uint32_t> slots_;  // 0: free
   size_t count_ = 0;
   bool zero_ = false;
 };
@@ -82,25 +99,25 @@ class GramSet {
 class GramIndex {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
-  explicit GramIndex(size_t expected) : sieve_(expected), heads_(std::bit_ceil(expected + 16), kNone) {
-    next_.reserve(2 * expected);
+  explicit GramIndex(size_t expected) : sieve_(expected), heads_(expected + 16, kNone) {}
+  // So many positions can be inserted.
+  void reserve(size_t positions) {
+    if (positions > next_.size()) next_.resize(std::max(positions, 2 * next_.size()), kNone);
   }
   // `gram` will be inserted, or asked for, soon.
-  void expect(uint32_t gram) const { __builtin_prefetch(&heads_[slot(gram)]); }
+  void expect(uint32_t gram) const { __builtin_prefetch(&heads_.at(hash_of(gram))); }
   void insert(uint32_t gram, uint32_t position) {
-    if (position >= next_.size()) next_.resize(std::max<size_t>(position + 1, 2 * next_.size()), kNone);
     sieve_.add(gram);
-    uint32_t& head = heads_[slot(gram)];
+    uint32_t& head = heads_.at(hash_of(gram));
     next_[position] = head;
     head = position;
   }
-  uint32_t newest(uint32_t gram) const { return sieve_.may_have(gram) ? heads_[slot(gram)] : kNone; }
+  uint32_t newest(uint32_t gram) const { return sieve_.may_have(gram) ? heads_.at(hash_of(gram)) : kNone; }
   uint32_t older(uint32_t position) const { return next_[position]; }
 
  private:
-  size_t slot(uint32_t gram) const { return (gram * 0x9E3779B97F4A7C15u >> 24) & (heads_.size() - 1); }
   GramSieve sieve_;
-  std::vector<uint32_t> heads_;
+  HashTable<uint32_t> heads_;
   std::vector<uint32_t> next_;  // by position
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/ascii.h"
 #include "replay/forms.h"
+#include "replay/grams.h"
 #include "replay/locate.h"
 #include "replay/tokens.h"
 
@@ -58,15 +59,16 @@ void each_written(ByteView bytes, const Take& take) {
 class Sieve {
  public:
   void add(uint64_t value) {
-    bits_[slot(value)] = true;
+    bits_.at(slot(value)) |= bit(value);
     largest_ = std::max(largest_, value);
   }
-  bool may_have(uint64_t value) const { return bits_[slot(value)]; }
+  bool may_have(uint64_t value) const { return (bits_.at(slot(value)) & bit(value)) != 0; }
   uint64_t largest() const { return largest_; }
 
  private:
-  static size_t slot(uint64_t value) { return value * 0x9E3779B97F4A7C15u >> 46; }
-  std::vector<bool> bits_ = std::vector<bool>(size_t{1} << 18);
+  static size_t slot(uint64_t value) { return value * 0x9E3779B97F4A7C15u >> 40; }
+  static uint64_t bit(uint64_t value) { return uint64_t{1} << (value * 0x9E3779B97F4A7C15u >> 34 & 63); }
+  HashTable<uint64_t> bits_{size_t{1} << 12, 0};
   uint64_t largest_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "replay/views.h"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 #include "base/ascii.h"
@@ -14,7 +15,7 @@ namespace {
 constexpr size_t kEncodedBytesMin = 8;  // of hex or base64; less stands anywhere
 
 bool has(ByteView bytes, uint8_t c) {
-  return std::find(bytes.begin(), bytes.end(), c) != bytes.end();
+  return !bytes.empty() && std::memchr(bytes.data(), c, bytes.size()) != nullptr;
 }
 
 // How many bytes the escape at `at` takes; 0: none begins there.
@@ -38,10 +39,6 @@ bool ends_run(uint8_t c, Form form) {
 size_t run_end(ByteView bytes, size_t at, Form form) {
   while (at < bytes.size() && !ends_run(bytes[at], form)) at += std::max<size_t>(1, escape_size(bytes, at, form));
   return std::min(at, bytes.size());
-}
-
-bool is_base64(uint8_t c) {
-  return is_word(c) || c == '+' || c == '/' || c == '-' || c == '_';
 }
 
 std::optional<Form> hex_form(ByteView word) {
@@ -139,7 +136,7 @@ void Views::unescape(ByteView bytes, size_t at, size_t end, Form form) {
 // Text in UTF-16, at least four characters of it.
 void Views::wide(ByteView bytes) {
   const auto is_wide = [&](size_t i) {
-    return i + 1 < bytes.size() && is_text(bytes[i]) && bytes[i] >= ' ' && bytes[i + 1] == 0;
+    return i + 1 < bytes.size() && bytes[i + 1] == 0 && is_text(bytes[i]) && bytes[i] >= ' ';
   };
   for (size_t at = 0; at + 1 < bytes.size(); ++at) {
     if (!is_wide(at)) continue;
@@ -170,9 +167,9 @@ void Views::decoded(ByteView bytes, uint32_t from, uint32_t to, Form form) {
 // Words that may be hex or base64.
 void Views::words(ByteView bytes) {
   for (size_t at = 0; at < bytes.size(); ++at) {
-    if (!is_base64(bytes[at])) continue;
+    if (!is_base64_letter(bytes[at])) continue;
     size_t end = at;
-    for (size_t part = at; end < bytes.size() && is_base64(bytes[end]); ++end) {
+    for (size_t part = at; end < bytes.size() && is_base64_letter(bytes[end]); ++end) {
       if (!is_word(bytes[end])) part = end + 1;
       if (end + 1 < bytes.size() && is_word(bytes[end + 1])) continue;
       const ByteView word = bytes.subspan(part, end + 1 - part);
