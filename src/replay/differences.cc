@@ -43,6 +43,7 @@ class Comparison {
   Comparison(ByteView one, ByteView other) : one_(one), other_(other), text_(is_text(one) && is_text(other)) {}
 
   std::vector<Difference> run() {
+    if (std::equal(one_.begin(), one_.end(), other_.begin(), other_.end())) return {};
     Range a{0, static_cast<uint32_t>(one_.size())}, b{0, static_cast<uint32_t>(other_.size())};
     if (!text_ && a.to == b.to) {
       by_position();
@@ -105,19 +106,8 @@ class Comparison {
   // Needleman and Wunsch with Gotoh's affine gaps, within a band around the diagonal, of what is left when the equal
   // beginning and end are taken off.
   void by_table(Range a, Range b) {
-    std::vector<Range> ours = tokens(one_, a, text_), theirs = tokens(other_, b, text_);
-    size_t head = 0, tail = 0;
-    const size_t fewer = std::min(ours.size(), theirs.size());
-    while (head < fewer && equal(ours[head], theirs[head])) ++head;
-    while (tail < fewer - head && equal(ours[ours.size() - 1 - tail], theirs[theirs.size() - 1 - tail])) ++tail;
-    if (head > 0) a.from = ours[head - 1].to, b.from = theirs[head - 1].to;
-    if (tail > 0) a.to = ours[ours.size() - tail].from, b.to = theirs[theirs.size() - tail].from;
-    const auto cut = [&](std::vector<Range>& all) {
-      all.erase(all.end() - static_cast<ptrdiff_t>(tail), all.end());
-      all.erase(all.begin(), all.begin() + static_cast<ptrdiff_t>(head));
-    };
-    cut(ours);
-    cut(theirs);
+    cut_equal_ends(a, b);
+    const std::vector<Range> ours = tokens(one_, a, text_), theirs = tokens(other_, b, text_);
     const size_t rows = ours.size(), columns = theirs.size();
     const size_t apart = rows > columns ? rows - columns : columns - rows;
     const size_t band = std::max(kBandMin, std::max(rows, columns) / 10) + apart;
@@ -125,6 +115,18 @@ class Comparison {
     if (rows == 0 || columns == 0 || (rows + 1) * width > kCellsMax) return differ(a, b);
     fill_table(ours, theirs, band);
     walk_back(ours, theirs, a, b);
+  }
+
+  // Without cutting a word: it may go on otherwise.
+  void cut_equal_ends(Range& a, Range& b) const {
+    uint32_t head = 0, tail = 0;
+    const uint32_t fewer = std::min(a.size(), b.size());
+    while (head < fewer && one_[a.from + head] == other_[b.from + head]) ++head;
+    while (text_ && head > 0 && is_word(one_[a.from + head - 1])) --head;
+    a.from += head, b.from += head;
+    while (tail < fewer - head && one_[a.to - 1 - tail] == other_[b.to - 1 - tail]) ++tail;
+    while (text_ && tail > 0 && is_word(one_[a.to - tail])) --tail;
+    a.to -= tail, b.to -= tail;
   }
 
   bool equal(Range a, Range b) const {
