@@ -59,6 +59,8 @@ class Series {
     const size_t all = subjects.size() * std::max<size_t>(targets.size(), 1);
     for (const Subject& subject : subjects) {
       const auto bait = ground_.bait_of(subject);
+      controls_.reset();
+      recording_.reset();
       std::vector<Endpoint> to = targets;
       if (to.empty() && bait) to = {*bait};
       if (to.empty()) return replay_complains(subject.name + ": no --target, and " + bait.error().message);
@@ -101,10 +103,14 @@ class Series {
   }
 
   Status one(const Subject& subject, const Result<Endpoint>& bait, const Endpoint& target) {
-    const auto recording = ground_.recording(subject);
-    if (!recording) return tl::unexpected<Error>(recording.error());
-    replay::Experiment experiment = experiment_of(options_, *recording, other_ ? &*other_ : nullptr, bait);
+    if (!recording_) {
+      auto recording = ground_.recording(subject);
+      if (!recording) return tl::unexpected<Error>(recording.error());
+      recording_ = std::move(*recording);
+    }
+    replay::Experiment experiment = experiment_of(options_, *recording_, other_ ? &*other_ : nullptr, bait);
     experiment.target = target;
+    if (controls_ && bait) experiment.controls = &*controls_;
     if (subject.session) {
       const auto kept = replay::read_minimal(ground_.archive(), subject.session->id);
       if (!kept) return tl::unexpected<Error>(kept.error());
@@ -116,7 +122,7 @@ class Series {
     const auto tell = [&](const replay::Trial& trial, const replay::Plan&) {
       ++number;
       if (options_.json) {
-        print(trial_json(*recording, trial, number) + "\n");
+        print(trial_json(*recording_, trial, number) + "\n");
       } else if (!many_) {
         print(trial_line(trial, number) + "\n");
       }
@@ -124,8 +130,9 @@ class Series {
     const auto play = [&](const replay::Recording& of, const replay::Plan& plan, const Endpoint& to) {
       return attempts_.play(of, plan, to);
     };
-    const replay::Trials trials = replay::run(experiment, {play, tell}, stop_flag());
-    give(*recording, target, trials, replay::judge(trials));
+    replay::Trials trials = replay::run(experiment, {play, tell}, stop_flag());
+    give(*recording_, target, trials, replay::judge(trials));
+    controls_ = std::move(trials);
     return {};
   }
 
@@ -181,6 +188,8 @@ class Series {
   const ReplayOptions& options_;
   ReplayAttempts attempts_;
   std::optional<replay::Recording> other_;
+  std::optional<replay::Recording> recording_;  // of the subject whose turn it is
+  std::optional<replay::Trials> controls_;      // of this recording, with the target before
   std::set<std::string> done_;
   std::FILE* report_ = nullptr;
   bool many_ = false;

@@ -65,7 +65,10 @@ class Reading {
     if (const auto why = cut_by(session.end_reason); !why.empty()) builder_.cut_short(why);
     auto read = reader.for_each_while(session, {}, [&](const formats::Record& record) { return take(record); });
     if (!read) return read;
-    for (const Alert& alert : session.alerts) alerts_.emplace_back(alert, connection_);
+    for (const Alert& alert : session.alerts) {
+      // What others did with a file that this session had written, it will not do again.
+      if (alert.role == AlertRole::doer) alerts_.emplace_back(alert, connection_);
+    }
     return {};
   }
   Recording finish() {

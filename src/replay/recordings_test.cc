@@ -122,8 +122,12 @@ TEST_F(RecordingOfTest, WhatAnAlertHadSeenIsTheTrigger) {
   say(id, kStart + 4, Direction::to_client, "ok\n");
   say(id, kStart + 5, Direction::to_bait, "three\n");
   writer().alert(id, kStart + 6, spawn(8));
+  Alert of_another = spawn(8);
+  of_another.id = 2;
+  of_another.role = AlertRole::writer;
+  writer().alert(id, kStart + 7, of_another);
   const Recording recording = read(id);
-  ASSERT_EQ(recording.alerts.size(), 1U);
+  ASSERT_EQ(recording.alerts.size(), 1U) << "what another did with a file of this one is not its effect";
   EXPECT_EQ(recording.alerts[0].trigger, 2U);
   EXPECT_EQ(recording.trigger(), std::optional(2U));
   EXPECT_TRUE(recording.cut_short) << "nobody had ended it";

@@ -32,8 +32,15 @@ class Run {
 
  private:
   void all() {
-    if (e_.bait) positive_control();
-    if (e_.bait && any(t_.positive)) negative_control();
+    if (e_.controls != nullptr && !target_is_bait()) {
+      t_.plan = e_.controls->plan;
+      t_.positive = e_.controls->positive;
+      t_.negative = e_.controls->negative;
+      t_.harmless = e_.controls->harmless;
+    } else if (e_.bait) {
+      positive_control();
+      if (any(t_.positive)) negative_control();
+    }
     if (target_is_bait()) {
       t_.target = t_.positive;
       return;

@@ -18,9 +18,10 @@ struct Experiment {
   std::string no_bait_because;       // where there is none
   Endpoint target;
   std::string marker;
-  std::vector<Place> needed;  // as minimising found it
-  uint32_t tries = 0;         // at the target; 0: as many as the bait's success rate asks for
-  uint32_t tries_max = 100;   // … and no more
+  std::vector<Place> needed;         // as minimising found it
+  const Trials* controls = nullptr;  // with another target: what the bait showed then is not asked for again
+  uint32_t tries = 0;                // at the target; 0: as many as the bait's success rate asks for
+  uint32_t tries_max = 100;          // … and no more
   uint32_t control_tries_max = 20;
 };
 

@@ -128,6 +128,17 @@ TEST_F(TrialsTest, WhoLeavesAnAnswerOutAgainAndAgainIsNotAskedForEver) {
   EXPECT_EQ(verdict(at_bait), "inconclusive POSITIVE_CONTROL_FAILED");
 }
 
+TEST_F(TrialsTest, WhatTheBaitShowedForOneTargetHoldsForTheNext) {
+  const Trials first = run_it();
+  ground_.told.clear();
+  experiment_.controls = &first;
+  const Trials second = run_it();
+  EXPECT_EQ(verdict(second), "not-vulnerable ");
+  EXPECT_EQ(second.positive.size(), first.positive.size());
+  EXPECT_EQ(second.harmless, first.harmless);
+  EXPECT_EQ(ground_.told, (std::vector<Part>{Part::target_negative, Part::target, Part::target, Part::target}));
+}
+
 TEST_F(TrialsTest, FewerTriesThanItTakesAreNotEnough) {
   ground_.systems[kBait] = [](const std::string& sent, Rung, unsigned attempt) {
     return evil(sent) && attempt % 2 == 1;
