@@ -15,6 +15,7 @@ namespace {
 
 // MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
 constexpr std::array<size_t, 6> kDigestBytes = {16, 20, 28, 32, 48, 64};
+constexpr size_t kWrittenMin = 22;  // 16 bytes in base64, without padding
 constexpr auto kIsDigestSize = [] {
   std::array<bool, kDigestBytes.back() + 1> is_one{};
   for (const size_t size : kDigestBytes) is_one[size] = true;
@@ -35,6 +36,7 @@ bool is_digest_size(size_t bytes) {
 
 // How many digits and padding: of hex or of base64 of a digest.
 bool is_written_digest(ByteView word) {
+  if (word.size() < kWrittenMin) return false;
   if (std::all_of(word.begin(), word.end(), [](uint8_t c) { return hex_digit(c) >= 0; }))
     return word.size() % 2 == 0 && is_digest_size(word.size() / 2) && is_nonce(word);
   const auto value = read_value(Form::base64, word);

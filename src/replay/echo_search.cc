@@ -104,7 +104,6 @@ void EchoSearch::hear(uint32_t message) {
   const size_t first = server_.segments().size();
   server_.add(message, draft_.bytes(message));
   is_old_.resize(server_.bytes().size());
-  index_.reserve(server_.bytes().size());
   note_segments();
   const uint8_t* const bytes = server_.bytes().data();
   uint8_t* const is_old = is_old_.data();

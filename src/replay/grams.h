@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "base/bytes.h"
 
@@ -27,18 +30,32 @@ inline bool tells(uint32_t gram) {
   return gram != std::rotl(gram, 8);
 }
 
-// A table whose places nobody checks: each is a hash cut to its size, which is a power of two.
+// A table whose places nobody checks: each is a hash cut to its size, which is a power of two. Zeroes at first, for
+// which the kernel has no page before something is written there.
 template <typename T>
 class HashTable {
  public:
-  HashTable(size_t places, T empty) : places_(std::bit_ceil(places), empty), mask_(places_.size() - 1) {}
+  explicit HashTable(size_t places)
+      : mask_(std::bit_ceil(places) - 1), places_(static_cast<T*>(std::calloc(mask_ + 1, sizeof(T)))) {
+    if (places_ == nullptr) throw std::bad_alloc();
+  }
   size_t size() const { return mask_ + 1; }
-  T& at(size_t hash) { return places_.data()[hash & mask_]; }
-  const T& at(size_t hash) const { return places_.data()[hash & mask_]; }
+  T& at(size_t hash) { return places_.get()[hash & mask_]; }
+  const T& at(size_t hash) const { return places_.get()[hash & mask_]; }
+  // Twice as many; each keeps its number.
+  void widen() {
+    HashTable wider(2 * size());
+    std::copy_n(places_.get(), size(), wider.places_.get());
+    *this = std::move(wider);
+  }
 
  private:
-  std::vector<T> places_;
+  static_assert(std::is_trivially_copyable_v<T>);
+  struct Free {
+    void operator()(T* places) const { std::free(places); }
+  };
   size_t mask_;
+  std::unique_ptr<T, Free> places_;
 };
 
 inline size_t hash_of(uint32_t gram) {
@@ -48,7 +65,7 @@ inline size_t hash_of(uint32_t gram) {
 // A small table of what may be in a large one: most grams are not, and are told so from the CPU's cache.
 class GramSieve {
  public:
-  explicit GramSieve(size_t expected) : words_(expected / 8 + 16, 0) {}
+  explicit GramSieve(size_t expected) : words_(expected / 8 + 16) {}
   void add(uint32_t gram) { words_.at(hash_of(gram)) |= bit(gram); }
   bool may_have(uint32_t gram) const { return (words_.at(hash_of(gram)) & bit(gram)) != 0; }
 
@@ -60,7 +77,7 @@ class GramSieve {
 // Which grams there are.
 class GramSet {
  public:
-  explicit GramSet(size_t expected) : sieve_(expected), slots_(2 * expected + 16, 0) {}
+  explicit GramSet(size_t expected) : sieve_(expected), slots_(2 * expected + 16) {}
   bool has(uint32_t gram) const { return sieve_.may_have(gram) && (gram == 0 ? zero_ : slots_.at(find(gram)) == gram); }
   // `gram` will be inserted soon.
   void expect(uint32_t gram) const { __builtin_prefetch(&slots_.at(hash_of(gram))); }
@@ -83,7 +100,7 @@ class GramSet {
     return at;
   }
   void grow() {
-    HashTable<uint32_t> old(2 * slots_.size(), 0);
+    HashTable<uint32_t> old(2 * slots_.size());
     std::swap(old, slots_);
     for (size_t i = 0; i < old.size(); ++i) {
       if (old.at(i) != 0) slots_.at(find(old.at(i))) = old.at(i);
@@ -99,26 +116,23 @@ class GramSet {
 class GramIndex {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
-  explicit GramIndex(size_t expected) : sieve_(expected), heads_(expected + 16, kNone) {}
-  // So many positions can be inserted.
-  void reserve(size_t positions) {
-    if (positions > next_.size()) next_.resize(std::max(positions, 2 * next_.size()), kNone);
-  }
+  explicit GramIndex(size_t expected) : sieve_(expected), heads_(expected + 16), next_(2 * expected + 16) {}
   // `gram` will be inserted, or asked for, soon.
   void expect(uint32_t gram) const { __builtin_prefetch(&heads_.at(hash_of(gram))); }
   void insert(uint32_t gram, uint32_t position) {
     sieve_.add(gram);
+    while (position >= next_.size()) next_.widen();
     uint32_t& head = heads_.at(hash_of(gram));
-    next_[position] = head;
-    head = position;
+    next_.at(position) = head;
+    head = position + 1;
   }
-  uint32_t newest(uint32_t gram) const { return sieve_.may_have(gram) ? heads_.at(hash_of(gram)) : kNone; }
-  uint32_t older(uint32_t position) const { return next_[position]; }
+  uint32_t newest(uint32_t gram) const { return sieve_.may_have(gram) ? heads_.at(hash_of(gram)) - 1 : kNone; }
+  uint32_t older(uint32_t position) const { return next_.at(position) - 1; }
 
  private:
   GramSieve sieve_;
-  HashTable<uint32_t> heads_;
-  std::vector<uint32_t> next_;  // by position
+  HashTable<uint32_t> heads_;  // positions, one more than they are; 0: none
+  HashTable<uint32_t> next_;   // likewise, by position
 };
 
 }  // namespace skep::replay

@@ -68,7 +68,7 @@ class Sieve {
  private:
   static size_t slot(uint64_t value) { return value * 0x9E3779B97F4A7C15u >> 40; }
   static uint64_t bit(uint64_t value) { return uint64_t{1} << (value * 0x9E3779B97F4A7C15u >> 34 & 63); }
-  HashTable<uint64_t> bits_{size_t{1} << 12, 0};
+  HashTable<uint64_t> bits_{size_t{1} << 12};
   uint64_t largest_ = 0;
 };
 
@@ -137,11 +137,11 @@ class Search {
                    fmt::format("the number {} of message {}, {} to {}", value, echo.source.message,
                                to_string(echo.read), to_string(form)));
     };
-    each_written(draft_.bytes(message), claim);
-    if (!said_.empty()) each_binary(draft_.bytes(message), said_sieve_, claim);
-    each_written(draft_.bytes(message), [&](uint64_t value, Form, uint32_t, uint32_t) {
+    each_written(draft_.bytes(message), [&](uint64_t value, Form form, uint32_t offset, uint32_t size) {
+      claim(value, form, offset, size);
       if (by_client_.size() < kNumbersMax) by_client_.insert(value);
     });
+    if (!said_.empty()) each_binary(draft_.bytes(message), said_sieve_, claim);
   }
 
   Draft& draft_;
