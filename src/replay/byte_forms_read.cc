@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -26,6 +27,7 @@ std::optional<Bytes> read_percent(ByteView text) {
 std::optional<Bytes> read_hex(ByteView text) {
   if (text.size() % 2 != 0) return std::nullopt;
   Bytes out;
+  out.reserve(text.size() / 2);
   for (size_t i = 0; i < text.size(); i += 2) {
     const auto byte = two_digits(text, i);
     if (!byte) return std::nullopt;
@@ -34,28 +36,33 @@ std::optional<Bytes> read_hex(ByteView text) {
   return out;
 }
 
-// -1: it is none.
-int base64_digit(uint8_t c, bool url) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  const std::string_view last = url ? "-_" : "+/";
-  const size_t place = last.find(static_cast<char>(c));
-  return place != std::string_view::npos ? 62 + static_cast<int>(place) : -1;
+// What each byte stands for; -1: it is no digit.
+constexpr std::array<int8_t, 256> base64_digits(std::string_view last) {
+  constexpr std::string_view kFirst = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  std::array<int8_t, 256> digits{};
+  digits.fill(-1);
+  for (size_t i = 0; i < kFirst.size(); ++i) digits[static_cast<uint8_t>(kFirst[i])] = static_cast<int8_t>(i);
+  for (size_t i = 0; i < last.size(); ++i)
+    digits[static_cast<uint8_t>(last[i])] = static_cast<int8_t>(kFirst.size() + i);
+  return digits;
 }
+constexpr auto kBase64Digits = base64_digits("+/");
+constexpr auto kBase64UrlDigits = base64_digits("-_");
 
 std::optional<Bytes> read_base64(ByteView text, bool url) {
   while (!text.empty() && text.back() == '=') text = text.first(text.size() - 1);
   if (text.size() % 4 == 1) return std::nullopt;
-  Bytes out;
+  const auto& digits = url ? kBase64UrlDigits : kBase64Digits;
+  Bytes out(text.size() * 6 / 8);
+  uint8_t* to = out.data();
   uint32_t bits = 0;
   unsigned held = 0;
   for (const uint8_t c : text) {
-    const int value = base64_digit(c, url);
+    const int8_t value = digits[c];
     if (value < 0) return std::nullopt;
     bits = bits << 6 | static_cast<uint32_t>(value);
     held += 6;
-    if (held >= 8) out.push_back(static_cast<uint8_t>(bits >> (held -= 8)));
+    if (held >= 8) *to++ = static_cast<uint8_t>(bits >> (held -= 8));
   }
   if ((bits & ((1u << held) - 1)) != 0) return std::nullopt;  // no encoder leaves bits there
   return out;
