@@ -67,7 +67,7 @@ class Reading {
     if (!read) return read;
     for (const Alert& alert : session.alerts) {
       // What others did with a file that this session had written, it will not do again.
-      if (alert.role == AlertRole::doer) alerts_.emplace_back(alert, connection_);
+      if (alert.role != AlertRole::writer) alerts_.emplace_back(alert, connection_);
     }
     return {};
   }
