@@ -114,6 +114,8 @@ static __always_inline uint32_t channel_put(struct skep_channel *c, uint64_t uni
   return late;
 }
 
+/* What a thread itself has put in hands it nothing: an event loop wakes itself by a pipe, and keeps locks there, which bear
+ * the label of whom it worked for when it let go. */
 static __always_inline enum handed channel_take(struct skep_channel *c, uint64_t units, struct skep_label *label,
                                                 uint32_t tid) {
   enum handed how = HANDED_BY_NOBODY;
@@ -122,6 +124,7 @@ static __always_inline enum handed channel_take(struct skep_channel *c, uint64_t
   bpf_spin_lock(&c->lock);
   uint64_t from = c->read;
   c->read += units;
+  int own = !c->shared && c->writer_tid == tid;
   int doubted = c->shared || from < c->known_from;
   for (uint32_t i = 0; i < SKEP_PASSAGES_MAX; ++i) {
     const struct skep_passage *p = &c->passages[i];
@@ -144,6 +147,7 @@ static __always_inline enum handed channel_take(struct skep_channel *c, uint64_t
     how = HANDED_LATER;
   }
   bpf_spin_unlock(&c->lock);
+  if (own && how != HANDED_LATER) return HANDED_BY_NOBODY;
   if (doubted) label->doubts |= SKEP_DOUBT_HANDED;
   if (how == HANDED_BY_NOBODY && doubted) return HANDED_BY_UNKNOWN;
   return how;

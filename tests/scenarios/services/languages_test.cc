@@ -1,8 +1,13 @@
 // Servers as they are written in Python (a thread for each session), Node (an event loop) and Java (a pool of threads):
 // what interpreters and their compilers do to memory is no alert.
 #include <filesystem>
+#include <iostream>
+#include <map>
 
 #include "base/file.h"
+#include "cli/session_text.h"
+#include "harness/hosts.h"
+#include "io/sockets.h"
 #include "services/web_site.h"
 
 namespace skep::harness {
@@ -56,6 +61,46 @@ TEST_F(NodeTest, ServesInSilence) {
                 {"a program made on the spot", get("/assembly"), "assembly 42"},
                 {"a thread of its own", get("/worker"), "worker 42"},
                 {"an answer by the clock", get("/later"), "later"}}));
+}
+
+// An event loop wakes itself and keeps its locks by pipes of its own: they hand it nobody's work. With one session
+// after the other each shell is its own session's; of several at once it is that, or it is not known whose.
+TEST_F(NodeTest, AShellIsItsOwnSessions) {
+  if (installed({"/usr/bin/node"}).empty()) GTEST_SKIP() << "no Node; make test-services installs it";
+  ASSERT_NO_FATAL_FAILURE(
+      supervise({{"node", {"/usr/bin/node", script("shells.js"), "10.99.0.3", "9000", file("www")}}}));
+  constexpr size_t kAlone = 40, kAtOnce = 10;
+  std::map<uint16_t, std::string> words;  // by the client's port: what its shell is told
+  const auto asks = [&](size_t i) {
+    auto socket = connect_from(rig_->network().attacker(), kEntrance);
+    EXPECT_TRUE(socket) << socket.error().message;
+    if (!socket) return Fd();
+    std::string& word = words[io::local_end(socket->get()).port];
+    if (i % 2 != 0) word = fmt::format("# word{}]", i);
+    send_text(*socket, fmt::format("GET /{}/word{} HTTP/1.0\r\n\r\n", i % 2 == 0 ? "page" : "run", i));
+    return std::move(*socket);
+  };
+  for (size_t i = 0; i < kAlone; ++i) receive_all(asks(i));
+  std::vector<Fd> open;
+  for (size_t i = kAlone; i < kAlone + kAtOnce; ++i) open.push_back(asks(i));
+  for (Fd& socket : open) {
+    receive_all(socket);
+    socket.reset();
+  }
+  const auto sessions = rig_->sessions(kAlone + kAtOnce);
+  ASSERT_TRUE(sessions) << sessions.error().message;
+  size_t own = 0;
+  for (const archive::SessionSummary& session : *sessions) {
+    const std::string& word = words[session.client.port];
+    for (const Alert& alert : session.alerts) {
+      if (alert.confidence == Confidence::none) continue;
+      EXPECT_TRUE(!word.empty() && alert.arguments.find(word) != std::string::npos)
+          << word << ": " << cli::summary_json(session);
+      own += alert.rule == "shell_started" ? 1 : 0;
+    }
+  }
+  std::cout << own << " of " << (kAlone + kAtOnce) / 2 << " shells are in their sessions\n";
+  EXPECT_GE(own, kAlone / 2);
 }
 
 class JavaTest : public LanguageTest {};
