@@ -5,6 +5,7 @@
 // neighbours' sockets; CALL: an orphan connects out, VISIT: the server itself; CRASH → a crash of whoever serves;
 // WRITE, START, READ path:x → copies a program there, runs it, or does as the script there says. A request may say
 // "HOLD ms" before: "HOLD 20 GOOD 7" keeps the answer back that long, so that sessions overlap.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -104,7 +105,23 @@ int listen_on(const sockaddr_in& address) {
   LineLoop(listener, false, [](int client, std::string line) { finish({client, std::move(line)}); }).run();
 }
 
-// The same, and connections stay for further requests.
+// The same, and before each answer a lock is taken that is a byte in a pipe, as libuv's is.
+[[noreturn]] void lock_model(int listener) {
+  static int lock[2];
+  if (::pipe2(lock, O_CLOEXEC) != 0) ::_exit(1);
+  const auto let_go = [] {
+    if (::write(lock[1], "*", 1) != 1) ::_exit(1);
+  };
+  let_go();
+  LineLoop(listener, false, [=](int client, std::string line) {
+    char held = 0;
+    if (::read(lock[0], &held, 1) != 1) ::_exit(1);
+    finish({client, std::move(line)});
+    let_go();
+  }).run();
+}
+
+// The same as a loop, and connections stay for further requests.
 [[noreturn]] void keepalive_model(int listener) {
   LineLoop(listener, true, [](int client, const std::string& line) { send_all(client, answer(line)); }).run();
 }
@@ -152,6 +169,7 @@ int main(int argc, char** argv) {
   if (model == "thread") thread_model(listener);
   if (model == "pool") pool_model(listener, workers);
   if (model == "loop") loop_model(listener);
+  if (model == "lock") lock_model(listener);
   if (model == "keepalive") keepalive_model(listener);
   if (model == "deferred") deferred_model(listener);
   if (model == "unix") unix_model(listener, workers);

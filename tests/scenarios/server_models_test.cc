@@ -165,12 +165,12 @@ INSTANTIATE_TEST_SUITE_P(
     Models, ServerModelsTest,
     testing::Values(Model{"fork", "BAD", kLabel}, Model{"prefork", "BAD", kLabel}, Model{"thread", "BAD", kThreads},
                     Model{"pool", "BAD", kHanded}, Model{"pool", "TWICE", kHanded, 2}, Model{"loop", "BAD", kLabel},
-                    Model{"deferred", "BAD", kPutAside}, Model{"loops", "BAD", kThreads}, Model{"unix", "BAD", kHanded},
-                    Model{"pipes", "BAD", kHanded}, Model{"passed", "BAD", kLabel}, Model{"coroutine", "BAD", kHanded},
-                    Model{"uring", "BAD", kPutAside}, Model{"keepalive", "BAD", kLabel, 1, 4},
-                    Model{"fork", "LATER", kLabel}, Model{"pool", "AFTER", kHanded},
-                    Model{"fork", "BAD", kLabel, 1, 1, kFewPorts}, Model{"pool", "BAD", kHanded, 1, 1, kFewPorts},
-                    Model{"unix", "BAD", kHanded, 1, 1, kFewPorts}));
+                    Model{"lock", "BAD", kLabel}, Model{"deferred", "BAD", kPutAside}, Model{"loops", "BAD", kThreads},
+                    Model{"unix", "BAD", kHanded}, Model{"pipes", "BAD", kHanded}, Model{"passed", "BAD", kLabel},
+                    Model{"coroutine", "BAD", kHanded}, Model{"uring", "BAD", kPutAside},
+                    Model{"keepalive", "BAD", kLabel, 1, 4}, Model{"fork", "LATER", kLabel},
+                    Model{"pool", "AFTER", kHanded}, Model{"fork", "BAD", kLabel, 1, 1, kFewPorts},
+                    Model{"pool", "BAD", kHanded, 1, 1, kFewPorts}, Model{"unix", "BAD", kHanded, 1, 1, kFewPorts}));
 
 }  // namespace
 }  // namespace skep::harness
