@@ -27,12 +27,12 @@ enum skep_watch_type {
   SKEP_REMOVE_SERVICE = 3, /* skep_service_order, name only: its processes go on, unsupervised */
   SKEP_SNAPSHOT = 4, /* all live supervised processes and flows are told again, as records, then SKEP_SNAPSHOT_END */
   SKEP_GET_COUNTERS = 5,
-  SKEP_STOP = 6,     /* end the services and exit */
-  SKEP_SEAL = 7,     /* head only, sent before the first byte from outside is read. From here on a command is launched
-                        only if a SET_SERVICE before the seal was the same to the byte: a judge that has been taken over
-                        cannot have programs of its own started. Adopting, ports, groups and removal stay possible. */
+  SKEP_STOP = 6, /* end the services and exit */
+  SKEP_SEAL = 7, /* head only, sent before the first byte from outside is read. From here on a command is launched
+                    only if a SET_SERVICE before the seal was the same to the byte: a judge that has been taken over
+                    cannot have programs of its own started. Adopting, ports, groups and removal stay possible. */
   SKEP_GET_FILE = 8, /* skep_file_order: no answer at once, but SKEP_FILE with its ticket later */
-  SKEP_SET_PROFILE = 9,    /* skep_profile_order: a part of a service's profile; in force when the last part has come */
+  SKEP_SET_PROFILE = 9, /* skep_profile_order: a part of a service's profile; in force when the last part has come */
   SKEP_END_PROCESSES = 10, /* skep_end_order */
   /* watch to judge */
   SKEP_DONE = 32,            /* skep_answer: what was asked is in force */
@@ -78,7 +78,7 @@ struct skep_service_order {
 struct skep_profile_entry {
   uint32_t kind; /* skep_profile_kind */
   uint32_t pad;
-  uint64_t key; /* of a program or a file: skep_name_hash of its name; of a folder: 0; else as skep_profile_kind says */
+  uint64_t key;  /* of a program or a file: skep_name_hash of its name; of a folder: 0; else as skep_profile_kind says */
   char path[SKEP_PATH_BYTES];
 };
 
@@ -133,7 +133,7 @@ struct skep_counters_answer {
   uint64_t notices; /* seccomp notifications answered */
   uint64_t notices_denied;
   uint64_t programs_missed; /* about to run, and not looked at: too slow, or too many at a time */
-  uint64_t programs_ns;     /* run time of all BPF programs, where bpf_stats is on */
+  uint64_t programs_ns; /* run time of all BPF programs, where bpf_stats is on */
 };
 
 /* How a file that is evidence is found. */
@@ -142,8 +142,7 @@ enum skep_file_how {
   SKEP_FILE_RUNNING = 1, /* what it runs (/proc/PID/exe); where it has ended, as NAMED */
   SKEP_FILE_NAMED = 2,   /* a program by its name: device and inode must be these, and everybody may read and run it, or
                             it is the service's own */
-  SKEP_FILE_WRITTEN =
-      3, /* what a session has written: device and inode must be these, and the kernel must have seen it */
+  SKEP_FILE_WRITTEN = 3, /* what a session has written: device and inode must be these, and the kernel must have seen it */
 };
 enum { SKEP_FILE_PROCESSES = 2, SKEP_FILE_NAMES = 2 };
 
@@ -163,7 +162,7 @@ struct skep_file_order {
   uint32_t how;    /* skep_file_how */
   uint64_t device; /* of the file that the kernel opened, if that is known: preferred among those that are held */
   uint64_t inode;
-  uint64_t key;                                /* WRITTEN: as in skep_wrote_record */
+  uint64_t key;    /* WRITTEN: as in skep_wrote_record */
   char path[SKEP_FILE_NAMES][SKEP_PATH_BYTES]; /* absolute, the likelier one first; empty: none */
 };
 
