@@ -182,6 +182,7 @@ MonitoredService read_monitored(const YAML::Node& node, Complaints& complaints) 
   map.number("pid", service.pid, 1, 1 << 22);
   map.text("cgroup", service.cgroup);
   map.truth("address_randomisation", service.address_randomisation);
+  map.truth("interprets", service.interprets);
   map.text("profile", service.profile);
   if (const YAML::Node outgoing = map.node("outgoing"); outgoing.IsDefined())
     service.outgoing = read_outgoing(outgoing, complaints);
@@ -380,6 +381,7 @@ std::string effective_yaml(const MonitorOptions& options) {
     emit_text(out, "cgroup", service.cgroup);
     emit_text(out, "profile", service.profile);
     out << YAML::Key << "address_randomisation" << YAML::Value << service.address_randomisation;
+    out << YAML::Key << "interprets" << YAML::Value << service.interprets;
     out << YAML::Key << "outgoing" << YAML::Value;
     emit_outgoing(out, service.outgoing);
     out << YAML::EndMap;

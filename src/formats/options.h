@@ -95,6 +95,7 @@ struct MonitoredService {
   uint32_t pid = 0;                    // adopt this process and its descendants
   std::string cgroup;                  // adopt all of this cgroup
   bool address_randomisation = true;
+  bool interprets = true;    // it may run what it reads (scripts, pages); false: that is its data, as a database's
   std::string profile;       // file of what it does: what is not in it is first seen; empty: none
   OutgoingOptions outgoing;  // beside its answers; nothing, where it is not said
 };

@@ -77,6 +77,7 @@ Result<skep_service_order> ServiceBook::order_for(uint32_t slot) const {
   order.intercept_count = static_cast<uint32_t>(calls.size());
   std::copy_n(calls.begin(), order.intercept_count, order.intercepts);
   order.no_address_randomisation = service.address_randomisation ? 0 : 1;
+  order.reads_data_alone = service.interprets ? 0 : 1;
   const auto outgoing = formats::outgoing_rules(service.outgoing, fence_);
   if (!outgoing) return wrap(service.name, outgoing);
   order.outgoing = *outgoing;

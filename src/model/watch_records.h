@@ -64,6 +64,7 @@ struct skep_service_order {
   uint16_t intercepts[SKEP_INTERCEPTS_MAX]; /* calls to ask about; socket and clone: all of them, not by argument */
   uint32_t texts_bytes;
   uint32_t no_address_randomisation; /* 1: personality(ADDR_NO_RANDOMIZE) for the service */
+  uint32_t reads_data_alone; /* 1: nothing that it reads is a script */
   struct skep_outgoing outgoing;
   char name[32];
   char user[32]; /* empty: as watch runs */

@@ -203,7 +203,8 @@ Status Kernel::swap_table(const skep_table& table) {
   return {};
 }
 
-Result<ServiceMark> Kernel::open_service(uint32_t slot, const std::vector<uint16_t>& ports, uint32_t netns) {
+Result<ServiceMark> Kernel::open_service(uint32_t slot, const std::vector<uint16_t>& ports, uint32_t netns,
+                                         bool reads_data_alone) {
   const int map = bpf_map__fd(programs_->maps.services);
   skep_service_entry entry{};
   if (bpf_map_lookup_elem(map, &slot, &entry) != 0) return fail_errno("look up a service slot");
@@ -212,6 +213,7 @@ Result<ServiceMark> Kernel::open_service(uint32_t slot, const std::vector<uint16
   entry.netns = netns;
   entry.port_count = 0;
   entry.profile = SKEP_PROFILE_NONE;
+  entry.reads_data_alone = reads_data_alone ? 1 : 0;
   if (bpf_map_update_elem(map, &slot, &entry, BPF_ANY) != 0) return fail_errno("set a service slot");
   if (auto cleared = clear_limits(slot); !cleared) return tl::unexpected<Error>(cleared.error());
   if (auto set = set_ports(slot, ports); !set) return wrap("service ports", set);

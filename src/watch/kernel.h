@@ -46,7 +46,9 @@ class Kernel {
   Status set_table(const skep_table& table);
 
   // The slot's tasks are supervised from here on. `netns` is the inode of the service's network namespace.
-  Result<ServiceMark> open_service(uint32_t slot, const std::vector<uint16_t>& ports, uint32_t netns);
+  // `reads_data_alone`: nothing that it reads is a script.
+  Result<ServiceMark> open_service(uint32_t slot, const std::vector<uint16_t>& ports, uint32_t netns,
+                                   bool reads_data_alone);
   Status set_ports(uint32_t slot, const std::vector<uint16_t>& ports);
   // What the service may send beside its answers. Limits count on; `open_service` begins them anew.
   Status set_outgoing(uint32_t slot, const skep_outgoing& rules);

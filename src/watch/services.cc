@@ -107,7 +107,7 @@ bool same_command(const skep_service_order& a, const skep_service_order& b) {
          field(a.workdir) == field(b.workdir) && field(a.output) == field(b.output) && field(a.name) == field(b.name) &&
          a.intercept_count == b.intercept_count &&
          std::equal(a.intercepts, a.intercepts + a.intercept_count, b.intercepts) &&
-         a.no_address_randomisation == b.no_address_randomisation &&
+         a.no_address_randomisation == b.no_address_randomisation && a.reads_data_alone == b.reads_data_alone &&
          std::memcmp(&a.outgoing, &b.outgoing, sizeof a.outgoing) == 0;
 }
 
@@ -144,7 +144,7 @@ Status Services::set(const skep_service_order& order) {
 Status Services::set_new(const skep_service_order& order, Service service) {
   const auto netns = network_namespace(static_cast<pid_t>(order.adopt_pid));
   if (!netns) return tl::unexpected<Error>(netns.error());
-  const auto mark = kernel_.open_service(order.service, ports_of(order), *netns);
+  const auto mark = kernel_.open_service(order.service, ports_of(order), *netns, order.reads_data_alone != 0);
   if (!mark) return tl::unexpected<Error>(mark.error());
   service.mark = *mark;
   service.state.service = order.service;

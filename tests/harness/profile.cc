@@ -49,6 +49,7 @@ std::string service_yaml(const formats::MonitoredService& service) {
   add_texts(line, "env", service.env);
   add_texts(line, "app_groups", service.app_groups);
   add_texts(line, "intercept", service.intercept);
+  if (!service.interprets) line += ", interprets: false";
   if (!service.outgoing.allow.empty()) {
     YAML::Emitter outgoing;
     outgoing << YAML::Flow;

@@ -40,7 +40,7 @@ struct skep_service_entry {
   uint32_t netns;      /* inode of the network namespace that it serves in */
   uint16_t ports[16];
   uint32_t profile;    /* skep_profile_mode */
-  uint32_t pad;
+  uint32_t reads_data_alone; /* 1: nothing that it reads is a script */
 };
 
 struct skep_profile_key {

@@ -46,13 +46,38 @@ static __always_inline void tell_written(struct task_struct *task, const struct 
   bpf_ringbuf_submit(record, 0);
 }
 
+/* The last letters of a name, the first of them lowest. */
+#define EXTENSION(a, b, c) ((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16)
+
+/* What also a service that interprets nothing takes for code, by its name. */
+static __always_inline int is_named_as_code(struct file *file) {
+  const struct dentry *dentry = AS(struct dentry, AS(struct file, file)->f_path.dentry);
+  const struct qstr *name = &dentry->d_name;
+  uint64_t last = 0; /* four bytes in the upper half */
+  if (name->len < 4 || bpf_probe_read_kernel((char *)&last + 4, 4, name->name + name->len - 4)) return 0;
+  uint64_t three = last >> 40, two = last >> 48;
+  if ((last >> 32 & 0xff) == '.')
+    return three == EXTENSION('p', 'h', 'p') || three == EXTENSION('l', 'u', 'a') || three == EXTENSION('c', 'g', 'i');
+  if ((three & 0xff) != '.') return 0;
+  return two == EXTENSION('s', 'o', 0) || two == EXTENSION('s', 'h', 0) || two == EXTENSION('p', 'l', 0) ||
+         two == EXTENSION('p', 'y', 0) || two == EXTENSION('j', 's', 0);
+}
+
+/* A database reads what others have written all the time: nobody acts through that. */
+static __always_inline int reads_data_alone(const struct skep_task *state) {
+  uint32_t slot = state->service;
+  const struct skep_service_entry *service = bpf_map_lookup_elem(&services, &slot);
+  return service && service->reads_data_alone;
+}
+
 /* Files whose last name is gone, or that never had one, can be run as well: a memfd is a file like any other here. Told
  * once for each thing that the session has asked: the label is a new one then. */
 static __always_inline void follow_open(struct task_struct *task, struct skep_task *state, uint64_t descriptor) {
   struct file *file = file_of(task, descriptor);
   if (!file || file_kind(file) != K_S_IFREG) return;
   if (!(file_mode(file) & K_FMODE_WRITE)) {
-    if (!(state->flags & SKEP_TASK_WRITTEN)) work_by(state, file, 0);
+    if (state->flags & SKEP_TASK_WRITTEN) return;
+    if (!reads_data_alone(state) || is_named_as_code(file)) work_by(state, file, 0);
     return;
   }
   if (!state->label.flow.serial) return;

@@ -1,6 +1,7 @@
 // PostgreSQL: a backend for each session, COPY, temporary tables, parallel workers, vacuum, and many short sessions of
 // its own benchmark. MariaDB: a thread for each session.
 #include "base/file.h"
+#include "cli/session_text.h"
 #include "harness/service_test.h"
 
 namespace skep::harness {
@@ -99,6 +100,37 @@ TEST_F(PostgreSqlTest, ServesInSilence) {
                      EXPECT_NE(heard.find("Workers Launched: "), std::string::npos) << heard;
                      return heard;
                    });
+}
+
+// Every backend reads what the first one wrote (its cache of tables), so that this one would be tagged for whatever any
+// does.
+TEST_F(PostgreSqlTest, WhoWroteTheDatabasesOwnFilesHasNoPartInAnothersDeed) {
+  bin_ = installed({"/usr/lib/postgresql/*/bin/postgres"});
+  if (bin_.empty()) GTEST_SKIP() << "no PostgreSQL; tools/install-deps installs it";
+  bin_.erase(bin_.rfind('/'));
+  ASSERT_NO_FATAL_FAILURE(make_cluster());
+  ASSERT_NO_FATAL_FAILURE(
+      supervise({{"postgresql",
+                  {bin_ + "/postgres", "-D", file("pg/data"), "-c", "listen_addresses=10.99.0.3", "-p", "9000", "-c",
+                   "unix_socket_directories=" + file("pg"), "-c", "fsync=off"}}}));
+  const auto say = [&](const std::string& sql) {
+    // The last one's shell is refused, so that it ends with an error.
+    return visit({"/bin/sh", "-c",
+                  fmt::format("{}/psql -X -q -U postgres -h 10.99.1.2 -p 90 -c \"{}\" postgres 2>&1; true", bin_, sql)},
+                 rig_->network().attacker());
+  };
+  for (int i = 0; i < 3; ++i) say("SELECT count(*) FROM pg_class");
+  const std::string refused = say("CREATE TABLE t (a text); COPY t FROM PROGRAM 'id'");
+  EXPECT_NE(refused.find("program"), std::string::npos) << refused;
+  const auto sessions = rig_->sessions(4);
+  ASSERT_TRUE(sessions) << sessions.error().message;
+  for (const archive::SessionSummary& session : *sessions) {
+    const bool last = session.id == sessions->back().id;
+    EXPECT_EQ(session.alerts_total, last ? 1u : 0u) << cli::summary_json(session);
+    if (last && !session.alerts.empty()) {
+      EXPECT_EQ(session.alerts[0].role, AlertRole::doer);
+    }
+  }
 }
 
 constexpr char kMariaTables[] =
