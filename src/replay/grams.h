@@ -77,7 +77,7 @@ class GramSieve {
 // Which grams there are.
 class GramSet {
  public:
-  explicit GramSet(size_t expected) : sieve_(expected), slots_(2 * expected + 16) {}
+  explicit GramSet(size_t expected) : sieve_(expected), slots_(expected + expected / 2 + 16) {}
   bool has(uint32_t gram) const { return sieve_.may_have(gram) && (gram == 0 ? zero_ : slots_.at(find(gram)) == gram); }
   // `gram` will be inserted soon.
   void expect(uint32_t gram) const { __builtin_prefetch(&slots_.at(hash_of(gram))); }
@@ -90,7 +90,7 @@ class GramSet {
     uint32_t& slot = slots_.at(find(gram));
     if (slot == gram) return;
     slot = gram;
-    if (2 * ++count_ > slots_.size()) grow();
+    if (4 * ++count_ > 3 * slots_.size()) grow();
   }
 
  private:
@@ -116,7 +116,7 @@ class GramSet {
 class GramIndex {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
-  explicit GramIndex(size_t expected) : sieve_(expected), heads_(expected + 16), next_(2 * expected + 16) {}
+  explicit GramIndex(size_t expected) : sieve_(expected), heads_(expected / 2 + 16), next_(expected + expected / 2 + 16) {}
   // `gram` will be inserted, or asked for, soon.
   void expect(uint32_t gram) const { __builtin_prefetch(&heads_.at(hash_of(gram))); }
   void insert(uint32_t gram, uint32_t position) {
