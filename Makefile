@@ -22,7 +22,7 @@ test-services: build
 	@tools/install-deps --services
 	@tools/as-root tools/test-services
 
-# Every dialogue of tests/dialogues, recorded a hundred times and replayed to the bait, to others and to none: most of an hour.
+# Every dialogue of tests/dialogues, recorded a hundred times and replayed to the bait, to others and to none: half an hour.
 replay-matrix: build
 	@tools/install-deps --services
 	@tools/as-root env SKEP_REPLAY_DIALOGUES=all SKEP_REPLAY_RECORDINGS=$(or $(RECORDINGS),100) build/bin/replay_matrix_test

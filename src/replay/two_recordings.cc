@@ -127,11 +127,12 @@ class TwoRecordings {
 
   // Fields that give other bytes than the other client sent. A wrong value makes the length around it look wrong too,
   // so values go first.
-  void drop_what_is_wrong(Plan& plan) const {
+  void drop_what_is_wrong(Plan& plan) {
+    as_said_.assign(one_.messages.size(), false);
     for (const bool solved : {false, true}) {
       std::set<std::pair<uint32_t, uint32_t>> wrong;
       for (uint32_t message = 0; message < one_.messages.size(); ++message) {
-        if (!is_compared(message)) continue;
+        if (!is_compared(message) || as_said_[message]) continue;
         const auto filled = fill_with_parts(one_, plan, message, around(message));
         if (!filled) {
           note_all(plan, message, solved, wrong);
@@ -139,6 +140,7 @@ class TwoRecordings {
         }
         const ByteView there = other_.messages[*pairs_[message]].bytes;
         const std::vector<Difference> all = differences(filled->bytes, there);
+        as_said_[message] = all.empty();
         for (const Difference& each : all) {
           for (const Filled::Part& part : filled->parts) {
             const bool touched = part.from < each.to && each.from < part.to;
@@ -193,11 +195,11 @@ class TwoRecordings {
     }
   }
 
-  // What still differs, outside the fields.
+  // What still differs, outside the fields: of the plan from which was dropped what is wrong.
   std::vector<Variable> variables(const Plan& plan) const {
     std::vector<Variable> out;
     for (uint32_t message = 0; message < one_.messages.size(); ++message) {
-      if (!is_compared(message)) continue;
+      if (!is_compared(message) || as_said_[message]) continue;
       const auto filled = fill_with_parts(one_, plan, message, around(message));
       if (!filled) continue;
       const ByteView there = other_.messages[*pairs_[message]].bytes;
@@ -352,7 +354,8 @@ class TwoRecordings {
   const Recording& one_;
   const Recording& other_;
   Pairs pairs_;
-  std::vector<Bytes> said_;  // by the other's server, beside the messages of the one
+  std::vector<Bytes> said_;    // by the other's server, beside the messages of the one
+  std::vector<bool> as_said_;  // the plan gives the very bytes of the other's client
   std::map<std::pair<Bytes, Bytes>, std::optional<Echo>> found_;
   size_t searched_ = 0;
 };
