@@ -72,24 +72,24 @@ class Sieve {
   uint64_t largest_ = 0;
 };
 
-template <Form kForm, typename Take>
+// In both orders of its bytes.
+template <Form kBig, Form kLittle, typename Take>
 void each_integer(ByteView bytes, const Sieve& sieve, const Take& take) {
-  constexpr uint32_t kSize = integer_bytes(kForm);
+  constexpr uint32_t kSize = integer_bytes(kBig);
   constexpr uint64_t kMin = kSize == 4 ? kBinaryMin : kWideMin;
   if (sieve.largest() < kMin) return;
   for (uint32_t at = 0; at + kSize <= bytes.size(); ++at) {
-    const uint64_t value = integer_at(kForm, bytes.data() + at);
-    if (value >= kMin && sieve.may_have(value)) take(value, kForm, at, kSize);
+    const uint64_t big = integer_at(kBig, bytes.data() + at), little = integer_at(kLittle, bytes.data() + at);
+    if (sieve.may_have(big) && big >= kMin) take(big, kBig, at, kSize);
+    if (sieve.may_have(little) && little >= kMin) take(little, kLittle, at, kSize);
   }
 }
 
 template <typename Take>
 void each_binary(ByteView bytes, const Sieve& sieve, const Take& take) {
   if (bytes.size() > kBinaryBytesMax || is_text(bytes)) return;
-  each_integer<Form::be32>(bytes, sieve, take);
-  each_integer<Form::le32>(bytes, sieve, take);
-  each_integer<Form::be64>(bytes, sieve, take);
-  each_integer<Form::le64>(bytes, sieve, take);
+  each_integer<Form::be32, Form::le32>(bytes, sieve, take);
+  each_integer<Form::be64, Form::le64>(bytes, sieve, take);
 }
 
 class Search {

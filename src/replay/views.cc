@@ -14,8 +14,13 @@ namespace {
 
 constexpr size_t kEncodedBytesMin = 8;  // of hex or base64; less stands anywhere
 
+// Where the next such byte stands, from `at` on; the size: nowhere.
+size_t next(ByteView bytes, size_t at, uint8_t c) {
+  const void* const found = at < bytes.size() ? std::memchr(bytes.data() + at, c, bytes.size() - at) : nullptr;
+  return found == nullptr ? bytes.size() : static_cast<size_t>(static_cast<const uint8_t*>(found) - bytes.data());
+}
 bool has(ByteView bytes, uint8_t c) {
-  return !bytes.empty() && std::memchr(bytes.data(), c, bytes.size()) != nullptr;
+  return next(bytes, 0, c) != bytes.size();
 }
 
 // How many bytes the escape at `at` takes; 0: none begins there.
@@ -104,9 +109,8 @@ void Views::escaped(ByteView bytes, Form form) {
   const uint8_t lead = form == Form::percent ? '%' : form == Form::json ? '\\' : '&';
   size_t done = 0;
   for (;;) {
-    const auto escape = std::find(bytes.begin() + static_cast<ptrdiff_t>(done), bytes.end(), lead);
-    if (escape == bytes.end()) return;
-    auto at = static_cast<size_t>(escape - bytes.begin());
+    size_t at = next(bytes, done, lead);
+    if (at == bytes.size()) return;
     while (at > done && !ends_run(bytes[at - 1], form)) --at;
     const size_t end = std::max(run_end(bytes, at, form), at + 1);
     unescape(bytes, at, end, form);
@@ -139,6 +143,7 @@ void Views::wide(ByteView bytes) {
     return i + 1 < bytes.size() && bytes[i + 1] == 0 && is_text(bytes[i]) && bytes[i] >= ' ';
   };
   for (size_t at = 0; at + 1 < bytes.size(); ++at) {
+    at = next(bytes, at + 1, 0) - 1;
     if (!is_wide(at)) continue;
     size_t end = at;
     while (is_wide(end)) end += 2;
