@@ -116,7 +116,8 @@ class GramSet {
 class GramIndex {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
-  explicit GramIndex(size_t expected) : sieve_(expected), heads_(expected / 2 + 16), next_(expected + expected / 2 + 16) {}
+  explicit GramIndex(size_t expected)
+      : sieve_(expected), heads_(expected / 2 + 16), next_(expected + expected / 2 + 16) {}
   // `gram` will be inserted, or asked for, soon.
   void expect(uint32_t gram) const { __builtin_prefetch(&heads_.at(hash_of(gram))); }
   void insert(uint32_t gram, uint32_t position) {
