@@ -2,10 +2,11 @@
 // of equal ones only the newest few are looked at. One thread.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -31,14 +32,12 @@ inline bool tells(uint32_t gram) {
 }
 
 // A table whose places nobody checks: each is a hash cut to its size, which is a power of two. Zeroes at first, for
-// which the kernel has no page before something is written there.
+// which the kernel has no memory before something is written there. A large one is looked into all over, so that it
+// asks for large pages (an eighth of the time that planning takes).
 template <typename T>
 class HashTable {
  public:
-  explicit HashTable(size_t places)
-      : mask_(std::bit_ceil(places) - 1), places_(static_cast<T*>(std::calloc(mask_ + 1, sizeof(T)))) {
-    if (places_ == nullptr) throw std::bad_alloc();
-  }
+  explicit HashTable(size_t places) : mask_(std::bit_ceil(places) - 1), places_(zeroes(bytes()), Unmap{bytes()}) {}
   size_t size() const { return mask_ + 1; }
   T& at(size_t hash) { return places_.get()[hash & mask_]; }
   const T& at(size_t hash) const { return places_.get()[hash & mask_]; }
@@ -51,11 +50,19 @@ class HashTable {
 
  private:
   static_assert(std::is_trivially_copyable_v<T>);
-  struct Free {
-    void operator()(T* places) const { std::free(places); }
+  struct Unmap {
+    size_t bytes;
+    void operator()(T* places) const { ::munmap(places, bytes); }
   };
+  size_t bytes() const { return size() * sizeof(T); }
+  static T* zeroes(size_t bytes) {
+    void* const made = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED) throw std::bad_alloc();
+    ::madvise(made, bytes, MADV_HUGEPAGE);  // a kernel without them goes on with small ones
+    return static_cast<T*>(made);
+  }
   size_t mask_;
-  std::unique_ptr<T, Free> places_;
+  std::unique_ptr<T, Unmap> places_;
 };
 
 inline size_t hash_of(uint32_t gram) {
