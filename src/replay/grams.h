@@ -65,19 +65,22 @@ class HashTable {
   std::unique_ptr<T, Unmap> places_;
 };
 
-inline size_t hash_of(uint32_t gram) {
-  return gram * 0x9E3779B97F4A7C15u >> 24;
+inline uint64_t mixed(uint64_t value) {
+  return value * 0x9E3779B97F4A7C15u;
+}
+inline size_t hash_of(uint64_t value) {
+  return mixed(value) >> 24;
 }
 
-// A small table of what may be in a large one: most grams are not, and are told so from the CPU's cache.
-class GramSieve {
+// A small table of what may be in a large one: most values are not, and are told so from the CPU's cache.
+class Sieve {
  public:
-  explicit GramSieve(size_t expected) : words_(expected / 8 + 16) {}
-  void add(uint32_t gram) { words_.at(hash_of(gram)) |= bit(gram); }
-  bool may_have(uint32_t gram) const { return (words_.at(hash_of(gram)) & bit(gram)) != 0; }
+  explicit Sieve(size_t expected) : words_(expected / 8 + 16) {}
+  void add(uint64_t value) { words_.at(hash_of(value)) |= bit(value); }
+  bool may_have(uint64_t value) const { return (words_.at(hash_of(value)) & bit(value)) != 0; }
 
  private:
-  static uint64_t bit(uint32_t gram) { return uint64_t{1} << (gram * 0x9E3779B97F4A7C15u >> 58); }
+  static uint64_t bit(uint64_t value) { return uint64_t{1} << (mixed(value) >> 58); }
   HashTable<uint64_t> words_;
 };
 
@@ -113,7 +116,7 @@ class GramSet {
       if (old.at(i) != 0) slots_.at(find(old.at(i))) = old.at(i);
     }
   }
-  GramSieve sieve_;
+  Sieve sieve_;
   HashTable<uint32_t> slots_;  // 0: free
   size_t count_ = 0;
   bool zero_ = false;
@@ -138,7 +141,7 @@ class GramIndex {
   uint32_t older(uint32_t position) const { return next_.at(position) - 1; }
 
  private:
-  GramSieve sieve_;
+  Sieve sieve_;
   HashTable<uint32_t> heads_;  // positions, one more than they are; 0: none
   HashTable<uint32_t> next_;   // likewise, by position
 };

@@ -23,6 +23,7 @@ constexpr uint32_t kDigitsMin = 4, kDigitsMax = 20;  // 0x2710, 2^64
 constexpr uint64_t kBinaryMin = 1 << 16;             // of 32 bits
 constexpr uint64_t kWideMin = uint64_t{1} << 32;
 constexpr size_t kNumbersMax = size_t{1} << 20;
+constexpr size_t kNumbersExpected = size_t{1} << 14;
 constexpr size_t kBinaryBytesMax = 64 << 10;  // of a message; in a larger one every number stands somewhere
 
 struct Said {
@@ -56,25 +57,23 @@ void each_written(ByteView bytes, const Take& take) {
 }
 
 // Which numbers there are, so that most are not looked for in vain.
-class Sieve {
+class NumberSieve {
  public:
   void add(uint64_t value) {
-    bits_.at(slot(value)) |= bit(value);
+    sieve_.add(value);
     largest_ = std::max(largest_, value);
   }
-  bool may_have(uint64_t value) const { return (bits_.at(slot(value)) & bit(value)) != 0; }
+  bool may_have(uint64_t value) const { return sieve_.may_have(value); }
   uint64_t largest() const { return largest_; }
 
  private:
-  static size_t slot(uint64_t value) { return value * 0x9E3779B97F4A7C15u >> 40; }
-  static uint64_t bit(uint64_t value) { return uint64_t{1} << (value * 0x9E3779B97F4A7C15u >> 34 & 63); }
-  HashTable<uint64_t> bits_{size_t{1} << 12};
+  Sieve sieve_{kNumbersExpected};
   uint64_t largest_ = 0;
 };
 
 // In both orders of its bytes.
 template <Form kBig, Form kLittle, typename Take>
-void each_integer(ByteView bytes, const Sieve& sieve, const Take& take) {
+void each_integer(ByteView bytes, const NumberSieve& sieve, const Take& take) {
   constexpr uint32_t kSize = integer_bytes(kBig);
   constexpr uint64_t kMin = kSize == 4 ? kBinaryMin : kWideMin;
   if (sieve.largest() < kMin) return;
@@ -86,7 +85,7 @@ void each_integer(ByteView bytes, const Sieve& sieve, const Take& take) {
 }
 
 template <typename Take>
-void each_binary(ByteView bytes, const Sieve& sieve, const Take& take) {
+void each_binary(ByteView bytes, const NumberSieve& sieve, const Take& take) {
   if (bytes.size() > kBinaryBytesMax || is_text(bytes)) return;
   each_integer<Form::be32, Form::le32>(bytes, sieve, take);
   each_integer<Form::be64, Form::le64>(bytes, sieve, take);
@@ -146,9 +145,9 @@ class Search {
 
   Draft& draft_;
   std::unordered_set<uint64_t> wanted_;
-  Sieve wanted_sieve_;
+  NumberSieve wanted_sieve_;
   Numbers said_;
-  Sieve said_sieve_;
+  NumberSieve said_sieve_;
   std::unordered_set<uint64_t> by_client_;  // before the server said them
 };
 
