@@ -211,16 +211,13 @@ void fill_tuple(const skep_flow& flow, wire::FlowTuple& tuple) {
   tuple.set_local_port(flow.local_port);
 }
 
-bool take_tuple(const wire::FlowTuple& tuple, skep_flow& flow) {
-  const bool whole = tuple.remote_address().size() == sizeof flow.remote &&
-                     tuple.local_address().size() == sizeof flow.local && tuple.remote_port() <= UINT16_MAX &&
-                     tuple.local_port() <= UINT16_MAX;
-  if (!whole) return false;
-  std::memcpy(flow.remote, tuple.remote_address().data(), sizeof flow.remote);
-  std::memcpy(flow.local, tuple.local_address().data(), sizeof flow.local);
+skep_flow ends_of(const wire::FlowTuple& tuple) {
+  skep_flow flow{};
+  tuple.remote_address().copy(reinterpret_cast<char*>(flow.remote), sizeof flow.remote);
+  tuple.local_address().copy(reinterpret_cast<char*>(flow.local), sizeof flow.local);
   flow.remote_port = static_cast<uint16_t>(tuple.remote_port());
   flow.local_port = static_cast<uint16_t>(tuple.local_port());
-  return true;
+  return flow;
 }
 
 wire::Alert alert_message(const Attributed& attributed, const match::SignatureInfo* signature,

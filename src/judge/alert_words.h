@@ -25,8 +25,8 @@ void fill_crash_state(const skep_crash_record& record, wire::CrashState& state);
 
 bool is_exec_call(uint32_t call);
 void fill_tuple(const skep_flow& flow, wire::FlowTuple& tuple);
-// The ends of a flow. False: it names none.
-bool take_tuple(const wire::FlowTuple& tuple, skep_flow& flow);
+// Its ends alone, of a tuple that came in a frame (wire/frame.cc has seen to its sizes).
+skep_flow ends_of(const wire::FlowTuple& tuple);
 uint64_t to_realtime_ns(uint64_t boot_ns);
 
 }  // namespace skep::judge

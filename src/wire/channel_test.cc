@@ -175,6 +175,20 @@ TEST(FrameTest, RefusesWhatIsOutsideItsLimits) {
   EXPECT_FALSE(parse_frame({}));
 }
 
+TEST(FrameTest, AReplaysEndsAreLookedAt) {
+  Frame frame;
+  SessionClosed& closed = *frame.mutable_session_closed();
+  EXPECT_TRUE(parse_frame(as_bytes(frame.SerializeAsString())));
+  FlowTuple& flow = *closed.mutable_replayed();
+  flow.set_remote_address(std::string(16, 'a'));
+  flow.set_local_address(std::string(15, 'a'));
+  EXPECT_FALSE(parse_frame(as_bytes(frame.SerializeAsString())));
+  flow.set_local_address(std::string(16, 'a'));
+  EXPECT_TRUE(parse_frame(as_bytes(frame.SerializeAsString())));
+  flow.set_remote_port(65536);
+  EXPECT_FALSE(parse_frame(as_bytes(frame.SerializeAsString())));
+}
+
 TEST(FrameTest, NoBytesThatAnAttackerChoosesMakeItMalformed) {
   const std::string name = "/tmp/\xff\xfe\x80";  // a program's name is any bytes
   Frame frame;

@@ -67,6 +67,8 @@ bool valid(const Frame& frame) {
       return fits(frame.hello().name());
     case Frame::kSessionOpened:
       return valid(frame.session_opened().flow()) && fits(frame.session_opened().service());
+    case Frame::kSessionClosed:
+      return !frame.session_closed().has_replayed() || valid(frame.session_closed().replayed());
     case Frame::kWelcome:
       return frame.welcome().services_size() <= kServicesMax &&
              std::all_of(frame.welcome().services().begin(), frame.welcome().services().end(), fits);
